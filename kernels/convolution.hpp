@@ -1,0 +1,37 @@
+// 2-D convolution (cross-correlation): the seam to oneDNN and cuDNN.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/queue.hpp"
+#include "kernels/view.hpp"
+
+namespace tweedie {
+
+/// Square kernel, the same stride and zero padding on both axes.
+struct ConvolutionGeometry {
+  int in = 0, out = 0;  ///< channels
+  int kernel = 3, stride = 1, pad = 1;
+  int output(int pixels) const { return (pixels + 2 * pad - kernel) / stride + 1; }
+  bool operator==(const ConvolutionGeometry&) const = default;
+};
+
+/// The channel block convolutions of a backend want for C channels (C a multiple of 16): 16 on the CPU
+/// (nChw16c), C on CUDA (channels-last).
+int convolution_block(Device device, int channels);
+
+/// Floats that packed weights take.
+std::int64_t convolution_packed_size(const Queue& q, const ConvolutionGeometry& g);
+/// Weights (out, in, kernel, kernel) in host memory -> the backend's own order in device memory.
+void convolution_pack(Queue& q, View<float> packed, const float* weights, const ConvolutionGeometry& g);
+
+/// y (N, out, H', W') = x (N, in, H, W) * weights + bias (+ y before the call, when accumulating).
+/// Channel counts are multiples of 16, views in `convolution_block` layout; bias: `out` floats on the device
+/// or null. fp32 throughout: no TF32. Plans (algorithm, kernels, workspace) are made once per shape.
+void convolution(Queue& q, View<float> y, View<const float> x, View<const float> packed, const float* bias,
+                 const ConvolutionGeometry& g, bool accumulate = false);
+/// dx = the transposed convolution of dy: the vjp of `convolution` with respect to x.
+void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, View<const float> packed,
+                               const ConvolutionGeometry& g);
+
+}  // namespace tweedie

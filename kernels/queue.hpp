@@ -1,0 +1,102 @@
+// Where kernels run: a device, its stream, two grow-only buffers, and the libraries' handles and plans.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <typeindex>
+#include <unordered_map>
+
+#include "kernels/error.hpp"
+
+#ifndef TWEEDIE_CUDA
+#define TWEEDIE_CUDA 0
+#endif
+
+struct CUstream_st;
+using cudaStream_t = CUstream_st*;
+
+namespace tweedie {
+
+enum class Device { cpu, cuda };
+
+inline const char* name(Device device) { return device == Device::cpu ? "cpu" : "cuda"; }
+
+/// True when this build holds CUDA code (real, or run by the simulated machine of the tests).
+inline constexpr bool built_with_cuda = TWEEDIE_CUDA != 0;
+
+/// CUDA devices this process can use: 0 without a driver, a GPU or CUDA in the build.
+int cuda_device_count();
+
+/// "Intel(R) Xeon(R) ..." or "NVIDIA H100 ...": what a report should call the device.
+std::string device_description(Device device);
+
+/// Bytes asked of the driver (malloc or the CUDA runtime) and not yet given back.
+struct MemoryMeter {
+  std::size_t live = 0, peak = 0, calls = 0;
+  void add(std::size_t bytes) {
+    live += bytes;
+    calls += 1;
+    if (live > peak) peak = live;
+  }
+  void subtract(std::size_t bytes) { live -= bytes; }
+};
+
+/// One device and everything a kernel needs beside its arguments. Work is executed in order. A queue is used
+/// by one thread at a time. Kernels never allocate: they borrow `scratch` (ours) and `workspace`
+/// (libraries'), each valid until the next call for the same buffer.
+class Queue {
+ public:
+  /// Errors: CUDA asked for in a build without it, or without a usable GPU.
+  explicit Queue(Device device);
+  ~Queue();
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  Device device() const { return device_; }
+  bool on_cuda() const { return built_with_cuda && device_ == Device::cuda; }
+  cudaStream_t stream() const { return stream_; }
+  /// Waits until all queued work is done.
+  void synchronize();
+
+  /// At least `bytes` bytes, 256-byte aligned, contents undefined; grows once and stays.
+  void* scratch(std::size_t bytes) { return grow(scratch_, bytes); }
+  void* workspace(std::size_t bytes) { return grow(workspace_, bytes); }
+
+  /// Raw device memory, 256-byte aligned; counted by `meter`. Only pools and buffers call these.
+  void* allocate(std::size_t bytes);
+  void deallocate(void* pointer, std::size_t bytes) noexcept;
+  MemoryMeter& meter() { return meter_; }
+
+  /// The one `State` of this queue (a library's handle and its plans), made by `State(Queue&)` on first use.
+  template <class State>
+  State& state() {
+    auto& slot = states_[typeid(State)];
+    if (!slot) slot = std::make_shared<State>(*this);
+    return *static_cast<State*>(slot.get());
+  }
+
+ private:
+  struct Buffer {
+    void* data = nullptr;
+    std::size_t bytes = 0;
+  };
+  void* grow(Buffer& buffer, std::size_t bytes);
+
+  Device device_;
+  cudaStream_t stream_ = nullptr;
+  MemoryMeter meter_;
+  Buffer scratch_, workspace_;
+  std::unordered_map<std::type_index, std::shared_ptr<void>> states_;
+};
+
+/// Copies `bytes` bytes; `host` is ordinary memory, `device` memory of the queue's device. Both wait until
+/// done.
+void copy_to_host(Queue& q, void* host, const void* device, std::size_t bytes);
+void copy_from_host(Queue& q, void* device, const void* host, std::size_t bytes);
+/// Copies within the queue's device, in order with other work. The ranges must not overlap.
+void copy_bytes(Queue& q, void* to, const void* from, std::size_t bytes);
+/// Fills device memory with one byte value, in order with other work.
+void fill_bytes(Queue& q, void* to, unsigned char value, std::size_t bytes);
+
+}  // namespace tweedie

@@ -1,0 +1,18 @@
+// Nearest-neighbour doubling and 2x2 averaging, the U-Net's up and down.
+#pragma once
+
+#include "kernels/queue.hpp"
+#include "kernels/view.hpp"
+
+namespace tweedie {
+
+/// y (N, C, 2H, 2W): every pixel of x (N, C, H, W) four times; any layout, the same b.
+void upsample_nearest2(Queue& q, View<float> y, View<const float> x);
+/// dx = the sum of the four gradients.
+void upsample_nearest2_backward(Queue& q, View<float> dx, View<const float> dy);
+/// y (N, C, H/2, W/2): the mean of 2x2 pixels; H and W even.
+void average_pool2(Queue& q, View<float> y, View<const float> x);
+/// dx: a quarter of the gradient to each of the four.
+void average_pool2_backward(Queue& q, View<float> dx, View<const float> dy);
+
+}  // namespace tweedie
