@@ -1,0 +1,133 @@
+// A machine that runs PTX, the virtual assembly nvcc emits, on the CPU, and checks what it runs.
+//
+// One block at a time, each lane of a warp has its own program counter, so divergence, barriers and warp
+// operations behave as the PTX ISA describes them. Whatever the ISA leaves undefined and a GPU would silently
+// get wrong is a Fault here: an access outside the given memory, a race on shared memory, a barrier that not
+// every thread reaches. The order in which warps run is chosen by the caller; correct kernels give the same
+// bits in every order.
+//
+// Source: NVIDIA, "Parallel Thread Execution ISA", version 9.0.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/error.hpp"
+
+namespace tweedie::ptx {
+
+struct Program;
+
+struct Dim3 {
+  unsigned x = 1, y = 1, z = 1;
+};
+
+/// In what order the warps of a block run: each as far as it gets, first to last or last to first; or
+/// shuffled, each for a random number of instructions before the next takes over.
+enum class WarpOrder { forward, reverse, random };
+
+enum class FaultKind {
+  load,                  ///< the PTX text holds something the machine does not know
+  launch,                ///< no such kernel, impossible sizes
+  illegal_address,       ///< outside the memory a kernel may touch
+  misaligned_address,    ///< an address that is no multiple of the access size
+  shared_race,           ///< two threads, no barrier between them, at least one writes
+  uninitialised_shared,  ///< shared memory read before anyone wrote it
+  barrier,               ///< a barrier or warp operation that some threads never reach
+  warp_operation,        ///< wrong member mask, a shuffle from an absent lane
+  trap,                  ///< trap or a failed assert
+  budget,                ///< more instructions than allowed: an endless loop
+};
+
+/// What a kernel did wrong: `what()` names kernel, PTX line, source line, block and thread.
+class Fault : public Error {
+ public:
+  Fault(FaultKind kind, const std::string& message) : Error(message), kind_(kind) {}
+  FaultKind kind() const { return kind_; }
+
+ private:
+  FaultKind kind_;
+};
+
+struct Options {
+  WarpOrder order = WarpOrder::forward;
+  std::uint32_t seed = 1;                     ///< of WarpOrder::random
+  bool check_shared = true;                   ///< races and uninitialised reads of shared memory
+  std::uint64_t warp_instruction_budget = 0;  ///< for one block; 0: unlimited
+};
+
+/// Instructions executed; a thread instruction is one lane of a warp instruction.
+struct Statistics {
+  std::uint64_t thread_instructions = 0, warp_instructions = 0;
+};
+
+/// The bytes [begin, end).
+struct Range {
+  std::uint64_t begin = 1, end = 0;
+  bool holds(std::uint64_t address, std::size_t bytes) const {
+    return address >= begin && address + bytes <= end;
+  }
+};
+
+/// The memory kernels may touch: ranges that do not overlap.
+class RangeSet {
+ public:
+  void add(const void* begin, std::size_t bytes);
+  void remove(const void* begin);
+  /// The range that holds all `bytes` bytes at `address`; nullptr when none does.
+  const Range* find(std::uint64_t address, std::size_t bytes) const;
+  template <class F>
+  void each(F f) const {
+    for (auto& r : ranges_) f(r.second);
+  }
+
+ private:
+  std::map<std::uint64_t, Range> ranges_;
+};
+
+/// What a launch needs to know of a kernel beforehand.
+struct KernelTraits {
+  std::vector<std::size_t> parameter_bytes;
+  std::size_t static_shared_bytes = 0, local_bytes = 0;
+  unsigned max_threads = 1024;  ///< per block, from __launch_bounds__
+};
+
+/// One loaded PTX module.
+class Module {
+ public:
+  /// Gives zeroed, 256-byte aligned memory that outlives the module, for a .global or .const variable.
+  using Allocate = std::function<void*(std::size_t bytes)>;
+
+  /// Reads PTX text. Errors: Fault of kind `load` naming the line and the unknown instruction or directive.
+  Module(std::string_view text, const Allocate& allocate);
+  ~Module();
+  Module(Module&&) noexcept;
+  Module& operator=(Module&&) noexcept;
+
+  /// Runs a kernel over the whole grid, blocks in order. `arguments[i]` points at the value of parameter i;
+  /// `memory` is all that global accesses may touch. Errors: Fault.
+  Statistics launch(const std::string& kernel, Dim3 grid, Dim3 block, std::size_t dynamic_shared_bytes,
+                    void* const* arguments, const RangeSet& memory, const Options& options = {}) const;
+
+  bool has_kernel(const std::string& kernel) const;
+  /// Errors: Fault of kind `launch` for an unknown name.
+  KernelTraits traits(const std::string& kernel) const;
+
+  struct Symbol {
+    void* address = nullptr;
+    std::size_t bytes = 0;
+  };
+  /// A module-scope .global or .const variable; null address when there is none of that name.
+  Symbol symbol(const std::string& name) const;
+
+ private:
+  std::unique_ptr<Program> program_;
+};
+
+}  // namespace tweedie::ptx
