@@ -1,0 +1,62 @@
+#include "engine/context.hpp"
+
+#include "kernels/convolution.hpp"
+#include "kernels/layout.hpp"
+#include "kernels/random.hpp"
+
+namespace tweedie {
+
+Context::Context(Device device, std::uint64_t seed, bool guarded)
+    : queue(device), pool(queue, guarded), seed_(seed) {}
+
+Tensor Context::features(Shape shape) { return Tensor(pool, shape, convolution_block(device(), shape.C)); }
+
+Tensor Context::upload(Shape shape, std::span<const float> values) {
+  require(std::int64_t(values.size()) == shape.size(), "upload: ", values.size(), " values for shape ",
+          shape);
+  Tensor x = planar(shape);
+  copy_from_host(queue, x.data(), values.data(), values.size_bytes());
+  return x;
+}
+
+std::vector<float> Context::download(const Tensor& x) {
+  std::vector<float> values(std::size_t(x.shape().size()));
+  Tensor planar_copy;
+  const float* from = x.data();
+  if (x.b() != 1) {
+    planar_copy = planar(x.shape());
+    convert_layout(queue, planar_copy, x);
+    from = planar_copy.data();
+  }
+  copy_to_host(queue, values.data(), from, values.size() * sizeof(float));
+  return values;
+}
+
+std::vector<double> Context::download(const TensorOf<double>& x) {
+  std::vector<double> values(std::size_t(x.shape().size()));
+  copy_to_host(queue, values.data(), x.data(), values.size() * sizeof(double));
+  return values;
+}
+
+void Context::normal(View<float> x) {
+  tweedie::normal(queue, x, seed_, offset_);
+  offset_ += random_counters(x.size());
+}
+
+void Context::uniform(View<float> x) {
+  tweedie::uniform(queue, x, seed_, offset_);
+  offset_ += random_counters(x.size());
+}
+
+Tensor Context::normal(Shape shape) {
+  Tensor x = planar(shape);
+  normal(x.view());
+  return x;
+}
+
+void Context::seed(std::uint64_t seed) {
+  seed_ = seed;
+  offset_ = 0;
+}
+
+}  // namespace tweedie

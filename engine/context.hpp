@@ -1,0 +1,53 @@
+// The state a computation runs in: device queue, memory pool, random stream.
+#pragma once
+
+#include <complex>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/pool.hpp"
+#include "engine/tensor.hpp"
+#include "kernels/queue.hpp"
+
+namespace tweedie {
+
+/// Everything that lives as long as a program's work on one device. Used by one thread at a time.
+class Context {
+ public:
+  explicit Context(Device device, std::uint64_t seed = 0, bool guarded = false);
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  Queue queue;
+  Pool pool;
+
+  Device device() const { return queue.device(); }
+  /// An uninitialised planar tensor: images, measurements, everything outside networks.
+  Tensor planar(Shape shape) { return Tensor(pool, shape, 1); }
+  /// An uninitialised feature map in the layout this device convolves fastest in; C a multiple of 16.
+  Tensor features(Shape shape);
+  TensorOf<std::complex<float>> spectrum(Shape shape) { return {pool, shape, 1}; }
+  /// One double a sample, for reductions.
+  TensorOf<double> per_sample(int samples) { return {pool, {samples, 1, 1, 1}, 1}; }
+
+  Tensor upload(Shape shape, std::span<const float> planar_values);
+  /// Planar values of a tensor of any layout.
+  std::vector<float> download(const Tensor& x);
+  std::vector<double> download(const TensorOf<double>& x);
+
+  /// Fills with the next standard normals / uniforms in [0, 1) of this context's stream: the same seed and
+  /// the same order of draws give the same numbers on every device.
+  void normal(View<float> x);
+  void uniform(View<float> x);
+  Tensor normal(Shape shape);
+  std::uint64_t seed() const { return seed_; }
+  /// Restarts the stream, as if the context were new.
+  void seed(std::uint64_t seed);
+
+ private:
+  std::uint64_t seed_;
+  std::uint64_t offset_ = 0;
+};
+
+}  // namespace tweedie

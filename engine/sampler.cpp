@@ -1,0 +1,94 @@
+#include "engine/sampler.hpp"
+
+#include <cmath>
+
+#include "kernels/elementwise.hpp"
+
+namespace tweedie {
+namespace {
+
+std::size_t at(int index) { return std::size_t(index); }
+
+// x' = posterior mean of (x0_hat, x_t) + noise of the chosen variance. (Ho et al. 2020, Eq. 7; learned range:
+// Nichol & Dhariwal 2021, Eq. 15.)
+void ancestral_step(const Step& s, View<float> next, View<const float> noise) {
+  const Schedule& d = s.schedule;
+  const float a = float(d.posterior_mean_coef1[at(s.index)]), b = float(d.posterior_mean_coef2[at(s.index)]);
+  Queue& q = s.context.queue;
+  const double log_beta = std::log(d.betas[at(s.index)]);
+  const double log_posterior = d.posterior_log_variance_clipped[at(s.index)];
+  if (s.index == 0) return axpby(q, next, a, s.x0, b, s.x);
+  if (s.options.variance == Variance::learned_range)
+    return ancestral_learned(q, next, a, s.x0, b, s.x, s.prediction.v, noise, float(log_beta),
+                             float(log_posterior));
+  const double log_variance = s.options.variance == Variance::fixed_small ? log_posterior : log_beta;
+  axpbypcz(q, next, a, s.x0, b, s.x, float(std::exp(0.5 * log_variance)), noise);
+}
+
+// Song et al. 2021 (DDIM), Eq. 12, with eps re-derived from the clipped x0_hat: eps = (a x_t - x0_hat) / b.
+void ddim_step(const Step& s, View<float> next, View<const float> noise) {
+  const double bar = s.alphas_cumprod(), previous = s.schedule.alphas_cumprod_prev[at(s.index)];
+  const double sigma = s.options.eta * std::sqrt((1 - previous) / (1 - bar)) * std::sqrt(1 - bar / previous);
+  const double to_noise = std::sqrt(1 - previous - sigma * sigma);
+  const float on_x0 = float(std::sqrt(previous) - to_noise / s.b()), on_x = float(to_noise * s.a() / s.b());
+  axpbypcz(s.context.queue, next, on_x0, s.x0, on_x, s.x, s.index == 0 ? 0.f : float(sigma), noise);
+}
+
+}  // namespace
+
+void Step::denoise(Denoiser& denoiser, bool with_gradient) {
+  const NoiseLevel level = schedule.level(index);
+  if (with_gradient) {
+    Vjp<Prediction> linearised = denoiser.vjp(x, level);
+    prediction = std::move(linearised.value);
+    pullback_ = std::move(linearised.pullback);
+  } else {
+    prediction = denoiser.predict(x, level);
+  }
+  x0 = context.planar(x.shape());
+  axpby(context.queue, x0, float(a()), x, float(-b()), prediction.eps);
+  if (options.clip_denoised) clamp(context.queue, x0, x0, -1.f, 1.f);
+}
+
+Tensor Step::pull_back(const Tensor& cotangent) {
+  Queue& q = context.queue;
+  Tensor g = context.planar(x.shape());
+  if (options.clip_denoised) {
+    // The clipped x0_hat has lost where it was clipped: its unclipped values are formed again.
+    axpby(q, g, float(a()), x, float(-b()), prediction.eps);
+    clamp_backward(q, g, cotangent, g, -1.f, 1.f);
+  } else {
+    copy(q, g, cotangent);
+  }
+  Tensor on_eps = context.planar(x.shape());
+  axpby(q, on_eps, float(-b()), g, 0.f, g);
+  const Tensor through_network = pullback_(on_eps);
+  axpby(q, g, float(a()), g, 1.f, through_network);
+  return g;
+}
+
+Tensor sample(Context& context, Denoiser& denoiser, const Schedule& schedule, const SamplerOptions& options,
+              Tensor x, Guidance* guidance, NoiseSource& noise, const Observer& observer) {
+  require(x.b() == 1, "sample: x_T must be planar");
+  const bool ancestral = options.method == Method::ddpm;
+  require(!ancestral || options.variance != Variance::learned_range || denoiser.learns_variance(),
+          "sampler: learned-range variance needs a network that predicts it; use fixed-small");
+  Tensor draw = context.planar(x.shape());
+  for (int executed = 0; executed < schedule.steps(); ++executed) {
+    Step step(context, schedule, options, noise, schedule.steps() - 1 - executed, executed, x);
+    step.denoise(denoiser, guidance && guidance->needs_gradient());
+    noise.ancestral(draw, executed);
+    Tensor next = context.planar(x.shape());
+    if (ancestral)
+      ancestral_step(step, next, draw);
+    else
+      ddim_step(step, next, draw);
+    if (guidance) next = guidance->apply(step, std::move(next));
+    const bool go_on = !observer || observer(step, next);
+    x = std::move(next);
+    if (!go_on) break;
+  }
+  return x;
+}
+
+}  // namespace tweedie

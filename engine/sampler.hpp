@@ -1,0 +1,106 @@
+// Samplers: from noise to an image, a step at a time, with room for guidance in each.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/context.hpp"
+#include "engine/denoiser.hpp"
+#include "engine/schedule.hpp"
+
+namespace tweedie {
+
+enum class Method { ddpm, ddim };
+/// Variance of an ancestral step: the posterior's, beta's, or what the network learned between the two.
+enum class Variance { fixed_small, fixed_large, learned_range };
+
+struct SamplerOptions {
+  Method method = Method::ddpm;
+  Variance variance = Variance::learned_range;
+  double eta = 0;             ///< DDIM: 0 deterministic, 1 as noisy as DDPM
+  bool clip_denoised = true;  ///< clip x0_hat to [-1, 1], inside the gradient too
+};
+
+/// Where a sampler's noise comes from: the context's stream, or a recording that is replayed.
+class NoiseSource {
+ public:
+  virtual ~NoiseSource() = default;
+  /// Standard normals for the ancestral step `executed` (0 is the first one executed).
+  virtual void ancestral(View<float> out, int executed) = 0;
+  /// Standard normals in the measurement's shape, for re-noised measurements.
+  virtual void measurement(View<float> out, int executed) = 0;
+  /// The draw-th uniform [0, 1) perturbation of this step.
+  virtual void uniform(View<float> out, int executed, int draw) = 0;
+};
+
+/// Draws from the context.
+class ContextNoise : public NoiseSource {
+ public:
+  explicit ContextNoise(Context& context) : context_(context) {}
+  void ancestral(View<float> out, int) override { context_.normal(out); }
+  void measurement(View<float> out, int) override { context_.normal(out); }
+  void uniform(View<float> out, int, int) override { context_.uniform(out); }
+
+ private:
+  Context& context_;
+};
+
+/// One step as guidance sees it: x_t, the clipped estimate x0_hat, and the way back from one to the other.
+class Step {
+ public:
+  Step(Context& ctx, const Schedule& diffusion, const SamplerOptions& settings, NoiseSource& source, int i,
+       int count, const Tensor& state)
+      : context(ctx),
+        schedule(diffusion),
+        options(settings),
+        noise(source),
+        index(i),
+        executed(count),
+        x(state) {}
+  Context& context;
+  const Schedule& schedule;
+  const SamplerOptions& options;
+  NoiseSource& noise;
+  const int index;     ///< schedule index, steps - 1 down to 0
+  const int executed;  ///< 0, 1, 2, ...
+  const Tensor& x;     ///< x_t
+  Prediction prediction;
+  Tensor x0;  ///< x0_hat = a x_t - b eps, clipped when the options say so
+
+  double a() const { return schedule.sqrt_recip_alphas_cumprod[std::size_t(index)]; }
+  double b() const { return schedule.sqrt_recipm1_alphas_cumprod[std::size_t(index)]; }
+  double alphas_cumprod() const { return schedule.alphas_cumprod[std::size_t(index)]; }
+  /// Runs the denoiser (keeping what the pullback needs when `with_gradient`) and fills prediction and x0.
+  void denoise(Denoiser& denoiser, bool with_gradient);
+  /// Gradient with respect to x_t of <cotangent, x0_hat(x_t)>, through the clipping and the network:
+  /// a g + J_eps^T (-b g), g the cotangent where x0_hat was not clipped. Once a step, after denoise(...,
+  /// true).
+  Tensor pull_back(const Tensor& cotangent);
+
+ private:
+  std::function<Tensor(const Tensor&)> pullback_;
+};
+
+/// Turns the unguided sample of a step into the guided one.
+class Guidance {
+ public:
+  virtual ~Guidance() = default;
+  /// True when `apply` calls Step::pull_back.
+  virtual bool needs_gradient() const = 0;
+  /// `next` is the unguided sample x'_{t-1}; returns x_{t-1}.
+  virtual Tensor apply(Step& step, Tensor next) = 0;
+  /// Misfit per sample of the last step, |y - A x0_hat|, in the measurement's units; (N,1,1,1) or empty.
+  virtual const TensorOf<double>& distance_squared() const = 0;
+};
+
+/// Called after every step with the new state; return false to stop early.
+using Observer = std::function<bool(const Step& step, const Tensor& next)>;
+
+/// Runs all steps of the schedule from x_T (planar, any N) and returns the last state: the guided, unclamped
+/// x_{-1}. No noise is added at the last step. `guidance` may be null (unconditional).
+/// Errors: learned variance asked of a denoiser that predicts none.
+Tensor sample(Context& context, Denoiser& denoiser, const Schedule& schedule, const SamplerOptions& options,
+              Tensor x, Guidance* guidance, NoiseSource& noise, const Observer& observer = {});
+
+}  // namespace tweedie

@@ -1,0 +1,37 @@
+// The noise schedule of a discrete diffusion, and its respacing to fewer steps.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace tweedie {
+
+/// One step of a diffusion as a denoiser sees it.
+struct NoiseLevel {
+  double timestep = 0;        ///< index into the original schedule: what the network was trained on
+  double alphas_cumprod = 1;  ///< abar_t: x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) n
+};
+
+/// Coefficients of a (respaced) variance-preserving diffusion, in double; index 0 is the least noisy step.
+/// Names and formulas of Ho et al. 2020 and guided-diffusion's GaussianDiffusion.
+struct Schedule {
+  std::vector<int> timesteps;  ///< original index of each step, ascending
+  std::vector<double> betas, alphas_cumprod, alphas_cumprod_prev;
+  std::vector<double> sqrt_recip_alphas_cumprod, sqrt_recipm1_alphas_cumprod;
+  std::vector<double> posterior_variance, posterior_log_variance_clipped;
+  std::vector<double> posterior_mean_coef1, posterior_mean_coef2;
+  int original_steps = 0;
+
+  int steps() const { return int(betas.size()); }
+  NoiseLevel level(int i) const {
+    return {double(timesteps[std::size_t(i)]), alphas_cumprod[std::size_t(i)]};
+  }
+};
+
+/// "linear" (0.0001 to 0.02 for 1000 steps, scaled for others) or "cosine" (Nichol & Dhariwal 2021),
+/// respaced. `respacing`: "" keeps all steps; "50" spreads 50 evenly; "10,15,20" splits the steps in equal
+/// sections with so many each; "ddim50" takes every (steps/50)-th. Errors: unknown name, or a respacing that
+/// does not fit.
+Schedule make_schedule(const std::string& name, int steps, const std::string& respacing = "");
+
+}  // namespace tweedie

@@ -1,0 +1,115 @@
+#include "engine/spectrum_prior.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/elementwise.hpp"
+#include "kernels/fft.hpp"
+#include "kernels/matmul.hpp"
+
+namespace tweedie {
+
+SpectrumPrior::SpectrumPrior(Context& context, SpectrumParameters parameters)
+    : context_(context), parameters_(parameters) {
+  const double l = 1 / std::sqrt(3.0), y = 1 / std::sqrt(6.0), r = 1 / std::sqrt(2.0);
+  // Rows: lightness, blue-yellow, red-green.
+  const std::vector<float> rows{float(l),      float(l), float(l),  float(y), float(y),
+                                float(-2 * y), float(r), float(-r), 0};
+  rotation_ = context.upload({1, 1, 3, 3}, rows);
+}
+
+std::vector<double> SpectrumPrior::spectrum(const Shape& shape) const {
+  require(shape.C == 1 || shape.C == 3, "spectrum prior: images have 1 or 3 channels, not ", shape.C);
+  const int half = shape.W / 2 + 1;
+  std::vector<double> power(std::size_t(shape.C) * shape.H * half);
+  std::size_t i = 0;
+  for (int c = 0; c < shape.C; ++c)
+    for (int h = 0; h < shape.H; ++h)
+      for (int w = 0; w < half; ++w) {
+        const double fh = double(std::min(h, shape.H - h)) / shape.H, fw = double(w) / shape.W;
+        // A gray image is a colour image's lightness / sqrt(3).
+        const double share = shape.C == 1 ? parameters_.power[0] / 3 : parameters_.power[c];
+        power[i++] = share / (fh * fh + fw * fw + parameters_.corner * parameters_.corner);
+      }
+  return power;
+}
+
+void SpectrumPrior::prepare(const Shape& shape) {
+  const Shape one{1, shape.C, shape.H, shape.W};
+  if (one == shape_) return;
+  spectrum_ = spectrum(one);
+  gain_.resize(spectrum_.size());
+  interleaved_ = context_.planar({1, shape.C, shape.H, 2 * (shape.W / 2 + 1)});
+  level_ = -1;
+  shape_ = one;
+}
+
+// Each pixel's colour vector times the opponent rotation, or its transpose.
+Tensor SpectrumPrior::colours(const Tensor& x, bool back) {
+  if (x.shape().C == 1) return x;
+  Tensor y = context_.planar(x.shape());
+  const int pixels = int(x.shape().plane());
+  const Matrices<const float> rotation{rotation_.data(), 3, 3, 3, 0, back};
+  for (int n = 0; n < x.shape().N; ++n)
+    matmul(context_.queue, {y.view().sample(n).data, 3, pixels, pixels, 0, false}, rotation,
+           {x.view().sample(n).data, 3, pixels, pixels, 0, false});
+  return y;
+}
+
+namespace {
+void upload_gain(Context& context, Tensor& interleaved, const std::vector<float>& gain,
+                 std::vector<float>& twice) {
+  twice.resize(2 * gain.size());
+  for (std::size_t i = 0; i < gain.size(); ++i) twice[2 * i] = twice[2 * i + 1] = gain[i];
+  copy_from_host(context.queue, interleaved.data(), twice.data(), twice.size() * sizeof(float));
+}
+}  // namespace
+
+Tensor SpectrumPrior::apply_gain(const Tensor& x) {
+  const Shape shape = x.shape();
+  const Tensor opponent = colours(x, false);
+  TensorOf<std::complex<float>> modes = context_.spectrum({shape.N, shape.C, shape.H, shape.W / 2 + 1});
+  fft2_real(context_.queue, modes, opponent);
+  const View<float> parts(reinterpret_cast<float*>(modes.data()),
+                          {shape.N, shape.C, shape.H, 2 * (shape.W / 2 + 1)});
+  multiply(context_.queue, parts, parts, interleaved_.view());
+  Tensor filtered = context_.planar(shape);
+  ifft2_real(context_.queue, filtered, modes);
+  return colours(filtered, true);
+}
+
+Tensor SpectrumPrior::filter(const Tensor& x, const std::vector<float>& gain) {
+  prepare(x.shape());
+  require(gain.size() == spectrum_.size(), "spectrum filter: ", gain.size(), " gains, expected ",
+          spectrum_.size());
+  level_ = -1;
+  upload_gain(context_, interleaved_, gain, twice_);
+  return apply_gain(x);
+}
+
+void SpectrumPrior::use_level(const Shape& shape, double abar) {
+  prepare(shape);
+  if (level_ == abar) return;
+  for (std::size_t i = 0; i < gain_.size(); ++i)
+    gain_[i] = float(std::sqrt(1 - abar) / (abar * spectrum_[i] + 1 - abar));
+  upload_gain(context_, interleaved_, gain_, twice_);
+  level_ = abar;
+}
+
+Prediction SpectrumPrior::predict(const Tensor& x, const NoiseLevel& level) {
+  use_level(x.shape(), level.alphas_cumprod);
+  return {apply_gain(x), {}};
+}
+
+Vjp<Prediction> SpectrumPrior::vjp(const Tensor& x, const NoiseLevel& level) {
+  return {predict(x, level), [this](const Tensor& cotangent) { return apply_gain(cotangent); }};
+}
+
+Tensor SpectrumPrior::draw(const Shape& shape) {
+  prepare(shape);
+  std::vector<float> root(spectrum_.size());
+  for (std::size_t i = 0; i < root.size(); ++i) root[i] = float(std::sqrt(spectrum_[i]));
+  return filter(context_.normal(shape), root);
+}
+
+}  // namespace tweedie

@@ -1,0 +1,54 @@
+// The stationary Gaussian image prior with the power spectrum of natural photographs.
+#pragma once
+
+#include <vector>
+
+#include "engine/context.hpp"
+#include "engine/denoiser.hpp"
+
+namespace tweedie {
+
+/// Parameters of the power spectrum of photographs in [-1, 1]: each opponent colour channel k has, per pixel
+/// and mode of frequency f (cycles a pixel), the power  S_k(f) = power[k] / (f^2 + corner^2) . (Field 1987:
+/// amplitudes of natural images fall as 1/f; Ruderman et al. 1998: the opponent axes decorrelate.)
+struct SpectrumParameters {
+  double power[3] = {6.5e-4, 6.0e-5, 1.5e-5};  ///< lightness, blue-yellow, red-green
+  double corner = 4e-3;                        ///< below it the spectrum is flat: the variance is finite
+};
+
+/// x_0 ~ N(0, C), C stationary with periodic boundary and diagonal in (colour axis, frequency): for
+/// x_t = sqrt(abar) x_0 + sqrt(1 - abar) n the posterior mean of the noise is, mode by mode,
+///   eps = sqrt(1 - abar) / (abar S + 1 - abar) x_t ,
+/// exact, linear and self-adjoint, so the pullback is the same map. One FFT each way. Any H and W; 1 or 3
+/// channels.
+class SpectrumPrior : public Denoiser {
+ public:
+  explicit SpectrumPrior(Context& context, SpectrumParameters parameters = {});
+  Prediction predict(const Tensor& x, const NoiseLevel& level) override;
+  Vjp<Prediction> vjp(const Tensor& x, const NoiseLevel& level) override;
+  bool learns_variance() const override { return false; }
+
+  /// S of every mode: (C, H, W/2 + 1) planar half spectra, normalised so that E|fft2(x)|^2 = S H W.
+  std::vector<double> spectrum(const Shape& shape) const;
+  /// y = F^-1 diag(gain) F x in opponent colours, gain (C, H, W/2 + 1): the map every formula here is one of.
+  Tensor filter(const Tensor& x, const std::vector<float>& gain);
+  /// An exact draw from the prior.
+  Tensor draw(const Shape& shape);
+
+ private:
+  void prepare(const Shape& shape);
+  void use_level(const Shape& shape, double abar);
+  Tensor apply_gain(const Tensor& x);
+  Tensor colours(const Tensor& x, bool back);
+
+  Context& context_;
+  SpectrumParameters parameters_;
+  Shape shape_;                      ///< what the members below were made for
+  std::vector<double> spectrum_;     ///< (C, H, W/2 + 1)
+  std::vector<float> gain_, twice_;  ///< the current gains on the host, and each of them twice
+  Tensor interleaved_;               ///< gains on the device, each twice: for the real and the imaginary part
+  Tensor rotation_;                  ///< 3x3 orthonormal opponent transform
+  double level_ = -1;                ///< abar the uploaded gains belong to
+};
+
+}  // namespace tweedie
