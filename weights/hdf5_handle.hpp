@@ -1,0 +1,45 @@
+// HDF5 identifiers that close themselves, and calls whose failure is an Error in one line.
+#pragma once
+
+#include <hdf5.h>
+
+#include <string>
+#include <utility>
+
+#include "kernels/error.hpp"
+
+namespace tweedie {
+
+/// Owns one HDF5 identifier of any kind; throws `Error` with the given text when it is invalid.
+class Hdf5Handle {
+ public:
+  using Close = herr_t (*)(hid_t);
+  Hdf5Handle(hid_t id, Close close, const std::string& failure,
+             std::source_location where = std::source_location::current())
+      : id_(id), close_(close) {
+    if (id < 0) throw Error(failure, where);
+  }
+  ~Hdf5Handle() { reset(); }
+  Hdf5Handle(Hdf5Handle&& other) noexcept
+      : id_(std::exchange(other.id_, H5I_INVALID_HID)), close_(other.close_) {}
+  Hdf5Handle& operator=(Hdf5Handle&& other) noexcept {
+    reset();
+    id_ = std::exchange(other.id_, H5I_INVALID_HID);
+    close_ = other.close_;
+    return *this;
+  }
+
+  operator hid_t() const { return id_; }
+
+  /// Closes now; returns whether the library agreed (a file's last buffers are written then).
+  bool reset() { return id_ < 0 || close_(std::exchange(id_, H5I_INVALID_HID)) >= 0; }
+
+ private:
+  hid_t id_;
+  Close close_;
+};
+
+/// Keeps the library from printing its error stack: our errors say what a user needs.
+inline void quiet_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+
+}  // namespace tweedie
