@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "kernels/queue.hpp"
 #include "kernels/view.hpp"
@@ -16,22 +17,40 @@ struct ConvolutionGeometry {
   bool operator==(const ConvolutionGeometry&) const = default;
 };
 
-/// The channel block convolutions of a backend want for C channels (C a multiple of 16): 16 on the CPU
-/// (nChw16c), C on CUDA (channels-last).
+/// The channel block convolutions of a backend want for C channels (C a multiple of 16): C on CUDA
+/// (channels-last); on the CPU 16 (nChw16c), or 8 where vectors are shorter (AVX2).
 int convolution_block(Device device, int channels);
 
 /// Floats that packed weights take.
 std::int64_t convolution_packed_size(const Queue& q, const ConvolutionGeometry& g);
-/// Weights (out, in, kernel, kernel) in host memory -> the backend's own order in device memory.
+/// Weights (out, in, kernel, kernel) in host memory -> the backend's own order in device memory. `packed` has
+/// convolution_packed_size elements.
 void convolution_pack(Queue& q, View<float> packed, const float* weights, const ConvolutionGeometry& g);
 
 /// y (N, out, H', W') = x (N, in, H, W) * weights + bias (+ y before the call, when accumulating).
 /// Channel counts are multiples of 16, views in `convolution_block` layout; bias: `out` floats on the device
 /// or null. fp32 throughout: no TF32. Plans (algorithm, kernels, workspace) are made once per shape.
+/// Errors: channels not multiples of 16, shapes or blocks that do not fit, too few or too many weights.
 void convolution(Queue& q, View<float> y, View<const float> x, View<const float> packed, const float* bias,
                  const ConvolutionGeometry& g, bool accumulate = false);
 /// dx = the transposed convolution of dy: the vjp of `convolution` with respect to x.
 void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, View<const float> packed,
                                const ConvolutionGeometry& g);
+
+/// What runs for this shape, in the library's words, such as "jit_wino_4x3:avx512_core". For reports.
+std::string convolution_implementation(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward);
+/// Seconds of the fastest method the library has for this shape, each timed `repeats` times, whatever memory
+/// it takes and with weights already in the order it likes best: what the choice made above is held against.
+double convolution_best_seconds(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward, int repeats);
+
+namespace cuda {
+void convolution_pack(Queue& q, View<float> packed, const float* weights, const ConvolutionGeometry& g);
+void convolution(Queue& q, View<float> y, View<const float> x, View<const float> packed, const float* bias,
+                 const ConvolutionGeometry& g, bool accumulate);
+void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, View<const float> packed,
+                               const ConvolutionGeometry& g);
+std::string convolution_implementation(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward);
+double convolution_best_seconds(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward, int repeats);
+}  // namespace cuda
 
 }  // namespace tweedie

@@ -1,0 +1,167 @@
+#include "kernels/onednn.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace tweedie::onednn {
+namespace {
+
+using dnnl::memory;
+using Tag = memory::format_tag;
+constexpr auto f32 = memory::data_type::f32;
+
+memory::desc activations(const Shape& s) {
+  return {{s.N, s.C, s.H, s.W}, f32, channel_block() == 16 ? Tag::nChw16c : Tag::nChw8c};
+}
+
+memory::desc weights(const ConvolutionGeometry& g, Tag tag) {
+  return {{g.out, g.in, g.kernel, g.kernel}, f32, tag};
+}
+
+dnnl::primitive_attr attributes(bool accumulate) {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  attributes.set_fpmath_mode(dnnl::fpmath_mode::strict);  // whatever the environment says
+  if (accumulate) {
+    dnnl::post_ops operations;
+    operations.append_sum(1.0f);
+    attributes.set_post_ops(operations);
+  }
+  return attributes;
+}
+
+struct Descriptions {
+  dnnl::convolution_forward::primitive_desc forward;
+  dnnl::convolution_backward_data::primitive_desc backward;
+};
+
+// The only difference between oneDNN 2 and 3 that concerns us: 3 has no operation descriptors.
+Descriptions describe(const dnnl::engine& engine, const Problem& p, Method method, const memory::desc& x,
+                      const memory::desc& w, const memory::desc& y) {
+  using dnnl::convolution_backward_data;
+  using dnnl::convolution_forward;
+  const auto algorithm =
+      method == Method::direct ? dnnl::algorithm::convolution_direct : dnnl::algorithm::convolution_winograd;
+  // "Training" keeps the weights in their plain order and transforms them at execution.
+  const auto kind = method == Method::winograd_prepared ? dnnl::prop_kind::forward_inference
+                                                        : dnnl::prop_kind::forward_training;
+  const memory::dims stride{p.g.stride, p.g.stride}, pad{p.g.pad, p.g.pad};
+  const memory::desc bias = p.bias ? memory::desc({p.g.out}, f32, Tag::a) : memory::desc();
+  const auto plain = attributes(false), forward = attributes(p.accumulate);
+  Descriptions d;
+#if DNNL_VERSION_MAJOR >= 3
+  d.forward = {engine, kind, algorithm, x, w, bias, y, stride, pad, pad, forward, true};
+  if (p.backward && d.forward)
+    d.backward = {engine, algorithm, x, w, y, stride, pad, pad, d.forward, plain, true};
+#else
+  d.forward = {{kind, algorithm, x, w, bias, y, stride, pad, pad}, forward, engine, true};
+  if (p.backward && d.forward)
+    d.backward = {{algorithm, x, w, y, stride, pad, pad}, plain, engine, d.forward, true};
+#endif
+  return d;
+}
+
+void check(dnnl_status_t status, const char* what,
+           std::source_location where = std::source_location::current()) {
+  require(Condition(status == dnnl_success, where), "oneDNN: ", what, " failed with status ", int(status));
+}
+
+// The C function, because dnnl::primitive::execute builds two hash maps a call.
+template <std::size_t Count>
+void run(const dnnl::primitive& primitive, dnnl::stream& stream,
+         const std::array<dnnl_exec_arg_t, Count>& arguments, int used) {
+  check(dnnl_primitive_execute(primitive.get(), stream.get(), used, arguments.data()), "execution");
+  check(dnnl_stream_wait(stream.get()), "waiting");
+}
+
+void point(memory& m, const void* data) { m.set_data_handle(const_cast<void*>(data)); }
+
+}  // namespace
+
+int channel_block() {
+  const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());  // a set of bits; 0 when not x86
+  const int avx512 = static_cast<int>(dnnl::cpu_isa::avx512_core);
+  return isa == 0 || (isa & avx512) == avx512 ? 16 : 8;
+}
+
+Convolution::Convolution(const dnnl::engine& engine, const Problem& problem, Method method)
+    : problem_(problem), x_desc_(activations(problem.x)), y_desc_(activations(problem.y())) {
+  const bool wide = channel_block() == 16;
+  packed_desc_ = weights(problem.g, wide ? Tag::OIhw16i16o : Tag::OIhw8i8o);
+  const Descriptions d = describe(engine, problem, method, x_desc_, weights(problem.g, Tag::any), y_desc_);
+  if (problem.backward) {
+    if (d.backward) adopt(engine, d.backward);
+  } else if (d.forward) {
+    adopt(engine, d.forward);
+  }
+  if (!primitive_) return;
+
+  const memory::desc wanted = weights_.get_desc();
+  if (wanted == packed_desc_)
+    order_ = WeightsOrder::packed;
+  else if (wanted == weights(problem.g, wide ? Tag::OIhw16o16i : Tag::OIhw8o8i))
+    order_ = WeightsOrder::flipped;
+  else if (wide && wanted == weights(problem.g, Tag::IOhw16o16i))
+    order_ = WeightsOrder::swapped;
+  else
+    make_reorder(engine);
+}
+
+template <class Description>
+void Convolution::adopt(const dnnl::engine& engine, const Description& description) {
+  using Primitive =
+      std::conditional_t<std::is_same_v<Description, dnnl::convolution_backward_data::primitive_desc>,
+                         dnnl::convolution_backward_data, dnnl::convolution_forward>;
+  primitive_ = Primitive(description);
+  implementation_ = description.impl_info_str();
+  scratch_bytes_ = description.scratchpad_desc().get_size();
+  const bool backward = problem_.backward;
+  from_ = memory(backward ? y_desc_ : x_desc_, engine, DNNL_MEMORY_NONE);
+  to_ = memory(backward ? x_desc_ : y_desc_, engine, DNNL_MEMORY_NONE);
+  weights_ = memory(description.weights_desc(), engine, DNNL_MEMORY_NONE);
+  scratch_ = memory(description.scratchpad_desc(), engine, DNNL_MEMORY_NONE);
+  if (problem_.bias) bias_ = memory({{problem_.g.out}, f32, Tag::a}, engine, DNNL_MEMORY_NONE);
+}
+
+void Convolution::make_reorder(const dnnl::engine& engine) {
+  const dnnl::reorder::primitive_desc description(engine, packed_desc_, engine, weights_.get_desc(),
+                                                  attributes(false), true);
+  if (!description) return;  // transformed weights cannot be made from packed ones
+  reorder_ = dnnl::reorder(description);
+  packed_ = memory(packed_desc_, engine, DNNL_MEMORY_NONE);
+  reorder_scratch_ = memory(description.scratchpad_desc(), engine, DNNL_MEMORY_NONE);
+  scratch_bytes_ = std::max(scratch_bytes_, description.scratchpad_desc().get_size());
+}
+
+void Convolution::execute(dnnl::stream& stream, float* to, const float* from, const float* weights_in_order,
+                          const float* bias, void* scratch) {
+  const bool backward = problem_.backward;
+  point(from_, from);
+  point(to_, to);
+  point(weights_, weights_in_order);
+  point(scratch_, scratch);
+  std::array<dnnl_exec_arg_t, 5> arguments{{{backward ? DNNL_ARG_DIFF_DST : DNNL_ARG_SRC, from_.get()},
+                                            {backward ? DNNL_ARG_DIFF_SRC : DNNL_ARG_DST, to_.get()},
+                                            {DNNL_ARG_WEIGHTS, weights_.get()},
+                                            {DNNL_ARG_SCRATCHPAD, scratch_.get()},
+                                            {DNNL_ARG_BIAS, nullptr}}};
+  if (problem_.bias) {
+    point(bias_, bias);
+    arguments[4].memory = bias_.get();
+  }
+  run(primitive_, stream, arguments, problem_.bias ? 5 : 4);
+}
+
+void Convolution::reorder(dnnl::stream& stream, float* weights_in_order, const float* packed, void* scratch) {
+  require(bool(reorder_), "oneDNN has no reorder of packed weights for ", implementation_);
+  point(packed_, packed);
+  point(weights_, weights_in_order);
+  point(reorder_scratch_, scratch);
+  run(reorder_, stream,
+      std::array<dnnl_exec_arg_t, 3>{{{DNNL_ARG_FROM, packed_.get()},
+                                      {DNNL_ARG_TO, weights_.get()},
+                                      {DNNL_ARG_SCRATCHPAD, reorder_scratch_.get()}}},
+      3);
+}
+
+}  // namespace tweedie::onednn

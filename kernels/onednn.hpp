@@ -1,0 +1,69 @@
+// One convolution of oneDNN (2.x and 3.x), ready to be executed. For kernels/convolution.cpp only.
+#pragma once
+
+#include <cstddef>
+#include <dnnl.hpp>
+#include <string>
+
+#include "kernels/convolution.hpp"
+
+namespace tweedie::onednn {
+
+/// The channel block of activations and weights: 16 where vectors hold 16 floats, 8 on AVX and AVX2 (given
+/// blocks of 16 there, oneDNN falls back to its reference loops, a hundred times slower).
+int channel_block();
+
+/// A convolution of one shape, or the transposed one, as plans are told apart.
+struct Problem {
+  ConvolutionGeometry g;
+  Shape x;  ///< of the convolution's input, also when going backward
+  bool backward = false, accumulate = false, bias = false;
+  Shape y() const { return {x.N, g.out, g.output(x.H), g.output(x.W)}; }
+  bool operator==(const Problem&) const = default;
+};
+
+/// `winograd_prepared` wants weights already transformed: 4 times the memory.
+enum class Method { direct, winograd, winograd_prepared };
+
+/// The order an implementation wants its weights in, b being the channel block.
+enum class WeightsOrder {
+  packed,   ///< OIhw{b}i{b}o, as `convolution_pack` stores them
+  flipped,  ///< OIhw{b}o{b}i: each block transposed
+  swapped,  ///< IOhw{b}o{b}i: each block transposed, and the blocks too
+  other     ///< anything else; takes a reorder by oneDNN
+};
+
+class Convolution {
+ public:
+  /// Empty when oneDNN does not offer the method for this problem.
+  Convolution(const dnnl::engine& engine, const Problem& problem, Method method);
+  explicit operator bool() const { return bool(primitive_); }
+
+  WeightsOrder order() const { return order_; }
+  /// oneDNN's name of the implementation, such as "jit:avx512_core".
+  const std::string& implementation() const { return implementation_; }
+  std::size_t weights_bytes() const { return weights_.get_desc().get_size(); }
+  /// Scratch memory that `execute` and `reorder` need.
+  std::size_t scratch_bytes() const { return scratch_bytes_; }
+
+  /// Forward: `to` = y, `from` = x. Backward: `to` = dx, `from` = dy. `weights` in `order()`.
+  void execute(dnnl::stream& stream, float* to, const float* from, const float* weights, const float* bias,
+               void* scratch);
+  /// Packed weights -> the implementation's order, by oneDNN.
+  void reorder(dnnl::stream& stream, float* weights, const float* packed, void* scratch);
+
+ private:
+  template <class Description>
+  void adopt(const dnnl::engine& engine, const Description& description);
+  void make_reorder(const dnnl::engine& engine);
+
+  Problem problem_;
+  dnnl::memory::desc x_desc_, y_desc_, packed_desc_;
+  WeightsOrder order_ = WeightsOrder::other;
+  std::string implementation_;
+  std::size_t scratch_bytes_ = 0;
+  dnnl::primitive primitive_, reorder_;
+  dnnl::memory from_, to_, weights_, bias_, packed_, scratch_, reorder_scratch_;
+};
+
+}  // namespace tweedie::onednn

@@ -1,0 +1,235 @@
+#include "kernels/convolution.hpp"
+
+#include "kernels/cases.hpp"
+#include "tests/support/support.hpp"
+
+using namespace tweedie;
+using namespace tweedie::test;
+
+namespace {
+
+struct Case {
+  ConvolutionGeometry g;
+  Shape x;
+  Case(const ConvolutionGeometry& geometry, Shape shape) : g(geometry), x(shape) {}
+  Case(const cases::ConvolutionCase& c) : g(c.geometry), x{c.N, c.geometry.in, c.H, c.W} {}
+  Shape y() const { return {x.N, g.out, g.output(x.H), g.output(x.W)}; }
+  std::int64_t weights() const { return std::int64_t(g.out) * g.in * g.kernel * g.kernel; }
+  std::string name() const {
+    return message(g.in, " -> ", g.out, ", kernel ", g.kernel, ", stride ", g.stride, ", pad ", g.pad, ", x ",
+                   x);
+  }
+};
+
+// Errors are relative to the largest value of the result. A sum of K = in * kernel^2 products in fp32 is off
+// by about sqrt(K) * 2^-24 of its size, 1e-6 for K = 576. Winograd F(4x4, 3x3) transforms with constants up
+// to 8 and loses about a digit: 2e-6 was the worst seen here. Nothing rounded to TF32 or bf16 (1e-3) passes.
+constexpr double tolerance = 5e-6;
+
+// y(n, o, h, w) = sum over i, r, s of x(n, i, h * stride + r - pad, w * stride + s - pad) * weights(o, i, r,
+// s) visits every product once, so that forward and backward share the index arithmetic of the definition
+// only.
+template <class Visit>
+void each_product(const Case& c, const Visit& visit) {
+  const Shape y = c.y();
+  const View<const float> x_planar(nullptr, c.x), y_planar(nullptr, y);
+  const int k = c.g.kernel;
+  for (int n = 0; n < y.N; ++n)
+    for (int o = 0; o < y.C; ++o)
+      for (int i = 0; i < c.g.in; ++i)
+        for (int r = 0; r < k; ++r)
+          for (int s = 0; s < k; ++s)
+            for (int h = 0; h < y.H; ++h)
+              for (int w = 0; w < y.W; ++w) {
+                const int row = h * c.g.stride + r - c.g.pad, column = w * c.g.stride + s - c.g.pad;
+                if (row < 0 || row >= c.x.H || column < 0 || column >= c.x.W) continue;
+                visit(y_planar.offset(n, o, h, w), x_planar.offset(n, i, row, column),
+                      ((std::int64_t(o) * c.g.in + i) * k + r) * k + s);
+              }
+}
+
+struct Reference {
+  std::vector<float> x, dy, weights, bias, before;  ///< planar
+  std::vector<double> y, dx;                        ///< without bias
+  explicit Reference(const Case& c)
+      : x(random_values(c.x.size(), 11)),
+        dy(random_values(c.y().size(), 12)),
+        weights(random_values(c.weights(), 13)),
+        bias(random_values(c.g.out, 14)),
+        before(random_values(c.y().size(), 15)),
+        y(dy.size()),
+        dx(x.size()) {
+    each_product(c, [&](std::int64_t to, std::int64_t from, std::int64_t weight) {
+      y[to] += double(x[from]) * weights[weight];
+      dx[from] += double(dy[to]) * weights[weight];
+    });
+  }
+  std::vector<double> expected(const Case& c, bool with_bias, bool accumulate) const {
+    std::vector<double> sum = y;
+    const std::int64_t plane = c.y().plane();
+    for (std::size_t i = 0; i < sum.size(); ++i) {
+      if (with_bias) sum[i] += bias[std::size_t(std::int64_t(i) / plane % c.g.out)];
+      if (accumulate) sum[i] += before[i];
+    }
+    return sum;
+  }
+};
+
+// A convolution on a queue's device, fed and read in planar order.
+struct Runner {
+  Queue& q;
+  Case c;
+  int x_block = convolution_block(q.device(), c.g.in), y_block = convolution_block(q.device(), c.g.out);
+  DeviceArray<float> packed;
+  Runner(Queue& queue, const Case& which, const std::vector<float>& weights)
+      : q(queue), c(which), packed(queue, convolution_packed_size(queue, which.g)) {
+    convolution_pack(q, packed_view(), weights.data(), c.g);
+  }
+  View<float> packed_view() const { return packed.view({1, 1, 1, int(convolution_packed_size(q, c.g))}); }
+  std::vector<float> forward(const std::vector<float>& x, const std::vector<float>* bias,
+                             const std::vector<float>* before) const {
+    const DeviceArray<float> from(q, to_blocks(x, c.x, x_block));
+    const DeviceArray<float> to(
+        q, before ? to_blocks(*before, c.y(), y_block) : std::vector<float>(std::size_t(c.y().size()), NAN));
+    const DeviceArray<float> b(q, bias ? *bias : std::vector<float>());
+    convolution(q, to.view(c.y(), y_block), from.view(c.x, x_block), packed_view(), bias ? b.data() : nullptr,
+                c.g, before != nullptr);
+    return from_blocks(to.host(), c.y(), y_block);
+  }
+  std::vector<float> backward(const std::vector<float>& dy) const {
+    const DeviceArray<float> from(q, to_blocks(dy, c.y(), y_block)), to(q, c.x.size());
+    convolution_backward_data(q, to.view(c.x, x_block), from.view(c.y(), y_block), packed_view(), c.g);
+    return from_blocks(to.host(), c.x, x_block);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("convolution equals its definition, with and without bias and accumulation") {
+  for (const Device device : backends())
+    for (const Case c : cases::convolutions_small) {
+      Queue q(device);
+      const Reference reference(c);
+      const Runner run(q, c, reference.weights);
+      for (const bool bias : {false, true})
+        for (const bool accumulate : {false, true}) {
+          const auto result = under_all_warp_orders(q, [&] {
+            return run.forward(reference.x, bias ? &reference.bias : nullptr,
+                               accumulate ? &reference.before : nullptr);
+          });
+          check_close(
+              message(name(device), " ", c.name(), bias ? ", bias" : "", accumulate ? ", accumulating" : ""),
+              result, reference.expected(c, bias, accumulate), tolerance);
+        }
+    }
+}
+
+TEST_CASE("convolution_backward_data equals the transposed definition") {
+  for (const Device device : backends())
+    for (const Case c : cases::convolutions_small) {
+      Queue q(device);
+      const Reference reference(c);
+      const Runner run(q, c, reference.weights);
+      check_close(message(name(device), " backward ", c.name()),
+                  under_all_warp_orders(q, [&] { return run.backward(reference.dy); }), reference.dx,
+                  tolerance);
+    }
+}
+
+TEST_CASE("convolution_backward_data is the adjoint of convolution") {
+  for (const Device device : backends())
+    for (const Case c : cases::convolutions_small) {
+      if (c.x.size() == 0) continue;
+      Queue q(device);
+      const Runner run(q, c, random_values(c.weights(), 21));
+      check_vjp(
+          message(name(device), " ", c.name()),
+          [&](const std::vector<float>& x) { return run.forward(x, nullptr, nullptr); },
+          [&](const std::vector<float>& dy) { return run.backward(dy); }, random_values(c.x.size(), 22),
+          tolerance, 1);
+    }
+}
+
+TEST_CASE("convolutions of several shapes share a queue, and repeat bit for bit") {
+  for (const Device device : backends()) {
+    Queue q(device);
+    std::vector<std::vector<float>> first;
+    for (int round = 0; round < 2; ++round)
+      for (std::size_t k = 0; k < std::size(cases::convolutions_small); ++k) {
+        const Case c = cases::convolutions_small[k];
+        const Runner run(q, c, random_values(c.weights(), 31));
+        auto values = run.forward(random_values(c.x.size(), 32), nullptr, nullptr);
+        if (round == 0)
+          first.push_back(values);
+        else
+          check_equal(message(name(device), " ", c.name()), values, first[k]);
+      }
+  }
+}
+
+TEST_CASE("after its first call a convolution asks the driver for nothing") {
+  for (const Device device : backends()) {
+    Queue q(device);
+    const Case c{{32, 32, 3, 1, 1}, {1, 32, 12, 10}};
+    const Runner run(q, c, random_values(c.weights(), 41));
+    const DeviceArray<float> x(q, random_values(c.x.size(), 42)), y(q, c.y().size()), dx(q, c.x.size());
+    const auto both = [&] {
+      convolution(q, y.view(c.y(), run.y_block), x.view(c.x, run.x_block), run.packed_view(), nullptr, c.g);
+      convolution_backward_data(q, dx.view(c.x, run.x_block), y.view(c.y(), run.y_block), run.packed_view(),
+                                c.g);
+    };
+    both();
+    const std::size_t calls = q.meter().calls;
+    both();
+    CHECK(q.meter().calls == calls);
+  }
+}
+
+TEST_CASE("the library names what it runs, and its best time is finite") {
+  for (const Device device : backends()) {
+    Queue q(device);
+    const ConvolutionGeometry g{32, 32, 3, 1, 1};
+    for (const bool backward : {false, true}) {
+      CHECK(!convolution_implementation(q, g, {1, 32, 12, 10}, backward).empty());
+      const double seconds = convolution_best_seconds(q, g, {1, 32, 12, 10}, backward, 2);
+      CHECK(seconds > 0);
+      CHECK(seconds < 10);
+    }
+  }
+}
+
+TEST_CASE("convolution refuses what does not fit") {
+  for (const Device device : backends()) {
+    Queue q(device);
+    const Case c{{16, 32, 3, 1, 1}, {2, 16, 6, 5}};
+    const Runner run(q, c, random_values(c.weights(), 51));
+    const DeviceArray<float> x(q, c.x.size()), y(q, c.y().size());
+    const int in_block = run.x_block, out_block = run.y_block;
+    const auto call = [&](const ConvolutionGeometry& g, Shape to, int to_block, Shape from, int from_block,
+                          View<float> packed) {
+      convolution(q, {y.data(), to, to_block}, View<const float>{x.data(), from, from_block}, packed, nullptr,
+                  g);
+    };
+    const View<float> packed = run.packed_view();
+    const auto contains = [](const char* text) { return doctest::Contains(text); };
+    CHECK_THROWS_WITH_AS(call({8, 32, 3, 1, 1}, c.y(), out_block, c.x, in_block, packed),
+                         contains("multiples of 16"), Error);
+    CHECK_THROWS_WITH_AS(call({16, 32, 3, 0, 1}, c.y(), out_block, c.x, in_block, packed),
+                         contains("make no convolution"), Error);
+    CHECK_THROWS_WITH_AS(call(c.g, c.y(), out_block, {2, 32, 6, 5}, in_block, packed),
+                         contains("32 channels, the weights take 16"), Error);
+    CHECK_THROWS_WITH_AS(call(c.g, {2, 32, 6, 6}, out_block, c.x, in_block, packed),
+                         contains("the output of (2, 16, 6, 5) is (2, 32, 6, 5), not (2, 32, 6, 6)"), Error);
+    CHECK_THROWS_WITH_AS(call(c.g, c.y(), 1, c.x, in_block, packed), contains("channel blocks must be"),
+                         Error);
+    CHECK_THROWS_WITH_AS(call({16, 32, 3, 1, 0}, {2, 32, 0, 0}, out_block, {2, 16, 2, 2}, in_block, packed),
+                         contains("does not fit into"), Error);
+    CHECK_THROWS_WITH_AS(call(c.g, c.y(), out_block, c.x, in_block, View<float>{packed.data, {1, 1, 1, 9}}),
+                         contains("4608 packed weights expected, got 9"), Error);
+    CHECK_THROWS_WITH_AS(convolution_backward_data(q, x.view(c.x, in_block),
+                                                   {y.data(), {1, 32, 6, 5}, out_block}, packed, c.g),
+                         contains("convolution_backward_data: the output of"), Error);
+    CHECK_THROWS_WITH_AS(convolution_pack(q, View<float>{packed.data, {1, 1, 1, 9}}, nullptr, c.g),
+                         contains("room for 4608 weights"), Error);
+  }
+}
