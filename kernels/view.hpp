@@ -37,7 +37,9 @@ struct View {
   View() = default;
   View(T* pointer, Shape s, int block = 1) : data(pointer), shape(s), b(block) {}
   /// A view of writable memory reads as a view of constant memory.
-  operator View<const T>() const requires(!std::is_const_v<T>) { return {data, shape, b}; }
+  template <class U>
+  View(const View<U>& other) requires(std::is_const_v<T>&& std::is_same_v<const U, T>)
+      : data(other.data), shape(other.shape), b(other.b) {}
   explicit operator bool() const { return data != nullptr; }
   int N() const { return shape.N; }
   int C() const { return shape.C; }
