@@ -1,0 +1,117 @@
+#include "layers/attention_block.hpp"
+
+#include <cmath>
+
+#include "kernels/elementwise.hpp"
+#include "kernels/layout.hpp"
+#include "kernels/matmul.hpp"
+#include "kernels/softmax.hpp"
+
+namespace tweedie {
+namespace {
+
+// The same values in another layout; the tensor itself when it has that layout already.
+Tensor in_layout(Context& context, const Tensor& x, int b) {
+  if (x.b() == b) return x;
+  Tensor y(context.pool, x.shape(), b);
+  convert_layout(context.queue, y, x);
+  return y;
+}
+
+}  // namespace
+
+/// q, k, v of one sample as batches of (T, c) matrices over the heads, and where their gradients go.
+struct AttentionBlock::Heads {
+  int T, c, count;
+  std::int64_t row, step, k, v;  // strides of pixels and heads, offsets of k and v
+  const float* base;
+  Matrices<const float> at(std::int64_t offset) const { return {base + offset, T, c, row, step, false}; }
+  Matrices<float> gradient(float* to, std::int64_t offset) const {
+    return {to + offset, T, c, row, step, false};
+  }
+};
+
+AttentionBlock::AttentionBlock(Context& context, const WeightScope& scope, const Config& c)
+    : config_(c),
+      norm_(context, scope.sub("norm"), c.channels, false),
+      qkv_(context, scope.sub("qkv"), c.channels, 3 * c.channels, 1, 1, 0, true, 3),
+      proj_(context, scope.sub("proj_out"), c.channels, c.channels, 1, 1, 0, true, 3) {
+  require(c.heads > 0 && c.channels % c.heads == 0, scope.prefix(), ": ", c.channels, " channels in ",
+          c.heads, " heads");
+}
+
+AttentionBlock::Heads AttentionBlock::heads(const Tensor& qkv, int n) const {
+  const int C = config_.channels, c = C / config_.heads;
+  const bool split = config_.new_order;
+  return {int(qkv.shape().plane()),
+          c,
+          config_.heads,
+          3 * C,
+          split ? c : 3 * c,
+          split ? C : c,
+          split ? 2 * C : 2 * c,
+          qkv.view().sample(n).data};
+}
+
+// softmax(q k^T / sqrt(c)), (heads, T, T).
+Tensor AttentionBlock::weights(Context& context, const Heads& h) const {
+  Tensor w = context.planar({1, h.count, h.T, h.T});
+  Matrices<const float> k = h.at(h.k);
+  k.transposed = true;
+  matmul(context.queue, {w.data(), h.T, h.T, h.T, std::int64_t(h.T) * h.T, false}, h.at(0), k, h.count,
+         float(1 / std::sqrt(double(h.c))));
+  softmax(context.queue, w, w);
+  return w;
+}
+
+Tensor AttentionBlock::forward(Context& context, Tensor x, Saved* saved) const {
+  const Shape shape = x.shape();
+  const int C = shape.C;
+  Tensor stats;
+  Tensor qkv = in_layout(context, qkv_.forward(context, norm_.forward(context, x, stats)), 3 * C);
+  Tensor mixed(context.pool, shape, C);  // (N, C, H, W) channels-last
+  for (int n = 0; n < shape.N; ++n) {
+    const Heads h = heads(qkv, n);
+    const Tensor w = weights(context, h);
+    matmul(context.queue, {mixed.view().sample(n).data, h.T, h.c, C, h.c, false},
+           {w.data(), h.T, h.T, h.T, std::int64_t(h.T) * h.T, false}, h.at(h.v), h.count);
+  }
+  Tensor y = proj_.forward(context, in_layout(context, mixed, x.b()));
+  add(context.queue, y, y, x);
+  if (saved) *saved = {std::move(x), std::move(stats), std::move(qkv)};
+  return y;
+}
+
+Tensor AttentionBlock::backward(Context& context, const Tensor& dy, Saved& s) const {
+  const Shape shape = s.x.shape();
+  const int C = shape.C;
+  Queue& q = context.queue;
+  const Tensor dmixed = in_layout(context, proj_.backward(context, dy, shape.H, shape.W), C);
+  Tensor dqkv(context.pool, s.qkv.shape(), 3 * C);
+  for (int n = 0; n < shape.N; ++n) {
+    const Heads h = heads(s.qkv, n);
+    const std::int64_t square = std::int64_t(h.T) * h.T;
+    const float scale = float(1 / std::sqrt(double(h.c)));
+    float* to = dqkv.view().sample(n).data;
+    const Tensor w = weights(context, h);
+    const Matrices<const float> da{dmixed.view().sample(n).data, h.T, h.c, C, h.c, false};
+    Tensor dw = context.planar(w.shape());
+    Matrices<const float> v = h.at(h.v);
+    v.transposed = true;
+    matmul(q, {dw.data(), h.T, h.T, h.T, square, false}, da, v, h.count);                  // da v^T
+    matmul(q, h.gradient(to, h.v), {w.data(), h.T, h.T, h.T, square, true}, da, h.count);  // w^T da
+    softmax_backward(q, dw, dw, w);
+    matmul(q, h.gradient(to, 0), {dw.data(), h.T, h.T, h.T, square, false}, h.at(h.k), h.count,
+           scale);  // dl k
+    matmul(q, h.gradient(to, h.k), {dw.data(), h.T, h.T, h.T, square, true}, h.at(0), h.count,
+           scale);  // dl^T q
+  }
+  s.qkv = {};
+  const Tensor dnormed = qkv_.backward(
+      context, in_layout(context, dqkv, convolution_block(context.device(), 3 * C)), shape.H, shape.W);
+  Tensor dx = norm_.backward(context, dnormed, s.x, s.stats, {}, dy);
+  s = {};
+  return dx;
+}
+
+}  // namespace tweedie

@@ -1,0 +1,35 @@
+// The self-attention block of guided-diffusion's U-Net.
+#pragma once
+
+#include "layers/basic.hpp"
+
+namespace tweedie {
+
+/// y = x + proj(softmax(q^T k / sqrt(c)) v), q, k, v = qkv(GN(x)), per head of c = C / heads channels over
+/// all H*W pixels. The channels of qkv are [q, k, v] of each head in turn, or, in the new order, all q, all
+/// k, all v.
+class AttentionBlock {
+ public:
+  struct Config {
+    int channels, heads;
+    bool new_order = false;
+  };
+  struct Saved {
+    Tensor x, stats, qkv;  ///< qkv is channels-last
+  };
+  AttentionBlock(Context& context, const WeightScope& scope, const Config& config);
+  Tensor forward(Context& context, Tensor x, Saved* saved = nullptr) const;
+  /// Gradient with respect to x; the attention weights are formed again. Releases `saved`.
+  Tensor backward(Context& context, const Tensor& dy, Saved& saved) const;
+
+ private:
+  struct Heads;
+  Heads heads(const Tensor& qkv, int n) const;
+  Tensor weights(Context& context, const Heads& h) const;
+
+  Config config_;
+  Norm norm_;
+  Conv2d qkv_, proj_;
+};
+
+}  // namespace tweedie

@@ -1,0 +1,122 @@
+#include "layers/basic.hpp"
+
+#include <algorithm>
+
+#include "kernels/elementwise.hpp"
+#include "kernels/matmul.hpp"
+#include "kernels/resample.hpp"
+
+namespace tweedie {
+namespace {
+
+Tensor upload_vector(Context& context, const std::vector<float>& values) {
+  return context.upload({1, int(values.size()), 1, 1}, values);
+}
+
+}  // namespace
+
+Conv2d::Conv2d(Context& context, const WeightScope& scope, int in, int out, int kernel, int stride, int pad,
+               bool bias, int rank)
+    : geometry_{padded_channels(in), padded_channels(out), kernel, stride, pad < 0 ? kernel / 2 : pad} {
+  require(rank == 4 || kernel == 1, scope.key("weight"), ": a rank-3 weight is a 1x1 convolution's");
+  const std::vector<float> weight =
+      scope.read("weight", rank == 3 ? Extents{out, in, 1} : Extents{out, in, kernel, kernel});
+  const std::size_t taps = std::size_t(kernel) * std::size_t(kernel);
+  std::vector<float> padded(std::size_t(geometry_.out) * std::size_t(geometry_.in) * taps, 0.f);
+  for (int o = 0; o < out; ++o)
+    std::copy_n(weight.begin() + std::ptrdiff_t(o * std::size_t(in) * taps), std::size_t(in) * taps,
+                padded.begin() + std::ptrdiff_t(o * std::size_t(geometry_.in) * taps));
+  packed_ = context.planar({1, 1, 1, int(convolution_packed_size(context.queue, geometry_))});
+  convolution_pack(context.queue, packed_, padded.data(), geometry_);
+  if (bias) {
+    std::vector<float> values = scope.read("bias", {out});
+    values.resize(std::size_t(geometry_.out), 0.f);
+    bias_ = upload_vector(context, values);
+  }
+}
+
+Tensor Conv2d::forward(Context& context, const Tensor& x) const {
+  const Shape& s = x.shape();
+  Tensor y = context.features({s.N, geometry_.out, geometry_.output(s.H), geometry_.output(s.W)});
+  convolution(context.queue, y, x, packed_, bias_.data(), geometry_);
+  return y;
+}
+
+void Conv2d::accumulate(Context& context, Tensor& y, const Tensor& x) const {
+  convolution(context.queue, y, x, packed_, bias_.data(), geometry_, true);
+}
+
+Tensor Conv2d::backward(Context& context, const Tensor& dy, int H, int W) const {
+  Tensor dx = context.features({dy.shape().N, geometry_.in, H, W});
+  convolution_backward_data(context.queue, dx, dy, packed_, geometry_);
+  return dx;
+}
+
+Linear::Linear(Context& context, const WeightScope& scope, int in, int out)
+    : in_(in),
+      out_(out),
+      weight_(context.upload({1, 1, out, in}, scope.read("weight", {out, in}))),
+      bias_(upload_vector(context, scope.read("bias", {out}))) {}
+
+Tensor Linear::forward(Context& context, const Tensor& x) const {
+  const int N = x.shape().N;
+  Tensor y = context.planar({N, out_, 1, 1});
+  matmul(context.queue, {y.data(), N, out_, out_, 0, false}, {x.data(), N, in_, in_, 0, false},
+         {weight_.data(), out_, in_, in_, 0, true});
+  add_bias(context.queue, y, y, bias_.data());
+  return y;
+}
+
+Norm::Norm(Context& context, const WeightScope& scope, int channels, bool silu)
+    : gamma_(upload_vector(context, scope.read("weight", {channels}))),
+      beta_(upload_vector(context, scope.read("bias", {channels}))),
+      silu_(silu) {
+  require(channels % 32 == 0, scope.key("weight"), ": ", channels,
+          " channels; 32 groups need a multiple of 32");
+}
+
+GroupNormParameters Norm::parameters(const Tensor& modulation) const {
+  return {gamma_.data(), beta_.data(), modulation.data(), 32, 1e-5f, silu_};
+}
+
+Tensor Norm::forward(Context& context, const Tensor& x, Tensor& stats, const Tensor& modulation) const {
+  Tensor y = context.features(x.shape());
+  stats = context.planar({x.shape().N, 32, 1, 2});
+  group_norm(context.queue, y, stats, x, parameters(modulation));
+  return y;
+}
+
+Tensor Norm::backward(Context& context, const Tensor& dy, const Tensor& x, const Tensor& stats,
+                      const Tensor& modulation, const Tensor& plus) const {
+  Tensor dx = context.features(x.shape());
+  group_norm_backward(context.queue, dx, dy, x, stats, parameters(modulation), plus);
+  return dx;
+}
+
+Tensor resample(Context& context, Resample how, const Tensor& x) {
+  if (how == Resample::none) return x;
+  const Shape s = x.shape();
+  if (how == Resample::up) {
+    Tensor y = context.features({s.N, s.C, 2 * s.H, 2 * s.W});
+    upsample_nearest2(context.queue, y, x);
+    return y;
+  }
+  Tensor y = context.features({s.N, s.C, s.H / 2, s.W / 2});
+  average_pool2(context.queue, y, x);
+  return y;
+}
+
+Tensor resample_backward(Context& context, Resample how, const Tensor& dy) {
+  if (how == Resample::none) return dy;
+  const Shape s = dy.shape();
+  if (how == Resample::up) {
+    Tensor dx = context.features({s.N, s.C, s.H / 2, s.W / 2});
+    upsample_nearest2_backward(context.queue, dx, dy);
+    return dx;
+  }
+  Tensor dx = context.features({s.N, s.C, 2 * s.H, 2 * s.W});
+  average_pool2_backward(context.queue, dx, dy);
+  return dx;
+}
+
+}  // namespace tweedie

@@ -1,0 +1,55 @@
+#include "layers/res_block.hpp"
+
+#include "kernels/elementwise.hpp"
+
+namespace tweedie {
+
+ResBlock::ResBlock(Context& context, const WeightScope& scope, const Config& c)
+    : config_(c),
+      norm_in_(context, scope.sub("in_layers.0"), c.in, true),
+      conv_in_(context, scope.sub("in_layers.2"), c.in, c.out, 3),
+      embed_(context, scope.sub("emb_layers.1"), c.embedding, c.scale_shift ? 2 * c.out : c.out),
+      norm_out_(context, scope.sub("out_layers.0"), c.out, true),
+      conv_out_(context, scope.sub("out_layers.3"), c.out, c.out, 3) {
+  if (c.in != c.out) skip_.emplace(context, scope.sub("skip_connection"), c.in, c.out, 1);
+}
+
+Tensor ResBlock::forward(Context& context, Tensor x, const Tensor& embedding, Saved* saved) const {
+  Saved local;
+  Saved& s = saved ? *saved : local;
+  s.modulation = embed_.forward(context, embedding);
+  s.h = conv_in_.forward(context, resample(context, config_.how, norm_in_.forward(context, x, s.stats_in)));
+  if (!config_.scale_shift) {  // h += e, then nothing of e is left to save
+    for (int n = 0; n < x.shape().N; ++n) {
+      const View<float> h = s.h.view().sample(n);
+      add_bias(context.queue, h, h, s.modulation.data() + std::ptrdiff_t(n) * config_.out);
+    }
+    s.modulation = {};
+  }
+  Tensor y = conv_out_.forward(context, norm_out_.forward(context, s.h, s.stats_out, s.modulation));
+  if (!saved) local = {};
+  const Tensor through = resample(context, config_.how, x);
+  if (skip_)
+    skip_->accumulate(context, y, through);
+  else
+    add(context.queue, y, y, through);
+  if (saved) saved->x = std::move(x);
+  return y;
+}
+
+Tensor ResBlock::backward(Context& context, const Tensor& dy, Saved& s) const {
+  const Shape inner = s.h.shape();
+  Tensor dh = norm_out_.backward(context, conv_out_.backward(context, dy, inner.H, inner.W), s.h, s.stats_out,
+                                 s.modulation);
+  s.h = {};
+  const Tensor dnormed =
+      resample_backward(context, config_.how, conv_in_.backward(context, dh, inner.H, inner.W));
+  dh = {};
+  const Tensor dskip =
+      resample_backward(context, config_.how, skip_ ? skip_->backward(context, dy, inner.H, inner.W) : dy);
+  Tensor dx = norm_in_.backward(context, dnormed, s.x, s.stats_in, {}, dskip);
+  s = {};
+  return dx;
+}
+
+}  // namespace tweedie

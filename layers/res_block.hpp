@@ -1,0 +1,41 @@
+// The residual block of guided-diffusion's U-Net.
+#pragma once
+
+#include <optional>
+
+#include "layers/basic.hpp"
+
+namespace tweedie {
+
+/// y = skip(x) + conv(SiLU(GN(h; e))),  h = conv(resample(SiLU(GN(x)))), e the block's projection of the
+/// timestep embedding: as scale and shift of the second norm, or added to h before it. The skip is the
+/// (resampled) input, through a 1x1 convolution when the channels change. (Dhariwal & Nichol 2021, ResBlock;
+/// up and down act after SiLU, before the convolution, and on the skip.)
+class ResBlock {
+ public:
+  struct Config {
+    int in, out, embedding;
+    Resample how = Resample::none;
+    bool scale_shift = false;
+  };
+  /// What the backward pass needs: the two norms' inputs and a few numbers a sample.
+  struct Saved {
+    Tensor x, h, stats_in, stats_out, modulation;
+  };
+  ResBlock(Context& context, const WeightScope& scope, const Config& config);
+  /// x (N, in, H, W); `embedding` (N, embedding, 1, 1) after SiLU. `saved` null: inference.
+  Tensor forward(Context& context, Tensor x, const Tensor& embedding, Saved* saved = nullptr) const;
+  /// Gradient with respect to x; releases `saved`.
+  Tensor backward(Context& context, const Tensor& dy, Saved& saved) const;
+
+ private:
+  Config config_;
+  Norm norm_in_;
+  Conv2d conv_in_;
+  Linear embed_;
+  Norm norm_out_;
+  Conv2d conv_out_;
+  std::optional<Conv2d> skip_;
+};
+
+}  // namespace tweedie

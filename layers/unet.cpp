@@ -1,0 +1,236 @@
+#include "layers/unet.hpp"
+
+#include <algorithm>
+
+#include "kernels/concat.hpp"
+#include "kernels/elementwise.hpp"
+#include "kernels/layout.hpp"
+#include "kernels/timestep_embedding.hpp"
+
+namespace tweedie {
+namespace {
+
+// Counts what passes through, so that the network knows its size whatever the source of its weights.
+class CountingSource : public TensorSource {
+ public:
+  CountingSource(const WeightScope& scope, std::int64_t& count) : scope_(scope), count_(count) {}
+  bool has(const std::string& key) const override { return scope_.has(key); }
+  std::vector<float> read(const std::string& key, const Extents& expected) override {
+    std::vector<float> values = scope_.read(key, expected);
+    count_ += std::int64_t(values.size());
+    return values;
+  }
+  void require_all_used() const override {}
+
+ private:
+  const WeightScope& scope_;
+  std::int64_t& count_;
+};
+
+}  // namespace
+
+UNet::UNet(Context& context, const WeightScope& source, const UNetConfig& config, double time_scale)
+    : context_(context), config_(config), time_scale_(time_scale) {
+  validate(config, "U-Net");
+  CountingSource counting(source, parameters_);
+  const WeightScope scope(counting);
+  const int width = config.model_channels, embedding = 4 * width;
+  time_in_.emplace(context, scope.sub("time_embed.0"), width, embedding);
+  time_out_.emplace(context, scope.sub("time_embed.2"), embedding, embedding);
+  if (config.num_classes)
+    label_embedding_ = context.upload({1, 1, *config.num_classes, embedding},
+                                      scope.read("label_emb.weight", {*config.num_classes, embedding}));
+  std::size_t layers = 0;
+  for (const StagePlan& plan : plan_blocks(config)) {
+    Stage& stage = stages_.emplace_back(Stage{plan.pushes_skip, plan.skip_channels, {}});
+    for (const ModulePlan& module : plan.modules) stage.layers.push_back(make_layer(scope, module));
+    layers += plan.modules.size();
+  }
+  norm_out_.emplace(context, scope.sub("out.0"), config.channels(0), true);
+  conv_out_.emplace(context, scope.sub("out.2"), config.channels(0), config.out_channels, 3);
+  tape_.resize(layers);
+}
+
+UNet::Layer UNet::make_layer(const WeightScope& scope, const ModulePlan& plan) const {
+  using Kind = ModulePlan::Kind;
+  const WeightScope here = scope.sub(plan.name);
+  switch (plan.kind) {
+    case Kind::convolution:
+      return Conv2d(context_, here, plan.in, plan.out, 3);
+    case Kind::residual:
+      return ResBlock(
+          context_, here,
+          {plan.in, plan.out, 4 * config_.model_channels, plan.how, config_.use_scale_shift_norm});
+    case Kind::attention:
+      return AttentionBlock(context_, here, {plan.in, plan.heads, config_.use_new_attention_order});
+    case Kind::upsample:
+    case Kind::downsample:
+      break;
+  }
+  Resampler resampler{plan.how, {}};
+  if (config_.conv_resample) {
+    const bool up = plan.how == Resample::up;
+    resampler.convolution.emplace(context_, here.sub(up ? "conv" : "op"), plan.in, plan.out, 3, up ? 1 : 2);
+  }
+  return resampler;
+}
+
+void UNet::set_labels(std::vector<int> labels) {
+  require(config_.num_classes.has_value(), "class labels given, but the network is not class-conditional");
+  for (const int label : labels)
+    require(label >= 0 && label < *config_.num_classes, "class label ", label, ": expected 0 to ",
+            *config_.num_classes - 1);
+  labels_ = std::move(labels);
+}
+
+// SiLU(MLP(sinusoids(t)) + label embedding), (N, embedding, 1, 1): every residual block starts from this.
+Tensor UNet::embed(std::span<const float> timesteps) {
+  Queue& q = context_.queue;
+  const int N = int(timesteps.size());
+  Tensor t = context_.planar({N, 1, 1, 1});
+  copy_from_host(q, t.data(), timesteps.data(), timesteps.size_bytes());
+  if (time_scale_ != 1) axpby(q, t, float(time_scale_), t, 0.f, t);
+  Tensor sinusoids = context_.planar({N, config_.model_channels, 1, 1});
+  timestep_embedding(q, sinusoids, t);
+  Tensor hidden = time_in_->forward(context_, sinusoids);
+  silu(q, hidden, hidden);
+  Tensor embedding = time_out_->forward(context_, hidden);
+  if (config_.num_classes) {
+    require(labels_.size() == 1 || labels_.size() == std::size_t(N), "class-conditional network: ", N,
+            " samples need ", N, " labels or one, got ", labels_.size());
+    for (int n = 0; n < N; ++n) {
+      const View<float> row = embedding.view().sample(n);
+      const int label = labels_[labels_.size() == 1 ? 0 : std::size_t(n)];
+      add(q, row, row, View<const float>(label_embedding_.data() + std::int64_t(label) * row.C(), row.shape));
+    }
+  }
+  silu(q, embedding, embedding);
+  return embedding;
+}
+
+Tensor UNet::forward(const Layer& layer, Tensor x, const Tensor& embedding, Saved* saved) {
+  if (const auto* convolution = std::get_if<Conv2d>(&layer)) return convolution->forward(context_, x);
+  if (const auto* block = std::get_if<ResBlock>(&layer))
+    return block->forward(context_, std::move(x), embedding,
+                          saved ? &saved->emplace<ResBlock::Saved>() : nullptr);
+  if (const auto* attention = std::get_if<AttentionBlock>(&layer))
+    return attention->forward(context_, std::move(x),
+                              saved ? &saved->emplace<AttentionBlock::Saved>() : nullptr);
+  const Resampler& r = std::get<Resampler>(layer);
+  if (!r.convolution) return resample(context_, r.how, x);
+  // Down is a strided convolution by itself; up doubles first.
+  return r.convolution->forward(context_, r.how == Resample::up ? resample(context_, r.how, x) : x);
+}
+
+Tensor UNet::backward(const Layer& layer, const Tensor& dy, Saved& saved) {
+  const Shape s = dy.shape();
+  if (const auto* convolution = std::get_if<Conv2d>(&layer))
+    return convolution->backward(context_, dy, s.H, s.W);
+  if (const auto* block = std::get_if<ResBlock>(&layer))
+    return block->backward(context_, dy, std::get<ResBlock::Saved>(saved));
+  if (const auto* attention = std::get_if<AttentionBlock>(&layer))
+    return attention->backward(context_, dy, std::get<AttentionBlock::Saved>(saved));
+  const Resampler& r = std::get<Resampler>(layer);
+  if (!r.convolution) return resample_backward(context_, r.how, dy);
+  if (r.how == Resample::down) return r.convolution->backward(context_, dy, 2 * s.H, 2 * s.W);
+  return resample_backward(context_, r.how, r.convolution->backward(context_, dy, s.H, s.W));
+}
+
+Tensor UNet::run(const Tensor& x, std::span<const float> timesteps, bool save) {
+  const Shape s = x.shape();
+  require(s.C == config_.in_channels, "U-Net: input ", s, " has ", s.C, " channels, expected ",
+          config_.in_channels);
+  require(s.H % stride() == 0 && s.W % stride() == 0 && s.H > 0 && s.W > 0, "U-Net: image of ", s.H, "x", s.W,
+          " pixels; both sides must be multiples of ", stride());
+  require(int(timesteps.size()) == s.N, "U-Net: ", timesteps.size(), " timesteps for ", s.N, " samples");
+  image_ = s;
+  skips_.clear();
+  const Tensor embedding = embed(timesteps);
+  Tensor h = context_.features({s.N, padded_channels(s.C), s.H, s.W});
+  convert_layout(context_.queue, h, x);
+  std::size_t at = 0;
+  for (const Stage& stage : stages_) {
+    if (stage.skip_channels) {
+      const Shape from = h.shape();
+      Tensor both = context_.features({from.N, from.C + stage.skip_channels, from.H, from.W});
+      concat_channels(context_.queue, both, h, skips_.back());
+      skips_.pop_back();
+      h = std::move(both);
+    }
+    for (const Layer& layer : stage.layers)
+      h = forward(layer, std::move(h), embedding, save ? &tape_[at++] : nullptr);
+    if (stage.pushes_skip) skips_.push_back(h);
+  }
+  Tensor stats;
+  const Tensor wide = conv_out_->forward(context_, norm_out_->forward(context_, h, stats));
+  if (save) {
+    head_x_ = std::move(h);
+    head_stats_ = std::move(stats);
+  }
+  Tensor out = context_.planar({s.N, config_.out_channels, s.H, s.W});
+  convert_layout(context_.queue, out, wide);
+  return out;
+}
+
+Tensor UNet::pull_back(const Tensor& cotangent) {
+  require(bool(head_x_), "U-Net: the pullback was used up, or a later call replaced it");
+  const Shape c = cotangent.shape();
+  require(c.N == image_.N && c.H == image_.H && c.W == image_.W && c.C <= config_.out_channels,
+          "U-Net: cotangent ", c, " does not belong to an output of ", config_.out_channels,
+          " channels for input ", image_);
+  Tensor dy = context_.features({c.N, padded_channels(config_.out_channels), c.H, c.W});
+  convert_layout(context_.queue, dy, cotangent);  // channels without a cotangent get 0
+  Tensor dh =
+      norm_out_->backward(context_, conv_out_->backward(context_, dy, c.H, c.W), head_x_, head_stats_);
+  dy = head_x_ = head_stats_ = {};
+  std::size_t at = tape_.size();
+  for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
+    if (stage->pushes_skip) {
+      add(context_.queue, dh, dh, skips_.back());
+      skips_.pop_back();
+    }
+    for (auto layer = stage->layers.rbegin(); layer != stage->layers.rend(); ++layer)
+      dh = backward(*layer, dh, tape_[--at]);
+    if (stage->skip_channels) {
+      const Shape s = dh.shape();
+      Tensor rest = context_.features({s.N, s.C - stage->skip_channels, s.H, s.W});
+      Tensor skip = context_.features({s.N, stage->skip_channels, s.H, s.W});
+      split_channels(context_.queue, rest, skip, dh);
+      skips_.push_back(std::move(skip));
+      dh = std::move(rest);
+    }
+  }
+  Tensor dx = context_.planar(image_);
+  convert_layout(context_.queue, dx, dh);
+  return dx;
+}
+
+Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps) { return run(x, timesteps, false); }
+
+Vjp<Tensor> UNet::vjp(const Tensor& x, std::span<const float> timesteps) {
+  return {run(x, timesteps, true), [this](const Tensor& cotangent) { return pull_back(cotangent); }};
+}
+
+std::span<const float> UNet::same_time(int N, const NoiseLevel& level) {
+  times_.assign(std::size_t(N), float(level.timestep));
+  return times_;
+}
+
+Prediction UNet::split(const Tensor& output) {
+  if (!config_.learn_sigma()) return {output, {}};
+  const Shape s = output.shape();
+  Prediction p{context_.planar({s.N, s.C / 2, s.H, s.W}), context_.planar({s.N, s.C / 2, s.H, s.W})};
+  split_channels(context_.queue, p.eps, p.v, output);
+  return p;
+}
+
+Prediction UNet::predict(const Tensor& x, const NoiseLevel& level) {
+  return split(forward(x, same_time(x.shape().N, level)));
+}
+
+Vjp<Prediction> UNet::vjp(const Tensor& x, const NoiseLevel& level) {
+  Vjp<Tensor> linearised = vjp(x, same_time(x.shape().N, level));
+  return {split(linearised.value), std::move(linearised.pullback)};
+}
+
+}  // namespace tweedie

@@ -1,0 +1,83 @@
+// The U-Net of guided-diffusion (Dhariwal & Nichol 2021) as a Denoiser, with its input gradient.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "engine/denoiser.hpp"
+#include "layers/attention_block.hpp"
+#include "layers/res_block.hpp"
+#include "layers/unet_plan.hpp"
+
+namespace tweedie {
+
+/// The whole UNetModel family. Weights are read by name and shape; anything missing or misshapen is an error
+/// that names it. Inputs and outputs are planar; inside, feature maps have the layout the device convolves
+/// fastest in.
+class UNet : public Denoiser {
+ public:
+  /// `time_scale` multiplies timesteps before they are embedded (rescale_timesteps: 1000 / steps).
+  UNet(Context& context, const WeightScope& scope, const UNetConfig& config, double time_scale = 1);
+
+  /// Raw output (N, out_channels, H, W) for x (N, in_channels, H, W) and one timestep a sample. H and W are
+  /// multiples of `stride()`. Class-conditional networks take their labels from `set_labels`.
+  Tensor forward(const Tensor& x, std::span<const float> timesteps);
+  /// The output, and the pullback of a cotangent of all of it, or of its first channels only.
+  Vjp<Tensor> vjp(const Tensor& x, std::span<const float> timesteps);
+
+  Prediction predict(const Tensor& x, const NoiseLevel& level) override;
+  Vjp<Prediction> vjp(const Tensor& x, const NoiseLevel& level) override;
+  bool learns_variance() const override { return config_.learn_sigma(); }
+
+  /// Class of each sample (or one for all); required, and only allowed, for class-conditional networks.
+  void set_labels(std::vector<int> labels);
+  const UNetConfig& config() const { return config_; }
+  /// What H and W must be multiples of: 2^(levels - 1).
+  int stride() const { return 1 << (config_.levels() - 1); }
+  std::int64_t parameters() const { return parameters_; }
+
+ private:
+  /// Nearest or average resampling, with a convolution when the network learned one.
+  struct Resampler {
+    Resample how;
+    std::optional<Conv2d> convolution;
+  };
+  using Layer = std::variant<Conv2d, ResBlock, AttentionBlock, Resampler>;
+  using Saved = std::variant<std::monostate, ResBlock::Saved, AttentionBlock::Saved>;
+  struct Stage {
+    bool pushes_skip;
+    int skip_channels;
+    std::vector<Layer> layers;
+  };
+
+  Layer make_layer(const WeightScope& scope, const ModulePlan& plan) const;
+  Tensor embed(std::span<const float> timesteps);
+  Tensor run(const Tensor& x, std::span<const float> timesteps, bool save);
+  Tensor forward(const Layer& layer, Tensor x, const Tensor& embedding, Saved* saved);
+  Tensor backward(const Layer& layer, const Tensor& dy, Saved& saved);
+  Tensor pull_back(const Tensor& cotangent);
+  Prediction split(const Tensor& output);
+  std::span<const float> same_time(int N, const NoiseLevel& level);
+
+  Context& context_;
+  UNetConfig config_;
+  double time_scale_;
+  std::int64_t parameters_ = 0;
+  std::optional<Linear> time_in_, time_out_;
+  Tensor label_embedding_;  ///< (classes, embedding)
+  std::vector<int> labels_;
+  std::vector<Stage> stages_;
+  std::optional<Norm> norm_out_;
+  std::optional<Conv2d> conv_out_;
+
+  // The state of one forward pass; vectors keep their capacity, so that a step allocates nothing.
+  std::vector<Saved> tape_;
+  std::vector<Tensor> skips_;
+  Tensor head_x_, head_stats_;
+  Shape image_;
+  std::vector<float> times_;
+};
+
+}  // namespace tweedie
