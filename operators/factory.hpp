@@ -1,0 +1,27 @@
+// Operators by name.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/context.hpp"
+#include "engine/forward_operator.hpp"
+
+namespace tweedie {
+
+/// Arrays an operator may need beside its settings.
+struct OperatorData {
+  Tensor mask;  ///< inpainting: (1 or N, 1 or C, H, W), zeros and ones
+};
+
+/// The names `make_operator` knows.
+std::vector<std::string> operator_names();
+
+/// An operator from settings such as {"name": "super_resolution", "scale_factor": 4}, the DPS repository's
+/// names and keys. Errors: unknown name or setting (named), a missing setting or array.
+std::unique_ptr<ForwardOperator> make_operator(Context& context, const nlohmann::json& settings,
+                                               const OperatorData& data);
+
+}  // namespace tweedie

@@ -1,0 +1,91 @@
+#include "operators/inpainting.hpp"
+
+#include <numeric>
+#include <random>
+
+#include "kernels/elementwise.hpp"
+
+namespace tweedie {
+namespace {
+
+// A whole number in [0, bound): by rejection, since the standard's distributions differ between libraries.
+std::uint64_t below(std::mt19937_64& generator, std::uint64_t bound) {
+  const std::uint64_t limit = ~std::uint64_t(0) - ~std::uint64_t(0) % bound;
+  for (;;) {
+    const std::uint64_t draw = generator();
+    if (draw < limit) return draw % bound;
+  }
+}
+
+}  // namespace
+
+Tensor Identity::forward(const Tensor& x) {
+  Tensor y = context_.planar(x.shape());
+  copy(context_.queue, y, x);
+  return y;
+}
+
+Tensor Identity::adjoint(const Tensor& y, const Shape& image) {
+  require(y.shape() == image, "identity: measurement ", y.shape(), " for images ", image);
+  return forward(y);
+}
+
+Inpainting::Inpainting(Context& context, Tensor mask) : context_(context), mask_(std::move(mask)) {}
+
+Shape Inpainting::output_shape(const Shape& image) const {
+  const Shape& m = mask_.shape();
+  require(m.H == image.H && m.W == image.W, "inpainting: a mask of ", m.H, "x", m.W, " pixels for images of ",
+          image.H, "x", image.W);
+  return image;
+}
+
+Tensor Inpainting::forward(const Tensor& x) {
+  Tensor y = context_.planar(output_shape(x.shape()));
+  multiply(context_.queue, y, x, mask_);
+  return y;
+}
+
+Tensor Inpainting::adjoint(const Tensor& y, const Shape& image) {
+  require(y.shape() == image, "inpainting: measurement ", y.shape(), " for images ", image);
+  return forward(y);
+}
+
+void Inpainting::discard_unmeasured(Tensor& y) { multiply(context_.queue, y, y, mask_); }
+
+std::vector<float> box_mask(int H, int W, int top, int left, int height, int width) {
+  require(top >= 0 && left >= 0 && height > 0 && width > 0 && top + height <= H && left + width <= W,
+          "inpainting: a box of ", height, "x", width, " pixels at (", top, ", ", left,
+          ") leaves the image of ", H, "x", W);
+  std::vector<float> mask(std::size_t(H) * std::size_t(W), 1.f);
+  for (int h = top; h < top + height; ++h)
+    for (int w = left; w < left + width; ++w) mask[std::size_t(h) * std::size_t(W) + std::size_t(w)] = 0;
+  return mask;
+}
+
+std::vector<float> random_box_mask(int H, int W, int height, int width, int margin, std::uint64_t seed) {
+  const int rows = H - 2 * margin - height, columns = W - 2 * margin - width;
+  require(margin >= 0 && rows >= 0 && columns >= 0, "inpainting: a box of ", height, "x", width, " pixels, ",
+          margin, " from the border, does not fit into ", H, "x", W);
+  std::mt19937_64 generator(seed);
+  const int top = margin + int(below(generator, std::uint64_t(rows) + 1));
+  const int left = margin + int(below(generator, std::uint64_t(columns) + 1));
+  return box_mask(H, W, top, left, height, width);
+}
+
+std::vector<float> random_mask(int H, int W, double fraction, std::uint64_t seed) {
+  require(fraction >= 0 && fraction <= 1, "inpainting: a fraction of ", fraction,
+          " dropped pixels; expected 0 to 1");
+  const std::size_t pixels = std::size_t(H) * std::size_t(W);
+  const std::size_t dropped = std::size_t(double(pixels) * fraction);
+  std::vector<std::size_t> order(pixels);
+  std::iota(order.begin(), order.end(), std::size_t(0));
+  std::mt19937_64 generator(seed);
+  std::vector<float> mask(pixels, 1.f);
+  for (std::size_t i = 0; i < dropped; ++i) {  // the first `dropped` of a Fisher-Yates shuffle
+    std::swap(order[i], order[i + below(generator, pixels - i)]);
+    mask[order[i]] = 0;
+  }
+  return mask;
+}
+
+}  // namespace tweedie

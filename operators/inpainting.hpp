@@ -1,0 +1,50 @@
+// Operators that keep pixels as they are: identity and inpainting.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/context.hpp"
+#include "engine/forward_operator.hpp"
+
+namespace tweedie {
+
+/// y = x: denoising.
+class Identity : public LinearOperator {
+ public:
+  explicit Identity(Context& context) : context_(context) {}
+  Shape output_shape(const Shape& image) const override { return image; }
+  Tensor forward(const Tensor& x) override;
+  Tensor adjoint(const Tensor& y, const Shape& image) override;
+  bool has_pseudo_inverse() const override { return true; }
+  Tensor pseudo_inverse(const Tensor& y, const Shape& image) override { return adjoint(y, image); }
+
+ private:
+  Context& context_;
+};
+
+/// y = m x: 1 where a pixel was observed, 0 elsewhere. A projection: its own adjoint and pseudo-inverse.
+class Inpainting : public LinearOperator {
+ public:
+  /// mask: planar (1 or N, 1 or C, H, W), of zeros and ones.
+  Inpainting(Context& context, Tensor mask);
+  Shape output_shape(const Shape& image) const override;
+  Tensor forward(const Tensor& x) override;
+  Tensor adjoint(const Tensor& y, const Shape& image) override;
+  bool has_pseudo_inverse() const override { return true; }
+  Tensor pseudo_inverse(const Tensor& y, const Shape& image) override { return adjoint(y, image); }
+  void discard_unmeasured(Tensor& y) override;
+  const Tensor& mask() const { return mask_; }
+
+ private:
+  Context& context_;
+  Tensor mask_;
+};
+
+/// A hole of `height` x `width` pixels whose top-left corner is (top, left). Errors: it leaves the image.
+std::vector<float> box_mask(int H, int W, int top, int left, int height, int width);
+/// A hole of that size placed at random, `margin` pixels or more from every border.
+std::vector<float> random_box_mask(int H, int W, int height, int width, int margin, std::uint64_t seed);
+/// int(H * W * fraction) pixels dropped without replacement.
+std::vector<float> random_mask(int H, int W, double fraction, std::uint64_t seed);
+
+}  // namespace tweedie

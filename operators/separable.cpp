@@ -1,0 +1,170 @@
+#include "operators/separable.hpp"
+
+#include <cmath>
+#include <map>
+
+namespace tweedie {
+namespace {
+
+TensorOf<int> upload_indices(Context& context, const std::vector<int>& values) {
+  TensorOf<int> x(context.pool, {1, 1, 1, int(values.size())});
+  copy_from_host(context.queue, x.data(), values.data(), values.size() * sizeof(int));
+  return x;
+}
+
+Tensor upload_weights(Context& context, const std::vector<float>& values) {
+  return context.upload({1, 1, 1, int(values.size())}, values);
+}
+
+// Appends a row given as column -> weight; columns in order, so that a run of neighbours is a run in memory.
+void append(SparseRows& m, const std::map<int, double>& row) {
+  if (m.start.empty()) m.start.push_back(0);
+  for (const auto& [column, weight] : row)
+    if (weight != 0) {
+      m.index.push_back(column);
+      m.weight.push_back(float(weight));
+    }
+  m.start.push_back(int(m.index.size()));
+  ++m.rows;
+}
+
+double cubic(double x) {
+  x = std::abs(x);
+  if (x <= 1) return 1.5 * x * x * x - 2.5 * x * x + 1;
+  if (x <= 2) return -0.5 * x * x * x + 2.5 * x * x - 4 * x + 2;
+  return 0;
+}
+
+}  // namespace
+
+SeparableOperator::SeparableOperator(Context& context, std::function<SparseRows(int)> rows)
+    : context_(context), rows_(std::move(rows)) {}
+
+const SeparableOperator::Matrix& SeparableOperator::matrix(Matrix& cached, int pixels) {
+  if (cached.pixels == pixels) return cached;
+  const SparseRows m = rows_(pixels), t = m.transposed();
+  cached = {pixels,
+            m.rows,
+            upload_indices(context_, m.start),
+            upload_indices(context_, m.index),
+            upload_indices(context_, t.start),
+            upload_indices(context_, t.index),
+            upload_weights(context_, m.weight),
+            upload_weights(context_, t.weight)};
+  return cached;
+}
+
+Shape SeparableOperator::output_shape(const Shape& image) const {
+  return {image.N, image.C, rows_(image.H).rows, rows_(image.W).rows};
+}
+
+Tensor SeparableOperator::forward(const Tensor& x) {
+  const Shape s = x.shape();
+  const Matrix &h = matrix(along_h_, s.H), &w = matrix(along_w_, s.W);
+  Tensor half = context_.planar({s.N, s.C, s.H, w.results});
+  axis_filter(context_.queue, half, x, {w.results, s.W, w.start.data(), w.index.data(), w.weight.data()},
+              Axis::columns);
+  Tensor y = context_.planar({s.N, s.C, h.results, w.results});
+  axis_filter(context_.queue, y, half, {h.results, s.H, h.start.data(), h.index.data(), h.weight.data()},
+              Axis::rows);
+  return y;
+}
+
+Tensor SeparableOperator::adjoint(const Tensor& y, const Shape& image) {
+  const Matrix &h = matrix(along_h_, image.H), &w = matrix(along_w_, image.W);
+  const Shape s = y.shape();
+  require(s == Shape{image.N, image.C, h.results, w.results}, "measurement ", s,
+          " does not belong to images ", image);
+  Tensor half = context_.planar({s.N, s.C, image.H, s.W});
+  axis_filter(
+      context_.queue, half, y,
+      {image.H, s.H, h.transposed_start.data(), h.transposed_index.data(), h.transposed_weight.data()},
+      Axis::rows);
+  Tensor x = context_.planar(image);
+  axis_filter(
+      context_.queue, x, half,
+      {image.W, s.W, w.transposed_start.data(), w.transposed_index.data(), w.transposed_weight.data()},
+      Axis::columns);
+  return x;
+}
+
+int fold(int i, int n, Boundary boundary) {
+  if (boundary == Boundary::circular) return ((i % n) + n) % n;
+  if (n == 1) return 0;
+  const int period = 2 * (n - 1);
+  i = ((i % period) + period) % period;
+  return i < n ? i : period - i;
+}
+
+SparseRows correlation_rows(int pixels, const std::vector<double>& taps, Boundary boundary) {
+  require(taps.size() % 2 == 1, "blur: a kernel of ", taps.size(), " taps; expected an odd number");
+  const int radius = int(taps.size()) / 2;
+  SparseRows m;
+  m.columns = pixels;
+  for (int i = 0; i < pixels; ++i) {
+    std::map<int, double> row;
+    for (int k = -radius; k <= radius; ++k)
+      row[fold(i + k, pixels, boundary)] += taps[std::size_t(k + radius)];
+    append(m, row);
+  }
+  return m;
+}
+
+std::vector<double> gaussian_taps(int kernel_size, double sigma) {
+  require(kernel_size > 0 && kernel_size % 2 == 1, "Gaussian blur: kernel_size ", kernel_size,
+          "; expected an odd number of pixels");
+  require(sigma > 0, "Gaussian blur: a standard deviation of ", sigma, " pixels; expected a positive number");
+  const int radius = int(4 * sigma + 0.5), centre = kernel_size / 2;
+  double sum = 0;
+  for (int k = -radius; k <= radius; ++k) sum += std::exp(-0.5 * k * k / (sigma * sigma));
+  std::vector<double> taps(std::size_t(kernel_size), 0.0);
+  for (int i = 0; i < kernel_size; ++i)
+    for (int k = -radius; k <= radius; ++k) {
+      // scipy's "reflect" mirrors with the edge repeated.
+      int at = (((i + k) % (2 * kernel_size)) + 2 * kernel_size) % (2 * kernel_size);
+      if (at >= kernel_size) at = 2 * kernel_size - 1 - at;
+      if (at == centre) taps[std::size_t(i)] += std::exp(-0.5 * k * k / (sigma * sigma)) / sum;
+    }
+  return taps;
+}
+
+SparseRows bicubic_rows(int pixels, int factor) {
+  require(factor >= 1, "super-resolution: scale factor ", factor, "; expected 1 or more");
+  const double scale = 1.0 / factor, width = 4.0 * factor;
+  const int results = (pixels + factor - 1) / factor;
+  SparseRows m;
+  m.columns = pixels;
+  for (int o = 1; o <= results; ++o) {
+    const double shifted = o - (results - pixels * scale) / 2;
+    const double match = shifted / scale + 0.5 * (1 - 1 / scale);  // 1-based position in the input
+    const int left = int(std::floor(match - width / 2)), count = int(std::ceil(width)) + 2;
+    std::map<int, double> row;
+    double sum = 0;
+    for (int k = 0; k < count; ++k) {
+      const int at = left + k - 1;  // 0-based
+      const double weight = scale * cubic(scale * (match - at - 1));
+      int folded = ((at % (2 * pixels)) + 2 * pixels) % (2 * pixels);
+      if (folded >= pixels) folded = 2 * pixels - 1 - folded;
+      row[folded] += weight;
+      sum += weight;
+    }
+    for (auto& [column, weight] : row) weight /= sum;
+    append(m, row);
+  }
+  return m;
+}
+
+SparseRows average_rows(int pixels, int factor) {
+  require(factor >= 1 && pixels % factor == 0, "super-resolution: ", pixels, " pixels are not a multiple of ",
+          factor);
+  SparseRows m;
+  m.columns = pixels;
+  for (int o = 0; o < pixels / factor; ++o) {
+    std::map<int, double> row;
+    for (int k = 0; k < factor; ++k) row[o * factor + k] = 1.0 / factor;
+    append(m, row);
+  }
+  return m;
+}
+
+}  // namespace tweedie

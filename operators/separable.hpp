@@ -1,0 +1,56 @@
+// Operators that act on rows and columns in turn: Gaussian blur, bicubic and average-pooling
+// super-resolution.
+#pragma once
+
+#include <functional>
+
+#include "engine/context.hpp"
+#include "engine/forward_operator.hpp"
+#include "kernels/axis_filter.hpp"
+
+namespace tweedie {
+
+/// y = R x C^T for each channel: R along H, C along W, sparse. The adjoint is exact: the transposed matrices.
+class SeparableOperator : public LinearOperator {
+ public:
+  /// `rows(n)` makes the matrix for an axis of n pixels. Errors: whatever it throws for an n it cannot take.
+  SeparableOperator(Context& context, std::function<SparseRows(int)> rows);
+  Shape output_shape(const Shape& image) const override;
+  Tensor forward(const Tensor& x) override;
+  Tensor adjoint(const Tensor& y, const Shape& image) override;
+
+ private:
+  /// One axis' matrix and its transpose, on the device.
+  struct Matrix {
+    int pixels = 0, results = 0;
+    TensorOf<int> start, index, transposed_start, transposed_index;
+    Tensor weight, transposed_weight;
+  };
+  const Matrix& matrix(Matrix& cached, int pixels);
+
+  Context& context_;
+  std::function<SparseRows(int)> rows_;
+  Matrix along_h_, along_w_;
+};
+
+enum class Boundary { reflect, circular };  ///< reflect: without repeating the edge, as ReflectionPad2d
+
+/// Index of pixel i (any integer) in an axis of n pixels under a boundary rule.
+int fold(int i, int n, Boundary boundary);
+
+/// Correlation with an odd number of taps, the same size out.
+SparseRows correlation_rows(int pixels, const std::vector<double>& taps, Boundary boundary);
+
+/// The 1-D factor of the DPS repository's Gaussian kernel: scipy's gaussian_filter of a delta in
+/// `kernel_size` pixels, truncated at 4 sigma. (Its 2-D kernel is the outer product.)
+std::vector<double> gaussian_taps(int kernel_size, double sigma);
+
+/// The Resizer of the DPS repository (MATLAB's imresize): cubic interpolation (a = -1/2), widened by the
+/// factor against aliasing, edges mirrored with repetition, rows normalised to 1. Output ceil(pixels /
+/// factor).
+SparseRows bicubic_rows(int pixels, int factor);
+
+/// Means of `factor` pixels. Errors: pixels not a multiple of it.
+SparseRows average_rows(int pixels, int factor);
+
+}  // namespace tweedie

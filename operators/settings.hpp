@@ -1,0 +1,62 @@
+// Reading a JSON object of settings so that nothing in it is silently ignored.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+
+#include "kernels/error.hpp"
+
+namespace tweedie {
+
+/// The settings of one thing (`what` begins every message). Each getter marks its key as used;
+/// `require_all_used` names the first key nobody asked for.
+class Settings {
+ public:
+  Settings(const nlohmann::json& json, std::string what) : json_(json), what_(std::move(what)) {
+    require(json.is_object(), what_, ": expected a table of settings, found ", json.dump());
+  }
+  bool has(const std::string& key) const { return json_.contains(key) && !json_.at(key).is_null(); }
+  std::string text(const std::string& key) { return get(key, "a text").get<std::string>(); }
+  double number(const std::string& key) { return get(key, "a number").get<double>(); }
+  double number(const std::string& key, double otherwise) {
+    return has(key) ? number(key) : skip(key, otherwise);
+  }
+  int integer(const std::string& key) {
+    const nlohmann::json& value = get(key, "a number");
+    require(value.is_number_integer(), what_, ": '", key, "' is ", value.dump(), ", expected a whole number");
+    return value.get<int>();
+  }
+  int integer(const std::string& key, int otherwise) {
+    return has(key) ? integer(key) : skip(key, otherwise);
+  }
+  std::string text(const std::string& key, const std::string& otherwise) {
+    return has(key) ? text(key) : skip(key, otherwise);
+  }
+  /// Accepts a key without looking at its value.
+  void ignore(const std::string& key) { used_.insert(key); }
+  void require_all_used() const {
+    for (const auto& item : json_.items())
+      require(used_.contains(item.key()), what_, ": the setting '", item.key(), "' is not known here");
+  }
+
+ private:
+  template <class T>
+  T skip(const std::string& key, T otherwise) {
+    used_.insert(key);
+    return otherwise;
+  }
+  const nlohmann::json& get(const std::string& key, const std::string& kind) {
+    require(has(key), what_, ": the setting '", key, "' is missing");
+    used_.insert(key);
+    const nlohmann::json& value = json_.at(key);
+    require(kind == "a text" ? value.is_string() : value.is_number(), what_, ": '", key, "' is ",
+            value.dump(), ", expected ", kind);
+    return value;
+  }
+  const nlohmann::json& json_;
+  std::string what_;
+  std::set<std::string> used_;
+};
+
+}  // namespace tweedie
