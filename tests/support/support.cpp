@@ -141,11 +141,11 @@ void check_vjp(const std::string& what, const std::function<std::vector<float>(c
 std::vector<float> under_all_warp_orders(Queue& q, const std::function<std::vector<float>()>& body) {
 #ifdef TWEEDIE_CUDA_SIMULATED
   if (q.on_cuda()) {
-    stand_in::set_warp_order(stand_in::WarpOrder::reverse);
+    stand_in::set_warp_order(ptx::WarpOrder::reverse);
     const std::vector<float> reverse = body();
-    stand_in::set_warp_order(stand_in::WarpOrder::random, 7);
+    stand_in::set_warp_order(ptx::WarpOrder::random, 7);
     const std::vector<float> random = body();
-    stand_in::set_warp_order(stand_in::WarpOrder::forward);
+    stand_in::set_warp_order(ptx::WarpOrder::forward);
     std::vector<float> forward = body();
     check_equal("warp order reverse against forward", reverse, forward);
     check_equal("warp order random against forward", random, forward);
