@@ -1,0 +1,61 @@
+// The frame of every program's main: what the command line and the errors look like, and the exit codes.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "kernels/error.hpp"
+
+namespace tweedie {
+
+/// The text on one line: every run of control characters and spaces becomes one space, none at the ends.
+inline std::string one_line(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const bool blank = c == ' ' || (static_cast<unsigned char>(c) < 0x20) || c == 0x7f;
+    if (!blank)
+      out += c;
+    else if (!out.empty() && out.back() != ' ')
+      out += ' ';
+  }
+  if (!out.empty() && out.back() == ' ') out.pop_back();
+  return out;
+}
+
+/// Runs a program: `body(app, argc, argv)` declares its options on the CLI::App, calls `app.parse(argc,
+/// argv)` and works; what it returns is the exit code. --help and --version come with the app. Every failure
+/// is one line on stderr, "PROGRAM: error: ...":
+///   2  the command line, bad input or a failed library call (`Error`), out of memory
+///   1  anything else, which is a mistake of ours
+template <class Body>
+int run_main(const char* program, int argc, char** argv, Body&& body) {
+  const auto fail = [&](const std::string& what, int code) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "%s: error: %s\n", program, one_line(what).c_str());
+    return code;
+  };
+  try {
+    CLI::App app("", program);
+    app.set_version_flag("--version", std::string(program) + " " + TWEEDIE_VERSION);
+    try {
+      return body(app, argc, argv);
+    } catch (const CLI::Success& request) {  // --help, --version
+      return app.exit(request);
+    } catch (const CLI::ParseError& error) {
+      return fail(std::string(error.what()) + " (see " + program + " --help)", 2);
+    }
+  } catch (const Error& error) {
+    return fail(error.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory", 2);
+  } catch (const std::exception& error) {
+    return fail(std::string("unexpected: ") + error.what(), 1);
+  } catch (...) {
+    return fail("unexpected: an exception of unknown type", 1);
+  }
+}
+
+}  // namespace tweedie
