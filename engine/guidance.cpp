@@ -24,4 +24,11 @@ Tensor DpsGuidance::apply(Step& step, Tensor next) {
   return next;
 }
 
+std::unique_ptr<Guidance> make_guidance(Context& context, const std::string& method, ForwardOperator& op,
+                                        Tensor y, double scale) {
+  if (method == "vanilla" || method == "none") return nullptr;
+  require(method == "ps" || method == "dps", "guidance '", method, "' is not known; expected dps or none");
+  return std::make_unique<DpsGuidance>(context, op, std::move(y), scale);
+}
+
 }  // namespace tweedie

@@ -25,4 +25,9 @@ class DpsGuidance : public Guidance {
   TensorOf<double> distance_squared_;
 };
 
+/// Guidance by name: "ps" or "dps" is DpsGuidance; "vanilla" or "none" is null. `scale` is zeta.
+/// Errors: an unknown name.
+std::unique_ptr<Guidance> make_guidance(Context& context, const std::string& method, ForwardOperator& op,
+                                        Tensor y, double scale);
+
 }  // namespace tweedie

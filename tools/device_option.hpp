@@ -1,0 +1,22 @@
+// --device, the same for every program.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "kernels/queue.hpp"
+
+namespace tweedie {
+
+inline void add_device_option(CLI::App& app, std::string& device) {
+  app.add_option("--device", device, "auto (CUDA where there is a device, else the CPU), cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+}
+
+inline Device choose_device(const std::string& device) {
+  if (device == "auto") return cuda_device_count() > 0 ? Device::cuda : Device::cpu;
+  return device == "cuda" ? Device::cuda : Device::cpu;
+}
+
+}  // namespace tweedie

@@ -1,0 +1,130 @@
+#include "tools/verify/checks.hpp"
+
+#include <cmath>
+
+#include "engine/schedule.hpp"
+#include "operators/factory.hpp"
+
+namespace tweedie::verify {
+
+template <class T>
+Check compare(const std::string& name, std::span<const T> ours, std::span<const T> theirs, double tolerance) {
+  require(ours.size() == theirs.size(), name, ": ", ours.size(), " values, the reference has ",
+          theirs.size());
+  Check check{name, 0, 0, 0, 0, tolerance};
+  double difference = 0, norm = 0, largest = -1;
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    const double d = double(ours[i]) - double(theirs[i]);
+    difference += d * d;
+    norm += double(theirs[i]) * double(theirs[i]);
+    if (!(std::abs(d) <= largest)) {
+      largest = std::abs(d);
+      check.worst = i;
+      if (std::isnan(d)) break;
+    }
+  }
+  // Where the reference is all zero (the distance of an unguided run), the difference itself is the error.
+  check.error = norm > 0 ? std::sqrt(difference / norm) : std::sqrt(difference);
+  if (!ours.empty()) {
+    check.ours = double(ours[check.worst]);
+    check.theirs = double(theirs[check.worst]);
+  }
+  return check;
+}
+
+template Check compare(const std::string&, std::span<const float>, std::span<const float>, double);
+template Check compare(const std::string&, std::span<const double>, std::span<const double>, double);
+
+Shape shape_of(const ArrayFile& file, const std::string& name) {
+  const Extents e = file.extents(name);
+  require(e.size() == 4, file.path(), ": ", name, " has shape ", to_string(e), ", expected four dimensions");
+  for (const std::int64_t side : e)
+    require(side > 0 && side < (1 << 20), file.path(), ": ", name, " has shape ", to_string(e));
+  return {int(e[0]), int(e[1]), int(e[2]), int(e[3])};
+}
+
+Tensor load(Context& context, const ArrayFile& file, const std::string& name) {
+  return context.upload(shape_of(file, name), file.floats(name));
+}
+
+std::vector<Check> check_network(const Setup& setup, const ArrayFile& file) {
+  require(setup.network, file.path(), ": a network's reference; give its weights with --weights");
+  UNet& unet = *setup.network;
+  const UNetConfig recorded = parse_unet_config(file.json_attribute("model_config"), file.path());
+  require(recorded == unet.config(), file.path(), ": recorded for the configuration ",
+          to_json(recorded).dump(), ", the weights are of ", to_json(unet.config()).dump());
+  const Tensor x = load(setup.context, file, "x");
+  std::vector<float> t;
+  for (const std::int64_t step : file.integers("t")) t.push_back(float(step));
+  if (file.has("y")) {
+    std::vector<int> labels;
+    for (const std::int64_t label : file.integers("y")) labels.push_back(int(label));
+    unet.set_labels(labels);
+  }
+  const Vjp<Tensor> result = unet.vjp(x, t);
+  const std::vector<float> out = setup.context.download(result.value);
+  const std::vector<float> inference = setup.context.download(unet.forward(x, t));
+  const Vjp<Tensor> again = unet.vjp(x, t);
+  const std::vector<float> gradient =
+      setup.context.download(again.pullback(load(setup.context, file, "grad_out")));
+  const std::vector<float> their_out = file.floats("out"), their_gradient = file.floats("grad_x");
+  return {compare<float>("out", out, their_out, setup.tolerance),
+          compare<float>("out (inference)", inference, their_out, setup.tolerance),
+          compare<float>("grad_x", gradient, their_gradient, setup.tolerance)};
+}
+
+std::vector<Check> check_operator(const Setup& setup, const ArrayFile& file) {
+  Context& context = setup.context;
+  OperatorData data;
+  if (file.has("mask")) data.mask = load(context, file, "mask");
+  const auto op = make_operator(context, file.json_attribute("operator"), data);
+  const Tensor x = load(context, file, "x");
+  const Vjp<Tensor> result = op->vjp(x);
+  const std::vector<float> y = context.download(result.value);
+  const std::vector<float> gradient = context.download(result.pullback(load(context, file, "cotangent")));
+  const std::vector<float> their_y = file.floats("y"), their_vjp = file.floats("vjp");
+  return {compare<float>("y", y, their_y, setup.tolerance),
+          compare<float>("vjp", gradient, their_vjp, setup.tolerance)};
+}
+
+std::vector<Check> check_schedules(const Setup& setup, const ArrayFile& file) {
+  std::vector<Check> checks;
+  for (const std::string& group : file.names()) {
+    // linear_1000_10-15-20: name, steps and, where there is one, the respacing.
+    const std::size_t first = group.find('_'), second = group.find('_', first + 1);
+    require(first != std::string::npos, file.path(), ": a group named '", group,
+            "', expected NAME_STEPS[_RESPACING]");
+    std::string respacing = second == std::string::npos ? "" : group.substr(second + 1);
+    for (char& c : respacing)
+      if (c == '-') c = ',';
+    const Schedule s = make_schedule(group.substr(0, first), std::stoi(group.substr(first + 1)), respacing);
+    const auto check = [&](const char* name, const std::vector<double>& ours) {
+      const std::vector<double> theirs = file.doubles(group + "/" + name);
+      checks.push_back(compare<double>(group + "/" + name, ours, theirs, setup.tolerance));
+    };
+    check("timesteps", {s.timesteps.begin(), s.timesteps.end()});
+    check("betas", s.betas);
+    check("alphas_cumprod", s.alphas_cumprod);
+    check("posterior_variance", s.posterior_variance);
+    check("posterior_log_variance_clipped", s.posterior_log_variance_clipped);
+    check("posterior_mean_coef1", s.posterior_mean_coef1);
+    check("posterior_mean_coef2", s.posterior_mean_coef2);
+    check("sqrt_recip_alphas_cumprod", s.sqrt_recip_alphas_cumprod);
+    check("sqrt_recipm1_alphas_cumprod", s.sqrt_recipm1_alphas_cumprod);
+  }
+  require(!checks.empty(), file.path(), ": no schedules in it");
+  return checks;
+}
+
+std::vector<Check> check_file(const Setup& setup, const ArrayFile& file) {
+  if (file.has("x_T")) return check_trajectory(setup, file);
+  if (file.has("grad_out")) return check_network(setup, file);
+  if (file.has("cotangent")) return check_operator(setup, file);
+  const std::vector<std::string> names = file.names();
+  require(
+      !names.empty() && file.has(names[0] + "/betas"), file.path(),
+      ": not a reference file: expected the datasets of a network, an operator, a trajectory or schedules");
+  return check_schedules(setup, file);
+}
+
+}  // namespace tweedie::verify

@@ -1,0 +1,49 @@
+// Comparisons of our numbers with recorded ones, and the kinds of reference files.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/context.hpp"
+#include "layers/unet.hpp"
+#include "weights/array_file.hpp"
+
+namespace tweedie::verify {
+
+/// One array compared: |ours - theirs| / |theirs| in the Euclidean norm, and the element that differs most.
+struct Check {
+  std::string name;
+  double error = 0;
+  std::size_t worst = 0;
+  double ours = 0, theirs = 0;  ///< at the worst element
+  double tolerance = 0;
+  bool passed() const { return error <= tolerance; }  // NaN does not pass
+};
+
+template <class T>
+Check compare(const std::string& name, std::span<const T> ours, std::span<const T> theirs, double tolerance);
+
+/// What every kind of file is checked with.
+struct Setup {
+  Context& context;
+  double tolerance = 1e-4;
+  UNet* network = nullptr;       ///< for network and trajectory files
+  std::string operator_weights;  ///< for operators that are networks
+};
+
+/// Checks one reference file; its kind is recognised by its datasets.
+/// Errors: unknown kind, missing datasets, a network that is needed and not given.
+std::vector<Check> check_file(const Setup& setup, const ArrayFile& file);
+
+std::vector<Check> check_network(const Setup& setup, const ArrayFile& file);
+std::vector<Check> check_trajectory(const Setup& setup, const ArrayFile& file);
+std::vector<Check> check_operator(const Setup& setup, const ArrayFile& file);
+std::vector<Check> check_schedules(const Setup& setup, const ArrayFile& file);
+
+/// A four-dimensional dataset as a planar tensor.
+Tensor load(Context& context, const ArrayFile& file, const std::string& name);
+Shape shape_of(const ArrayFile& file, const std::string& name);
+
+}  // namespace tweedie::verify

@@ -1,0 +1,89 @@
+// tweedie-verify: our numbers against recorded ones.
+#include <fmt/format.h>
+
+#include "tools/device_option.hpp"
+#include "tools/network.hpp"
+#include "tools/report.hpp"
+#include "tools/run_main.hpp"
+#include "tools/verify/checks.hpp"
+
+namespace tweedie {
+namespace {
+
+struct Options {
+  std::string weights, device = "auto", operator_weights;
+  std::vector<std::string> files;
+  double tolerance = 1e-4;
+  bool json = false;
+};
+
+void print(const std::string& path, const std::vector<verify::Check>& checks) {
+  fmt::print("{}\n", path);
+  for (const verify::Check& c : checks)
+    fmt::print(
+        "  {:<6} {:<36} relative error {:.2e} (tolerance {:.0e}), worst at {}: {:.6g}, expected {:.6g}\n",
+        c.passed() ? "ok" : "FAILED", c.name, c.error, c.tolerance, c.worst, c.ours, c.theirs);
+}
+
+Json to_json(const std::vector<verify::Check>& checks) {
+  Json list = Json::array();
+  for (const verify::Check& c : checks)
+    list.push_back({{"array", c.name},
+                    {"relative_error", c.error},
+                    {"tolerance", c.tolerance},
+                    {"worst_index", c.worst},
+                    {"ours", c.ours},
+                    {"reference", c.theirs},
+                    {"passed", c.passed()}});
+  return list;
+}
+
+int verify_files(const Options& options) {
+  Context context(choose_device(options.device));
+  std::optional<LoadedNetwork> network;
+  if (!options.weights.empty()) network.emplace(load_network(context, options.weights));
+  const verify::Setup setup{context, options.tolerance, network ? network->unet.get() : nullptr,
+                            options.operator_weights};
+  Json report = Json::object();
+  int failed = 0, total = 0;
+  for (const std::string& path : options.files) {
+    const std::vector<verify::Check> checks = verify::check_file(setup, ArrayFile(path));
+    for (const verify::Check& c : checks) failed += !c.passed();
+    total += int(checks.size());
+    if (options.json)
+      report[path] = to_json(checks);
+    else
+      print(path, checks);
+  }
+  if (options.json)
+    fmt::print("{}\n",
+               Json{{"device", name(context.device())}, {"passed", failed == 0}, {"files", report}}.dump(2));
+  else
+    fmt::print("{} of {} arrays agree on {}\n", total - failed, total, name(context.device()));
+  return failed ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace tweedie
+
+int main(int argc, char** argv) {
+  using namespace tweedie;
+  return run_main("tweedie-verify", argc, argv, [](CLI::App& app, int count, char** words) {
+    Options options;
+    app.description(
+        "Compares this build's numbers with reference files recorded from another implementation: networks, "
+        "forward\n"
+        "operators, whole sampling trajectories, schedules. Exit code 0: all agree; 1: some do not; 2: bad "
+        "input.");
+    app.add_option("files", options.files, "Reference files (HDF5)")->required();
+    app.add_option("--weights", options.weights, "Weight file of the network (network and trajectory files)");
+    app.add_option("--operator-weights", options.operator_weights,
+                   "Weight file of an operator that is a network");
+    app.add_option("--tolerance", options.tolerance, "Largest relative L2 error of an array")
+        ->capture_default_str();
+    add_device_option(app, options.device);
+    app.add_flag("--json", options.json, "Print a JSON report instead of text");
+    app.parse(count, words);
+    return verify_files(options);
+  });
+}

@@ -1,0 +1,43 @@
+// Any HDF5 file of arrays and JSON attributes: reference files, measurements.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "weights/tensor_source.hpp"
+
+namespace tweedie {
+
+/// An HDF5 file open for reading. Numbers are converted to the type asked for.
+class ArrayFile {
+ public:
+  /// Throws `Error` in one line when the file is missing or not HDF5.
+  explicit ArrayFile(const std::string& path);
+  ~ArrayFile();
+  ArrayFile(ArrayFile&&) noexcept;
+
+  const std::string& path() const;
+  /// Whether a dataset of that name ("x", "linear_1000/betas") is there.
+  bool has(const std::string& name) const;
+  /// Names of the root's groups and datasets, sorted.
+  std::vector<std::string> names() const;
+  /// Throws `Error` when there is no such dataset.
+  Extents extents(const std::string& name) const;
+  std::vector<float> floats(const std::string& name) const;
+  std::vector<double> doubles(const std::string& name) const;
+  std::vector<std::int64_t> integers(const std::string& name) const;
+  bool has_attribute(const std::string& name) const;
+  /// A root attribute that holds JSON text. Throws `Error` when it is missing or not JSON.
+  nlohmann::json json_attribute(const std::string& name) const;
+  /// A root attribute that holds numbers.
+  std::vector<double> number_attribute(const std::string& name) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tweedie
