@@ -84,8 +84,8 @@ std::vector<std::int64_t> ArrayFile::integers(const std::string& name) const {
   return read<std::int64_t>(state_->dataset(name), H5T_NATIVE_INT64, message(state_->path, ": ", name));
 }
 
-bool ArrayFile::has_attribute(const std::string& name) const {
-  return H5Aexists(state_->file, name.c_str()) > 0;
+bool ArrayFile::has_attribute(const std::string& name, const std::string& of) const {
+  return H5Aexists_by_name(state_->file, of.c_str(), name.c_str(), H5P_DEFAULT) > 0;
 }
 
 std::vector<double> ArrayFile::number_attribute(const std::string& name) const {

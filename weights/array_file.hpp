@@ -29,11 +29,11 @@ class ArrayFile {
   std::vector<float> floats(const std::string& name) const;
   std::vector<double> doubles(const std::string& name) const;
   std::vector<std::int64_t> integers(const std::string& name) const;
-  bool has_attribute(const std::string& name) const;
+  bool has_attribute(const std::string& name, const std::string& of = "/") const;
   /// A root attribute that holds JSON text. Throws `Error` when it is missing or not JSON.
   nlohmann::json json_attribute(const std::string& name) const;
-  /// A root attribute that holds numbers.
-  std::vector<double> number_attribute(const std::string& name) const;
+  /// An attribute that holds numbers, of the root or of the dataset `of`.
+  std::vector<double> number_attribute(const std::string& name, const std::string& of = "/") const;
 
  private:
   struct State;

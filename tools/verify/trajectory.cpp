@@ -60,6 +60,35 @@ Diffusion read_diffusion(const ArrayFile& file) {
   return d;
 }
 
+/// Which executed steps an array of states holds: all, or those its attribute `steps` lists.
+std::vector<int> recorded_steps(const ArrayFile& file, const std::string& name) {
+  std::vector<int> steps;
+  if (file.has_attribute("steps", name)) {
+    for (const double step : file.number_attribute("steps", name)) steps.push_back(int(step));
+  } else {
+    for (int i = 0; i < int(file.extents(name).at(0)); ++i) steps.push_back(i);
+  }
+  return steps;
+}
+
+/// Collects the recorded ones of the states a sampler passes through.
+class Recording {
+ public:
+  Recording(const ArrayFile& file, const std::string& name)
+      : name_(name), steps_(recorded_steps(file, name)), theirs_(file.floats(name)) {}
+  void add(Context& context, int executed, const Tensor& state) {
+    if (std::find(steps_.begin(), steps_.end(), executed) == steps_.end()) return;
+    const std::vector<float> values = context.download(state);
+    ours_.insert(ours_.end(), values.begin(), values.end());
+  }
+  Check check(double tolerance) const { return compare<float>(name_, ours_, theirs_, tolerance); }
+
+ private:
+  std::string name_;
+  std::vector<int> steps_;
+  std::vector<float> ours_, theirs_;
+};
+
 }  // namespace
 
 std::vector<Check> check_trajectory(const Setup& setup, const ArrayFile& file) {
@@ -77,29 +106,27 @@ std::vector<Check> check_trajectory(const Setup& setup, const ArrayFile& file) {
   const std::vector<float> their_clean = file.floats("measurement_clean");
   checks.push_back(compare<float>("measurement_clean", clean, their_clean, setup.tolerance));
 
-  std::vector<float> states, estimates;
+  Recording states(file, "x"), estimates(file, "x0_hat");
   std::vector<double> distances;
+  const std::vector<double> their_distances = file.doubles("distance");
   RecordedNoise noise(context, file);
   sample(context, *setup.network, diffusion.schedule, diffusion.options, load(context, file, "x_T"),
          guidance.get(), noise, [&](const Step& step, const Tensor& next) {
-           const std::vector<float> x = context.download(next), x0 = context.download(step.x0);
-           states.insert(states.end(), x.begin(), x.end());
-           estimates.insert(estimates.end(), x0.begin(), x0.end());
+           states.add(context, step.executed, next);
+           estimates.add(context, step.executed, step.x0);
            double sum = 0;  // the recorded distance is over the whole batch
            if (guidance)
              for (const double squared : context.download(guidance->distance_squared())) sum += squared;
            distances.push_back(std::sqrt(sum));
-           return true;
+           return distances.size() < their_distances.size();  // a recording may stop early
          });
   std::vector<double> executed(diffusion.schedule.timesteps.rbegin(), diffusion.schedule.timesteps.rend());
   if (file.has_attribute("timesteps")) {
     const std::vector<double> theirs = file.number_attribute("timesteps");
     checks.push_back(compare<double>("timesteps", executed, theirs, setup.tolerance));
   }
-  const std::vector<float> their_states = file.floats("x"), their_estimates = file.floats("x0_hat");
-  const std::vector<double> their_distances = file.doubles("distance");
-  checks.push_back(compare<float>("x", states, their_states, setup.tolerance));
-  checks.push_back(compare<float>("x0_hat", estimates, their_estimates, setup.tolerance));
+  checks.push_back(states.check(setup.tolerance));
+  checks.push_back(estimates.check(setup.tolerance));
   if (guidance) checks.push_back(compare<double>("distance", distances, their_distances, setup.tolerance));
   return checks;
 }
