@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "weights/byte_source.hpp"
@@ -39,6 +39,9 @@ class Checkpoint {
   /// Recognises the container by its first bytes and reads its index; every size in it is held against the
   /// file's. Throws `Error` in one line when it is damaged, of another kind, or asks for code to be run.
   explicit Checkpoint(std::shared_ptr<const ByteSource> source);
+  ~Checkpoint();
+  Checkpoint(Checkpoint&&) noexcept;
+  Checkpoint& operator=(Checkpoint&&) noexcept;
 
   const std::vector<TensorEntry>& tensors() const { return tensors_; }
 

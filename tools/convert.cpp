@@ -1,0 +1,150 @@
+// tweedie-convert: a PyTorch or safetensors checkpoint becomes a weight file.
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <map>
+#include <new>
+
+#include "kernels/error.hpp"
+#include "weights/convert.hpp"
+#include "weights/unet_config.hpp"
+
+namespace {
+
+using namespace tweedie;
+
+struct Options {
+  ConvertOptions convert;
+  bool json = false;
+};
+
+std::string presets_text() {
+  std::string text;
+  for (const std::string& name : preset_names()) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+void describe(CLI::App& app, Options& options) {
+  const std::map<std::string, Element> dtypes = {
+      {"f32", Element::f32}, {"f16", Element::f16}, {"bf16", Element::bf16}};
+  ConvertOptions& c = options.convert;
+  app.add_option("CHECKPOINT", c.checkpoint, "PyTorch .pt/.pth (either container) or .safetensors")
+      ->required();
+  app.add_option("OUT", c.output, "weight file to write (.h5)")->required();
+  CLI::Option* config =
+      app.add_option("--config", c.config_file,
+                     "model_config.yaml or .json with what the tensors do not show: image_size, "
+                     "num_heads or num_head_channels, use_new_attention_order");
+  app.add_option("--preset", c.preset, "published configuration: " + presets_text())->excludes(config);
+  app.add_option_function<std::string>(
+         "--dtype", [&c, dtypes](const std::string& name) { c.dtype = dtypes.at(name); },
+         "store all tensors as f32, f16 or bf16 (default: as in the checkpoint; float64 becomes f32)")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+  app.add_option("--compress", c.compression, "deflate level 1 to 9 (default 0: none)")
+      ->check(CLI::Range(0, 9));
+  app.add_flag("--force", c.overwrite, "replace OUT if it exists");
+  app.add_flag("--json", options.json, "print the summary as JSON");
+  app.footer(
+      "Channels, levels, blocks, attention and classes are inferred from the tensors; a configuration that\n"
+      "contradicts them is an error. Where attention_resolutions are not stated they follow from "
+      "image_size.\n"
+      "No code in the checkpoint is run. Nothing is written on failure.\n\n"
+      "Examples:\n"
+      "  tweedie-convert ffhq_10m.pt ffhq.h5 --preset ffhq256\n"
+      "  tweedie-convert 256x256_diffusion_uncond.pt imagenet.h5 --preset imagenet256 --dtype bf16\n"
+      "  tweedie-convert my_unet.pt my_unet.h5 --config model_config.yaml --compress 4\n"
+      "  tweedie-convert GOPRO_wVAE.pth nonlinear_blur.h5");
+}
+
+// Interrupts wait in the queue while a file is being written, so that it can be removed first.
+void hold_interrupts() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+}
+
+void require_no_interrupt() {
+  sigset_t pending;
+  sigpending(&pending);
+  require(sigismember(&pending, SIGINT) != 1 && sigismember(&pending, SIGTERM) != 1, "interrupted");
+}
+
+// A line that redraws itself on a terminal, a line per quarter elsewhere, nothing for small files.
+class ProgressLine {
+ public:
+  void operator()(std::uint64_t done, std::uint64_t total) {
+    require_no_interrupt();
+    if (total < (std::uint64_t{256} << 20)) return;
+    const int percent = static_cast<int>(done * 100 / total);
+    if (percent == shown_ || (!terminal_ && percent / 25 == shown_ / 25 && shown_ >= 0)) return;
+    shown_ = percent;
+    const char* end = !terminal_ ? "\n" : done == total ? "\r\033[K" : "";
+    std::fprintf(stderr, "%sconverting: %3d %% of %.1f GB%s", terminal_ ? "\r" : "", percent,
+                 static_cast<double>(total) * 1e-9, end);
+  }
+
+ private:
+  bool terminal_ = ::isatty(STDERR_FILENO) == 1;
+  int shown_ = -1;
+};
+
+std::string grouped(std::int64_t number) {
+  std::string text = std::to_string(number);
+  for (int at = static_cast<int>(text.size()) - 3; at > 0; at -= 3)
+    text.insert(static_cast<std::size_t>(at), ",");
+  return text;
+}
+
+void print(const ConvertReport& report, const Options& options) {
+  if (options.json) {
+    const nlohmann::json summary = {{"output", options.convert.output}, {"architecture", report.architecture},
+                                    {"container", report.container},    {"sha256", report.sha256},
+                                    {"tensors", report.tensors},        {"parameters", report.parameters},
+                                    {"config", report.config},          {"diffusion", report.diffusion},
+                                    {"notices", report.notices}};
+    std::cout << summary.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+    return;
+  }
+  for (const std::string& notice : report.notices) std::cerr << "tweedie-convert: note: " << notice << '\n';
+  std::cout << options.convert.output << ": " << report.architecture << ", " << report.tensors << " tensors, "
+            << grouped(report.parameters) << " parameters\n"
+            << "  source     " << report.source << " (" << report.container << ")\n"
+            << "  config     " << report.config.dump() << '\n';
+  if (!report.diffusion.empty()) std::cout << "  diffusion  " << report.diffusion.dump() << '\n';
+}
+
+int fail(const std::string& reason) {
+  std::cerr << "tweedie-convert: error: " << reason << '\n';
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app(
+      "Converts a checkpoint of a diffusion U-Net (or of the nonlinear blur network) to a weight file.",
+      "tweedie-convert");
+  describe(app, options);
+  try {
+    app.parse(argc, argv);
+    hold_interrupts();
+    ProgressLine progress;
+    print(convert_checkpoint(options.convert, std::ref(progress)), options);
+    return 0;
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return fail(std::string(error.what()) + " (see --help)");
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory");
+  } catch (const std::exception& error) {
+    return fail(error.what());
+  }
+}

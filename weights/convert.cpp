@@ -1,0 +1,137 @@
+#include "weights/convert.hpp"
+
+#include <filesystem>
+
+#include "kernels/error.hpp"
+#include "weights/byte_source.hpp"
+#include "weights/checkpoint.hpp"
+#include "weights/unet_config.hpp"
+#include "weights/unet_inference.hpp"
+#include "weights/weight_file.hpp"
+
+namespace tweedie {
+
+using nlohmann::json;
+
+namespace {
+
+// The tensors to keep; a notice for every group that is not.
+std::vector<TensorEntry> choose_tensors(const Checkpoint& checkpoint, std::vector<std::string>& notices) {
+  std::vector<TensorEntry> kept;
+  std::vector<std::string> counters;
+  for (const TensorEntry& tensor : checkpoint.tensors()) {
+    if (tensor.element == Element::other)
+      counters.push_back(tensor.name + " (" + tensor.stored_type + ")");
+    else
+      kept.push_back(tensor);
+  }
+  if (!counters.empty())
+    notices.push_back(message(counters.size(), " tensors left out, being no floating-point weights: ",
+                              counters[0], counters.size() > 1 ? ", ..." : ""));
+  return kept;
+}
+
+// KernelWizard restores with the rest of the network; the part that extracts kernels is for training.
+std::vector<TensorEntry> without_kernel_extractor(std::vector<TensorEntry> tensors,
+                                                  std::vector<std::string>& notices) {
+  const std::size_t before = tensors.size();
+  std::erase_if(tensors, [](const TensorEntry& t) { return t.name.starts_with("kernel_extractor."); });
+  if (tensors.size() < before)
+    notices.push_back(
+        message(before - tensors.size(), " tensors kernel_extractor.* left out: they are not used"));
+  return tensors;
+}
+
+std::optional<ModelSettings> stated_settings(const ConvertOptions& options) {
+  require(options.config_file.empty() || options.preset.empty(),
+          "give a configuration file or a preset, not both");
+  if (!options.preset.empty()) return preset(options.preset);
+  if (!options.config_file.empty())
+    return parse_model_settings(read_config_file(options.config_file), options.config_file);
+  return std::nullopt;
+}
+
+WeightFileHeader resolve_header(const TensorShapes& shapes, const ConvertOptions& options) {
+  const std::string& where = options.checkpoint;
+  WeightFileHeader header;
+  if (looks_like_kernel_wizard(shapes)) {
+    require(options.preset.empty(), "preset ", options.preset, ": ", where,
+            " is a KernelWizard, not a U-Net");
+    header.architecture = "kernel_wizard";
+    const json settings = options.config_file.empty() ? json() : read_config_file(options.config_file);
+    header.config = resolve_kernel_wizard_config(shapes, settings, where);
+    header.diffusion = json::object();
+    return header;
+  }
+  require(!shapes.empty(), where, ": holds no floating-point tensors");
+  require(looks_like_unet(shapes), where,
+          ": of no known architecture (guided-diffusion U-Net, KernelWizard); its ", shapes.size(),
+          " tensors begin with ", shapes.begin()->first);
+  const std::optional<ModelSettings> settings = stated_settings(options);
+  const UNetConfig config = resolve_unet_config(shapes, settings, where);
+  header.architecture = "guided_diffusion_unet";
+  header.config = to_json(config);
+  header.diffusion = to_json(resolve_diffusion_config(config, settings));
+  return header;
+}
+
+Element stored_element(const TensorEntry& tensor, const ConvertOptions& options) {
+  if (options.dtype) return *options.dtype;
+  return tensor.element == Element::f64 ? Element::f32 : tensor.element;
+}
+
+void write_tensors(WeightFileWriter& writer, const Checkpoint& checkpoint,
+                   const std::vector<TensorEntry>& tensors, const ConvertOptions& options,
+                   const ConvertProgress& progress) {
+  std::uint64_t total = 0;
+  std::uint64_t done = 0;
+  const auto bytes = [](const TensorEntry& t) {
+    return static_cast<std::uint64_t>(element_count(t.extents)) * 4;
+  };
+  for (const TensorEntry& tensor : tensors) total += bytes(tensor);
+  for (const TensorEntry& tensor : tensors) {
+    if (progress) progress(done, total);
+    const std::vector<float> values = checkpoint.read(tensor);
+    require_finite(values, options.checkpoint + ": the tensor " + tensor.name);
+    writer.write(tensor.name, tensor.extents, values, stored_element(tensor, options));
+    done += bytes(tensor);
+  }
+  if (progress) progress(done, total);
+}
+
+}  // namespace
+
+ConvertReport convert_checkpoint(const ConvertOptions& options, const ConvertProgress& progress) {
+  std::error_code error;
+  require(!std::filesystem::equivalent(options.checkpoint, options.output, error), options.output,
+          ": the output must not be the checkpoint itself");
+  require(options.overwrite || !std::filesystem::exists(options.output, error), options.output,
+          ": exists already; --force replaces it");
+  const auto source = open_file(options.checkpoint);
+  const Checkpoint checkpoint(source);
+  ConvertReport report;
+  report.container = checkpoint.container();
+  report.notices = checkpoint.notices();
+  std::vector<TensorEntry> tensors = choose_tensors(checkpoint, report.notices);
+  TensorShapes shapes;
+  for (const TensorEntry& tensor : tensors) shapes[tensor.name] = tensor.extents;
+  WeightFileHeader header = resolve_header(shapes, options);
+  if (header.architecture == "kernel_wizard")
+    tensors = without_kernel_extractor(std::move(tensors), report.notices);
+
+  report.sha256 = sha256_hex(*source);
+  header.source = std::filesystem::path(options.checkpoint).filename().string() + " sha256:" + report.sha256;
+  WeightFileWriter writer(options.output, header, {options.compression, options.overwrite});
+  write_tensors(writer, checkpoint, tensors, options, progress);
+  writer.commit();
+
+  report.architecture = header.architecture;
+  report.config = header.config;
+  report.diffusion = header.diffusion;
+  report.source = header.source;
+  report.tensors = static_cast<std::int64_t>(tensors.size());
+  for (const TensorEntry& tensor : tensors) report.parameters += element_count(tensor.extents);
+  return report;
+}
+
+}  // namespace tweedie
