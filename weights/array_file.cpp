@@ -88,10 +88,11 @@ bool ArrayFile::has_attribute(const std::string& name, const std::string& of) co
   return H5Aexists_by_name(state_->file, of.c_str(), name.c_str(), H5P_DEFAULT) > 0;
 }
 
-std::vector<double> ArrayFile::number_attribute(const std::string& name) const {
-  const std::string what = message(state_->path, ": attribute '", name, "'");
-  const Hdf5Handle attribute(H5Aopen(state_->file, name.c_str(), H5P_DEFAULT), H5Aclose,
-                             what + " is missing");
+std::vector<double> ArrayFile::number_attribute(const std::string& name, const std::string& of) const {
+  const std::string what = message(state_->path, ": attribute '", name, "' of ", of);
+  const Hdf5Handle attribute(
+      H5Aopen_by_name(state_->file, of.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+      what + " is missing");
   const Hdf5Handle space(H5Aget_space(attribute), H5Sclose, what + ": no dataspace");
   std::vector<double> values(static_cast<std::size_t>(H5Sget_simple_extent_npoints(space)));
   require(H5Aread(attribute, H5T_NATIVE_DOUBLE, values.data()) >= 0, what, ": not numbers");
