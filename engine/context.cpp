@@ -54,9 +54,4 @@ Tensor Context::normal(Shape shape) {
   return x;
 }
 
-void Context::seed(std::uint64_t seed) {
-  seed_ = seed;
-  offset_ = 0;
-}
-
 }  // namespace tweedie

@@ -42,8 +42,9 @@ class Context {
   void uniform(View<float> x);
   Tensor normal(Shape shape);
   std::uint64_t seed() const { return seed_; }
-  /// Restarts the stream, as if the context were new.
-  void seed(std::uint64_t seed);
+  /// Continues with stream k of the same seed (0: where a new context starts). Streams do not overlap: what
+  /// is drawn for one sample does not depend on how much was drawn for another.
+  void start_stream(std::uint64_t k) { offset_ = k << 40; }
 
  private:
   std::uint64_t seed_;

@@ -15,8 +15,8 @@ class ForwardOperator {
   virtual Tensor forward(const Tensor& x) = 0;
   virtual Vjp<Tensor> vjp(const Tensor& x) = 0;
   virtual bool is_linear() const { return false; }
-  /// Sets to 0 the entries of y at which nothing is measured (masked pixels), so that noise there, or a user's
-  /// leftovers, do not enter the misfit. Most operators measure everywhere.
+  /// Sets to 0 the entries of y at which nothing is measured (masked pixels), so that noise there, or a
+  /// user's leftovers, do not enter the misfit. Most operators measure everywhere.
   virtual void discard_unmeasured(Tensor& y) { (void)y; }
 };
 

@@ -37,12 +37,12 @@ double cubic(double x) {
 
 }  // namespace
 
-SeparableOperator::SeparableOperator(Context& context, std::function<SparseRows(int)> rows)
-    : context_(context), rows_(std::move(rows)) {}
+SeparableOperator::SeparableOperator(Context& context, Maker along_h, Maker along_w)
+    : context_(context), make_h_(std::move(along_h)), make_w_(std::move(along_w)) {}
 
-const SeparableOperator::Matrix& SeparableOperator::matrix(Matrix& cached, int pixels) {
+const SeparableOperator::Matrix& SeparableOperator::matrix(Matrix& cached, const Maker& make, int pixels) {
   if (cached.pixels == pixels) return cached;
-  const SparseRows m = rows_(pixels), t = m.transposed();
+  const SparseRows m = make(pixels), t = m.transposed();
   cached = {pixels,
             m.rows,
             upload_indices(context_, m.start),
@@ -55,12 +55,12 @@ const SeparableOperator::Matrix& SeparableOperator::matrix(Matrix& cached, int p
 }
 
 Shape SeparableOperator::output_shape(const Shape& image) const {
-  return {image.N, image.C, rows_(image.H).rows, rows_(image.W).rows};
+  return {image.N, image.C, make_h_(image.H).rows, make_w_(image.W).rows};
 }
 
 Tensor SeparableOperator::forward(const Tensor& x) {
   const Shape s = x.shape();
-  const Matrix &h = matrix(along_h_, s.H), &w = matrix(along_w_, s.W);
+  const Matrix &h = matrix(along_h_, make_h_, s.H), &w = matrix(along_w_, make_w_, s.W);
   Tensor half = context_.planar({s.N, s.C, s.H, w.results});
   axis_filter(context_.queue, half, x, {w.results, s.W, w.start.data(), w.index.data(), w.weight.data()},
               Axis::columns);
@@ -71,7 +71,7 @@ Tensor SeparableOperator::forward(const Tensor& x) {
 }
 
 Tensor SeparableOperator::adjoint(const Tensor& y, const Shape& image) {
-  const Matrix &h = matrix(along_h_, image.H), &w = matrix(along_w_, image.W);
+  const Matrix &h = matrix(along_h_, make_h_, image.H), &w = matrix(along_w_, make_w_, image.W);
   const Shape s = y.shape();
   require(s == Shape{image.N, image.C, h.results, w.results}, "measurement ", s,
           " does not belong to images ", image);

@@ -13,8 +13,12 @@ namespace tweedie {
 /// y = R x C^T for each channel: R along H, C along W, sparse. The adjoint is exact: the transposed matrices.
 class SeparableOperator : public LinearOperator {
  public:
-  /// `rows(n)` makes the matrix for an axis of n pixels. Errors: whatever it throws for an n it cannot take.
-  SeparableOperator(Context& context, std::function<SparseRows(int)> rows);
+  /// `rows(n)` makes the matrix for an axis of n pixels, the same for both axes unless two are given. Errors:
+  /// whatever it throws for an n it cannot take.
+  SeparableOperator(Context& context, std::function<SparseRows(int)> rows)
+      : SeparableOperator(context, rows, rows) {}
+  SeparableOperator(Context& context, std::function<SparseRows(int)> along_h,
+                    std::function<SparseRows(int)> along_w);
   Shape output_shape(const Shape& image) const override;
   Tensor forward(const Tensor& x) override;
   Tensor adjoint(const Tensor& y, const Shape& image) override;
@@ -26,10 +30,11 @@ class SeparableOperator : public LinearOperator {
     TensorOf<int> start, index, transposed_start, transposed_index;
     Tensor weight, transposed_weight;
   };
-  const Matrix& matrix(Matrix& cached, int pixels);
+  using Maker = std::function<SparseRows(int)>;
+  const Matrix& matrix(Matrix& cached, const Maker& make, int pixels);
 
   Context& context_;
-  std::function<SparseRows(int)> rows_;
+  Maker make_h_, make_w_;
   Matrix along_h_, along_w_;
 };
 

@@ -1,0 +1,32 @@
+// One operator after another, and the crop that lets a network work on a larger image than the measured one.
+#pragma once
+
+#include <memory>
+
+#include "engine/context.hpp"
+#include "engine/forward_operator.hpp"
+
+namespace tweedie {
+
+/// y = second(first(x)).
+class Composed : public ForwardOperator {
+ public:
+  Composed(std::unique_ptr<ForwardOperator> first, std::unique_ptr<ForwardOperator> second)
+      : first_(std::move(first)), second_(std::move(second)) {}
+  Shape output_shape(const Shape& image) const override {
+    return second_->output_shape(first_->output_shape(image));
+  }
+  Tensor forward(const Tensor& x) override { return second_->forward(first_->forward(x)); }
+  Vjp<Tensor> vjp(const Tensor& x) override;
+  bool is_linear() const override { return first_->is_linear() && second_->is_linear(); }
+  void discard_unmeasured(Tensor& y) override { second_->discard_unmeasured(y); }
+
+ private:
+  std::unique_ptr<ForwardOperator> first_, second_;
+  std::function<Tensor(const Tensor&)> pull_first_, pull_second_;
+};
+
+/// The top left H x W pixels of an image; the adjoint pads with zeros.
+std::unique_ptr<ForwardOperator> make_crop(Context& context, int H, int W);
+
+}  // namespace tweedie
