@@ -28,6 +28,11 @@ inline unsigned grid_for(std::int64_t count) {
   return unsigned(std::clamp<std::int64_t>((count + block_threads - 1) / block_threads, 1, 65535));
 }
 
+/// As `grid_for`, but no more blocks than about one wave on the largest GPUs (8 to each of 128
+/// multiprocessors): streaming loops gain nothing from more, and tests of ordinary size then reach the
+/// striding.
+inline unsigned grid_of_one_wave(std::int64_t count) { return std::min(grid_for(count), 1024u); }
+
 /// Call after each `<<<>>>`: reports a refused launch where it happened.
 inline void check_launch(const char* kernel, std::source_location where = std::source_location::current()) {
   check_cuda(cudaGetLastError(), kernel, where);

@@ -39,4 +39,23 @@ void divide_by_norm(Queue& q, View<float> y, View<const float> x, View<const dou
 void ancestral_learned(Queue& q, View<float> y, float a, View<const float> x0, float b, View<const float> x,
                        View<const float> v, View<const float> noise, float log_beta, float log_posterior);
 
+// The CUDA bodies; arguments are already checked, coefficients are not 0.
+namespace cuda {
+void fill(Queue& q, View<float> y, float value);
+void scale(Queue& q, View<float> y, float a, View<const float> x);
+void axpby(Queue& q, View<float> y, float a, View<const float> x, float b, View<const float> z);
+void axpbypcz(Queue& q, View<float> y, float a, View<const float> x, float b, View<const float> z, float c,
+              View<const float> w);
+void clamp(Queue& q, View<float> y, View<const float> x, float low, float high);
+void clamp_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x, float low,
+                    float high);
+void multiply(Queue& q, View<float> y, View<const float> x, View<const float> m);
+void add_bias(Queue& q, View<float> y, View<const float> x, const float* bias);
+void silu(Queue& q, View<float> y, View<const float> x);
+void silu_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x);
+void divide_by_norm(Queue& q, View<float> y, View<const float> x, View<const double> squares, float factor);
+void ancestral_learned(Queue& q, View<float> y, float a, View<const float> x0, float b, View<const float> x,
+                       View<const float> v, View<const float> noise, float log_beta, float log_posterior);
+}  // namespace cuda
+
 }  // namespace tweedie
