@@ -16,4 +16,10 @@ void uniform(Queue& q, View<float> y, std::uint64_t seed, std::uint64_t offset);
 /// Counters a tensor of `count` elements uses up: the next draw starts at offset + this.
 inline std::uint64_t random_counters(std::int64_t count) { return (std::uint64_t(count) + 3) / 4; }
 
+// The CUDA bodies; arguments are already checked.
+namespace cuda {
+void normal(Queue& q, View<float> y, std::uint64_t seed, std::uint64_t offset);
+void uniform(Queue& q, View<float> y, std::uint64_t seed, std::uint64_t offset);
+}  // namespace cuda
+
 }  // namespace tweedie
