@@ -1,0 +1,36 @@
+// The prior a program works with: a trained network from a weight file, or the analytic one.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/sampler.hpp"
+#include "engine/spectrum_prior.hpp"
+#include "tools/network.hpp"
+
+namespace tweedie {
+
+/// A denoiser with what goes with it.
+struct Prior {
+  std::optional<LoadedNetwork> network;
+  std::unique_ptr<SpectrumPrior> spectrum;
+  std::string description;
+
+  Denoiser& denoiser() const { return network ? static_cast<Denoiser&>(*network->unet) : *spectrum; }
+  /// Channels of its images: fixed for a network, 1 or 3 otherwise (0: either).
+  int channels() const { return network ? network->unet->config().in_channels : 0; }
+  /// What the sides of its images must be multiples of.
+  int stride() const { return network ? network->unet->stride() : 1; }
+  /// The schedule it was trained with (linear, 1000 steps for the analytic one), respaced to `steps` (0:
+  /// all).
+  Schedule schedule(int steps) const;
+  Variance variance() const {
+    return denoiser().learns_variance() ? Variance::learned_range : Variance::fixed_small;
+  }
+};
+
+/// The network in `weights`, or the spectrum prior when that is empty. Errors: see `load_network`.
+Prior load_prior(Context& context, const std::string& weights);
+
+}  // namespace tweedie
