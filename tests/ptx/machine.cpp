@@ -1,61 +1,120 @@
 #include "tests/ptx/machine.hpp"
 
-#include "tests/ptx/ptxi.h"
+#include <cstring>
+
+#include "tests/ptx/executor.hpp"
+#include "tests/ptx/parser.hpp"
 
 namespace tweedie::ptx {
-struct Program {
-  explicit Program(const std::string& text) : module(text) {}
-  ptxi::Module module;
-};
+
+// ---- RangeSet -----------------------------------------------------------------------------------------
+
 void RangeSet::add(const void* begin, std::size_t bytes) {
-  const auto b = reinterpret_cast<std::uint64_t>(begin);
-  ranges_[b] = {b, b + bytes};
+  const auto address = reinterpret_cast<std::uint64_t>(begin);
+  ranges_[address] = {address, address + bytes};
 }
+
 void RangeSet::remove(const void* begin) { ranges_.erase(reinterpret_cast<std::uint64_t>(begin)); }
+
 const Range* RangeSet::find(std::uint64_t address, std::size_t bytes) const {
-  auto after = ranges_.upper_bound(address);
+  const auto after = ranges_.upper_bound(address);
   if (after == ranges_.begin()) return nullptr;
   const Range& range = std::prev(after)->second;
   return range.holds(address, bytes) ? &range : nullptr;
 }
-Module::Module(std::string_view text, const Allocate& allocate) {
-  ptxi::g_alloc = allocate;
-  try {
-    program_ = std::make_unique<Program>(std::string(text));
-  } catch (const std::exception& e) {
-    throw Fault(FaultKind::load, e.what());
+
+std::string RangeSet::describe(std::uint64_t address) const {
+  constexpr std::uint64_t near = 1 << 20;
+  const auto after = ranges_.upper_bound(address);
+  if (after != ranges_.begin()) {
+    const Range& before = std::prev(after)->second;
+    const std::uint64_t size = before.end - before.begin;
+    if (address < before.end)
+      return message(before.end - address, " bytes before the end of a block of ", size);
+    if (address - before.end < near)
+      return message(address - before.end, " bytes past the end of a block of ", size);
   }
+  if (after != ranges_.end() && after->first - address < near)
+    return message(after->first - address, " bytes before a block of ",
+                   after->second.end - after->second.begin);
+  return "in no known block";
+}
+
+// ---- faults -------------------------------------------------------------------------------------------
+
+std::string thread_name(const Block& block, unsigned thread) {
+  const Dim3& size = block.size;
+  return message("thread (", thread % size.x, ",", thread / size.x % size.y, ",", thread / size.x / size.y,
+                 ")");
+}
+
+void fault(FaultKind kind, const Warp& warp, const Instruction& instruction, unsigned lane,
+           const std::string& text) {
+  const Block& block = *warp.block;
+  const Origin& origin = block.function->origins[instruction.index];
+  std::string place = message("kernel ", block.function->name, ", PTX line ", origin.line);
+  if (!origin.source_file.empty()) place += message(" (", origin.source_file, ":", origin.source_line, ")");
+  throw Fault(kind,
+              message(text, " [", place, ", ", origin.opcode, ", block (", block.index.x, ",", block.index.y,
+                      ",", block.index.z, ") ", thread_name(block, warp.id * warp_size + lane), "]"));
+}
+
+// ---- Module -------------------------------------------------------------------------------------------
+
+Module::Module(std::string_view text, const Allocate& allocate) : program_(std::make_unique<Program>()) {
+  Parser(text, *program_, allocate).run();
 }
 Module::~Module() = default;
 Module::Module(Module&&) noexcept = default;
 Module& Module::operator=(Module&&) noexcept = default;
-Statistics Module::launch(const std::string& kernel, Dim3 grid, Dim3 block, std::size_t shared,
+
+namespace {
+
+const Function& find(const Program& program, const std::string& kernel) {
+  const auto found = program.kernels.find(kernel);
+  if (found == program.kernels.end())
+    throw Fault(FaultKind::launch, "no kernel '" + kernel + "' in this module");
+  return *found->second;
+}
+
+}  // namespace
+
+Statistics Module::launch(const std::string& kernel, Dim3 grid, Dim3 block, std::size_t dynamic_shared_bytes,
                           void* const* arguments, const RangeSet& memory, const Options& options) const {
-  ptxi::Module& m = program_->module;
-  m.opt.checkGlobal = true;
-  m.opt.checkRaces = options.check_shared;
-  m.opt.order = int(options.order);
-  m.opt.seed = options.seed;
-  m.stats = {};
-  m.clearRanges();
-  memory.each([&](const Range& r) { m.addRange(reinterpret_cast<const void*>(r.begin), r.end - r.begin); });
-  try {
-    m.launch(kernel, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared,
-             const_cast<void**>(arguments));
-  } catch (const std::exception& e) {
-    throw Fault(FaultKind::illegal_address, e.what());
-  }
-  if (m.stats.races) throw Fault(FaultKind::shared_race, m.stats.firstRace);
-  return {m.stats.threadInstr, m.stats.warpInstr};
+  const Function& function = find(*program_, kernel);
+  const std::uint64_t threads = std::uint64_t(block.x) * block.y * block.z;
+  if (threads == 0 || threads > function.max_threads)
+    throw Fault(FaultKind::launch, message("kernel ", kernel, ": blocks of ", threads, " threads; from 1 to ",
+                                           function.max_threads, " are possible"));
+  std::vector<char> parameters(function.parameter_bytes + 16);
+  for (std::size_t k = 0; k < function.parameters.size(); ++k)
+    std::memcpy(parameters.data() + function.parameters[k].offset, arguments[k],
+                function.parameters[k].bytes);
+  Executor executor(function, grid, block, dynamic_shared_bytes, parameters.data(), memory, options);
+  for (unsigned z = 0; z < grid.z; ++z)
+    for (unsigned y = 0; y < grid.y; ++y)
+      for (unsigned x = 0; x < grid.x; ++x) executor.run_block({x, y, z});
+  return executor.statistics();
 }
+
+bool Module::has_kernel(const std::string& kernel) const { return program_->kernels.count(kernel) != 0; }
+
 KernelTraits Module::traits(const std::string& kernel) const {
-  KernelTraits t;
-  t.parameter_bytes = program_->module.paramSizes(kernel);
-  return t;
+  const Function& function = find(*program_, kernel);
+  KernelTraits traits;
+  for (const Parameter& p : function.parameters) traits.parameter_bytes.push_back(p.bytes);
+  traits.static_shared_bytes = function.shared_bytes;
+  traits.local_bytes = function.local_bytes;
+  traits.max_threads = function.max_threads;
+  return traits;
 }
+
 Module::Symbol Module::symbol(const std::string& name) const {
-  Symbol s;
-  s.address = program_->module.symbol(name, &s.bytes);
-  return s;
+  const auto found = program_->variables.find(name);
+  if (found == program_->variables.end()) return {};
+  const Variable& v = found->second;
+  if (v.space != Space::global && v.space != Space::constant) return {};
+  return {reinterpret_cast<void*>(v.address), v.bytes};
 }
+
 }  // namespace tweedie::ptx

@@ -57,9 +57,11 @@ class Fault : public Error {
 
 struct Options {
   WarpOrder order = WarpOrder::forward;
-  std::uint32_t seed = 1;                     ///< of WarpOrder::random
-  bool check_shared = true;                   ///< races and uninitialised reads of shared memory
-  std::uint64_t warp_instruction_budget = 0;  ///< for one block; 0: unlimited
+  std::uint32_t seed = 1;    ///< of WarpOrder::random
+  bool check_shared = true;  ///< races and uninitialised reads of shared memory
+  /// Branches, barriers and warp operations one block may execute (counted once a warp): an endless loop
+  /// ends.
+  std::uint64_t control_budget = std::uint64_t(1) << 32;
 };
 
 /// Instructions executed; a thread instruction is one lane of a warp instruction.
@@ -82,10 +84,8 @@ class RangeSet {
   void remove(const void* begin);
   /// The range that holds all `bytes` bytes at `address`; nullptr when none does.
   const Range* find(std::uint64_t address, std::size_t bytes) const;
-  template <class F>
-  void each(F f) const {
-    for (auto& r : ranges_) f(r.second);
-  }
+  /// Where an address lies that `find` did not find, in words: "4 bytes past the end of a block of 400".
+  std::string describe(std::uint64_t address) const;
 
  private:
   std::map<std::uint64_t, Range> ranges_;

@@ -17,8 +17,9 @@ void set_warp_order(ptx::WarpOrder order, std::uint32_t seed = 1);
 /// environment variable TWEEDIE_SHARED_CHECKS is 0.
 void set_shared_checks(bool on);
 
-/// A limit for each block of the following launches, against endless loops; 0: none.
-void set_instruction_budget(std::uint64_t warp_instructions);
+/// How many branches, barriers and warp operations a block of the following launches may execute before it is
+/// taken for endless.
+void set_control_budget(std::uint64_t instructions);
 
 struct Statistics {
   std::uint64_t launches = 0, thread_instructions = 0, warp_instructions = 0;

@@ -58,8 +58,8 @@ void set_warp_order(ptx::WarpOrder order, std::uint32_t seed) {
 
 void set_shared_checks(bool on) { Runtime::instance().options.check_shared = on; }
 
-void set_instruction_budget(std::uint64_t warp_instructions) {
-  Runtime::instance().options.warp_instruction_budget = warp_instructions;
+void set_control_budget(std::uint64_t instructions) {
+  Runtime::instance().options.control_budget = instructions;
 }
 
 Statistics statistics() {
