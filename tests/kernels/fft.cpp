@@ -213,8 +213,9 @@ TEST_CASE("fft: adjoints") {
 }
 
 TEST_CASE("fft: views that start anywhere in a larger array") {
-  // One complex number from the start is not aligned for vector loads; the guards catch what goes beyond. The
-  // queue sees aligned arrays first: their plan must not be used for the others.
+  // One number from the start is not aligned for vector loads, nor one float as cuFFT wants it, as happens to
+  // the samples of a batch with an odd number of pixels. The queue sees aligned arrays first: their plan must
+  // not be used for the others.
   const Shape s{1, 2, 48, 40};
   for (const Device device : backends()) {
     Queue q(device);
@@ -235,14 +236,14 @@ TEST_CASE("fft: views that start anywhere in a larger array") {
       ifft2(q, {to.data() + start, s}, {to.data() + start, s});
       check_close(named("ifft2, shifted", device, s), result(), parts(x), tolerance(s));
 
-      std::vector<float> shifted_planes(std::size_t(2 * start), 0.f);
+      std::vector<float> shifted_planes(std::size_t(start), 0.f);
       shifted_planes.insert(shifted_planes.end(), planes.begin(), planes.end());
-      DeviceArray<float> real(q, shifted_planes), back(q, s.size() + 2 * start);
+      DeviceArray<float> real(q, shifted_planes), back(q, s.size() + start);
       DeviceArray<Complex> half_spectrum(q, half(s).size() + start);
-      fft2_real(q, {half_spectrum.data() + start, half(s)}, {real.data() + 2 * start, s});
-      ifft2_real(q, {back.data() + 2 * start, s}, {half_spectrum.data() + start, half(s)});
+      fft2_real(q, {half_spectrum.data() + start, half(s)}, {real.data() + start, s});
+      ifft2_real(q, {back.data() + start, s}, {half_spectrum.data() + start, half(s)});
       std::vector<float> all = back.host();
-      all.erase(all.begin(), all.begin() + 2 * start);
+      all.erase(all.begin(), all.begin() + start);
       check_close(named("real, shifted", device, s), all, planes, tolerance(s));
     }
   }
