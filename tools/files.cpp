@@ -33,6 +33,8 @@ class Descriptor {
   int value_;
 };
 
+/// Why the last system call failed. The call must be a statement of its own, before: among the arguments of
+/// one `require`, this may be evaluated first.
 std::string reason() { return std::strerror(errno); }
 
 bool sync(int descriptor) {
@@ -50,7 +52,8 @@ std::string read_file(const std::string& path, std::size_t max_bytes) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   require(file.get() >= 0, path, ": cannot open: ", reason());
   struct stat status {};
-  require(::fstat(file.get(), &status) == 0, path, ": cannot open: ", reason());
+  const bool known = ::fstat(file.get(), &status) == 0;
+  require(known, path, ": cannot open: ", reason());
   require(!S_ISDIR(status.st_mode), path, ": is a directory, expected a file");
 
   std::string bytes;
@@ -93,10 +96,10 @@ StagedFile::~StagedFile() {
 void StagedFile::commit() {
   {
     Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
-    require(file.get() >= 0 && sync(file.get()) && file.close(), name_, ": cannot write: ", reason());
+    committed_ = file.get() >= 0 && sync(file.get()) && file.close();
   }
-  require(::rename(path_.c_str(), target_.c_str()) == 0, name_, ": cannot write: ", reason());
-  committed_ = true;
+  committed_ = committed_ && ::rename(path_.c_str(), target_.c_str()) == 0;
+  require(committed_, name_, ": cannot write: ", reason());
   // The new name survives a power failure only once its folder is on the disk; that is a best effort.
   const Descriptor folder(::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.get() >= 0) sync(folder.get());
@@ -113,7 +116,8 @@ void atomic_write(const std::string& path, std::string_view bytes) {
       require(written >= 0, path, ": cannot write: ", reason());
       bytes.remove_prefix(std::size_t(written));
     }
-    require(file.close(), path, ": cannot write: ", reason());
+    const bool closed = file.close();
+    require(closed, path, ": cannot write: ", reason());
   }
   staged.commit();
 }
@@ -127,8 +131,8 @@ void ensure_output_directory(const std::string& path) {
   if (::stat(path.c_str(), &status) == 0)
     require(S_ISDIR(status.st_mode), path, ": is a file, expected a directory for the output");
   require(!failure, path, ": cannot create the output directory: ", failure.message());
-  require(::faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) == 0, path,
-          ": cannot write to the output directory: ", reason());
+  const bool writable = ::faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
+  require(writable, path, ": cannot write to the output directory: ", reason());
 }
 
 }  // namespace tweedie

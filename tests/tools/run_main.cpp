@@ -1,0 +1,98 @@
+// Exit codes and the one line of every failure.
+#include "tools/run_main.hpp"
+
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include "tests/tools/files_for_tests.hpp"
+
+namespace tweedie::test {
+namespace {
+
+struct Outcome {
+  int code;
+  std::string out, error;
+};
+
+/// Runs `body` as the program "tweedie-test" with these arguments; stdout and stderr go to files meanwhile.
+template <class Body>
+Outcome run(std::vector<std::string> arguments, Body&& body) {
+  const TemporaryFolder folder;
+  arguments.insert(arguments.begin(), "tweedie-test");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+
+  Outcome outcome;
+  std::fflush(nullptr);
+  std::cout.flush();
+  const int out = ::dup(1), error = ::dup(2);
+  REQUIRE(std::freopen((folder / "out").c_str(), "w", stdout));
+  REQUIRE(std::freopen((folder / "error").c_str(), "w", stderr));
+  outcome.code = run_main("tweedie-test", int(arguments.size()), argv.data(), body);
+  std::cout.flush();
+  std::fflush(nullptr);
+  ::dup2(out, 1);
+  ::dup2(error, 2);
+  ::close(out);
+  ::close(error);
+  outcome.out = read_bytes(folder / "out");
+  outcome.error = read_bytes(folder / "error");
+  return outcome;
+}
+
+template <class Exception>
+Outcome thrown(const Exception& exception) {
+  return run({}, [&](CLI::App&, int, char**) -> int { throw exception; });
+}
+
+}  // namespace
+
+TEST_CASE("run_main: a program that works, or says its own exit code") {
+  const auto body = [](CLI::App& app, int argc, char** argv) {
+    int steps = 0;
+    app.add_option("--steps", steps, "Number of steps")->required();
+    app.parse(argc, argv);
+    return steps;
+  };
+  Outcome outcome = run({"--steps", "0"}, body);
+  CHECK(outcome.code == 0);
+  CHECK(outcome.error.empty());
+  CHECK(run({"--steps", "1"}, body).code == 1);
+
+  outcome = run({"--steps", "many"}, body);
+  CHECK(outcome.code == 2);
+  CHECK(outcome.error.rfind("tweedie-test: error: ", 0) == 0);
+  CHECK(outcome.error.find("--steps") != std::string::npos);
+  CHECK(outcome.error.ends_with(" (see tweedie-test --help)\n"));
+  CHECK(std::count(outcome.error.begin(), outcome.error.end(), '\n') == 1);
+  CHECK(run({}, body).error == "tweedie-test: error: --steps is required (see tweedie-test --help)\n");
+  CHECK(run({"--stops", "1"}, body).code == 2);
+
+  outcome = run({"--help"}, body);
+  CHECK(outcome.code == 0);
+  CHECK(outcome.out.find("Number of steps") != std::string::npos);
+  CHECK(outcome.error.empty());
+  outcome = run({"--version"}, body);
+  CHECK(outcome.code == 0);
+  CHECK(outcome.out == "tweedie-test " TWEEDIE_VERSION "\n");
+}
+
+TEST_CASE("run_main: every failure is one line and a code") {
+  Outcome outcome = thrown(Error("photo.png: truncated\nPNG\t here\r\n"));
+  CHECK(outcome.code == 2);
+  CHECK(outcome.error == "tweedie-test: error: photo.png: truncated PNG here\n");
+  outcome = thrown(std::bad_alloc());
+  CHECK(outcome.code == 2);
+  CHECK(outcome.error == "tweedie-test: error: out of memory\n");
+  outcome = thrown(std::logic_error("index 5\n of 4"));
+  CHECK(outcome.code == 1);
+  CHECK(outcome.error == "tweedie-test: error: unexpected: index 5 of 4\n");
+  outcome = thrown(42);
+  CHECK(outcome.code == 1);
+  CHECK(outcome.error == "tweedie-test: error: unexpected: an exception of unknown type\n");
+  CHECK(one_line("caf\xc3\xa9  \x01\x7f x ") == "caf\xc3\xa9 x");
+}
+
+}  // namespace tweedie::test
