@@ -11,4 +11,9 @@ namespace tweedie {
 /// (guided-diffusion's timestep_embedding: cosine first.)
 void timestep_embedding(Queue& q, View<float> y, View<const float> t, float max_period = 10000.f);
 
+// The CUDA body; arguments are already checked.
+namespace cuda {
+void timestep_embedding(Queue& q, View<float> y, View<const float> t, float max_period);
+}  // namespace cuda
+
 }  // namespace tweedie
