@@ -4,12 +4,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <exception>
+#include <functional>
 #include <iostream>
 #include <map>
-#include <new>
 
 #include "kernels/error.hpp"
+#include "tools/run_main.hpp"
 #include "weights/convert.hpp"
 #include "weights/unet_config.hpp"
 
@@ -31,6 +31,8 @@ std::string presets_text() {
 void describe(CLI::App& app, Options& options) {
   const std::map<std::string, Element> dtypes = {
       {"f32", Element::f32}, {"f16", Element::f16}, {"bf16", Element::bf16}};
+  app.description(
+      "Converts a checkpoint of a diffusion U-Net (or of the nonlinear blur network) to a weight file.");
   ConvertOptions& c = options.convert;
   app.add_option("CHECKPOINT", c.checkpoint, "PyTorch .pt/.pth (either container) or .safetensors")
       ->required();
@@ -119,32 +121,16 @@ void print(const ConvertReport& report, const Options& options) {
   if (!report.diffusion.empty()) std::cout << "  diffusion  " << report.diffusion.dump() << '\n';
 }
 
-int fail(const std::string& reason) {
-  std::cerr << "tweedie-convert: error: " << reason << '\n';
-  return 2;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  Options options;
-  CLI::App app(
-      "Converts a checkpoint of a diffusion U-Net (or of the nonlinear blur network) to a weight file.",
-      "tweedie-convert");
-  describe(app, options);
-  try {
-    app.parse(argc, argv);
+  return run_main("tweedie-convert", argc, argv, [](CLI::App& app, int count, char** arguments) {
+    Options options;
+    describe(app, options);
+    app.parse(count, arguments);
     hold_interrupts();
     ProgressLine progress;
     print(convert_checkpoint(options.convert, std::ref(progress)), options);
     return 0;
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& error) {
-    return fail(std::string(error.what()) + " (see --help)");
-  } catch (const std::bad_alloc&) {
-    return fail("out of memory");
-  } catch (const std::exception& error) {
-    return fail(error.what());
-  }
+  });
 }

@@ -13,13 +13,14 @@
 namespace tweedie {
 
 struct ConvertOptions {
-  std::string checkpoint;
-  std::string output;
-  std::string config_file;       ///< YAML or JSON, or empty
-  std::string preset;            ///< or empty
-  std::optional<Element> dtype;  ///< f32, f16 or bf16; by default each tensor's own (float64 becomes f32)
-  int compression = 0;           ///< deflate level, 0 to 9
-  bool overwrite = false;        ///< whether an existing output may be replaced
+  std::string checkpoint = {};
+  std::string output = {};
+  std::string config_file = {};  ///< YAML or JSON, or empty
+  std::string preset = {};       ///< or empty
+  std::optional<Element> dtype =
+      {};                  ///< f32, f16 or bf16; by default each tensor's own (float64 becomes f32)
+  int compression = 0;     ///< deflate level, 0 to 9
+  bool overwrite = false;  ///< whether an existing output may be replaced
 };
 
 struct ConvertReport {

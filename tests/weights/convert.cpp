@@ -1,0 +1,226 @@
+// tweedie-convert from end to end, as a function and as a program.
+#include "weights/convert.hpp"
+
+#include <sys/wait.h>
+
+#include <cmath>
+#include <cstdio>
+
+#include "tests/weights/crafted.hpp"
+#include "tests/weights/unet_topology.hpp"
+#include "weights/weight_file.hpp"
+
+using namespace tweedie;
+using namespace tweedie::test;
+using nlohmann::json;
+
+namespace {
+
+const std::string data = TWEEDIE_TEST_DATA;
+
+ConvertOptions fixture(const std::string& name, const TemporaryFolder& folder) {
+  ConvertOptions options;
+  options.checkpoint = data + "/" + name + "/checkpoint.pt";
+  options.config_file = data + "/" + name + "/model_config.json";
+  options.output = folder.path(name + ".h5");
+  return options;
+}
+
+struct Run {
+  int status;
+  std::string output;  ///< stdout and stderr together
+};
+
+Run run(const std::string& arguments) {
+  FILE* pipe = ::popen((std::string(TWEEDIE_CONVERT) + " " + arguments + " 2>&1").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::string output;
+  for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) output += static_cast<char>(c);
+  const int status = ::pclose(pipe);
+  REQUIRE(WIFEXITED(status));
+  return {WEXITSTATUS(status), output};
+}
+
+// A whole checkpoint of a small U-Net, all values 0.25 but where `change` interferes.
+template <class Change>
+std::string unet_checkpoint(Change change) {
+  UNetConfig config;
+  config.image_size = 32;
+  config.model_channels = 32;
+  config.channel_mult = {1};
+  config.num_res_blocks = 1;
+  config.attention_resolutions = {};
+  Crafted c;
+  for (const auto& [name, extents] : unet_tensors(config)) {
+    const std::int64_t count = element_count(extents);
+    std::vector<std::int64_t> strides(extents.size(), 1);
+    for (std::size_t axis = extents.size(); axis-- > 1;) strides[axis - 1] = strides[axis] * extents[axis];
+    c.storages.push_back({std::to_string(c.storages.size()), "FloatStorage", count,
+                          bytes_of(std::vector<float>(static_cast<std::size_t>(count), 0.25F))});
+    c.tensors.push_back({name, c.storages.size() - 1, 0, extents, strides});
+  }
+  change(c);
+  return zip_of(c);
+}
+
+constexpr const char* settings = "image_size: 32\nnum_heads: 4\n";
+
+}  // namespace
+
+TEST_CASE("the fixtures' checkpoints, zip and legacy, arrive unchanged in the weight file") {
+  const TemporaryFolder folder;
+  for (const char* name : {"unet_small", "unet_classcond"}) {
+    CAPTURE(name);
+    const ConvertOptions options = fixture(name, folder);
+    const ConvertReport report = convert_checkpoint(options);
+    const Checkpoint checkpoint(open_file(options.checkpoint));
+    WeightFile file(options.output);
+    CHECK(file.keys().size() == checkpoint.tensors().size());
+    for (const TensorEntry& tensor : checkpoint.tensors()) {
+      CAPTURE(tensor.name);
+      REQUIRE(file.read(tensor.name, tensor.extents) == checkpoint.read(tensor));
+    }
+    CHECK(error_of([&] { file.require_all_used(); }).empty());
+    // The configuration found is the recorded one, and has exactly these tensors.
+    const UNetConfig config = parse_unet_config(file.header().config, name);
+    CHECK(config == parse_unet_config(json::parse(read_file(options.config_file)), name));
+    TensorShapes shapes;
+    for (const TensorEntry& tensor : checkpoint.tensors()) shapes[tensor.name] = tensor.extents;
+    CHECK(shapes == unet_tensors(config));
+    CHECK(report.parameters == parameter_count(shapes));
+    CHECK(parse_diffusion_config(file.header().diffusion, name).learn_sigma == config.learn_sigma());
+    CHECK(report.container == (std::string(name) == "unet_small" ? "PyTorch zip" : "PyTorch legacy"));
+  }
+}
+
+TEST_CASE("known numbers of the recorded checkpoint") {
+  const TemporaryFolder folder;
+  ConvertOptions options = fixture("unet_small", folder);
+  options.compression = 6;
+  const ConvertReport report = convert_checkpoint(options);
+  CHECK(report.tensors == 144);
+  CHECK(report.parameters == 828358);
+  // By sha256sum and by Python's struct on the zip's entry data/0.
+  CHECK(report.sha256 == "6d2392bef82aea06d01b87cc16a3eb0e8c8001ca7f7e6f20edd0e9b3a11da2fe");
+  CHECK(report.source == "checkpoint.pt sha256:" + report.sha256);
+  const std::vector<float> w = WeightFile(options.output).read("time_embed.0.weight", {128, 32});
+  CHECK(w[0] == -0.13003704F);
+  CHECK(w[4095] == 0.07731391F);
+}
+
+TEST_CASE("storage type: by default the checkpoint's own, else as asked") {
+  const TemporaryFolder folder;
+  const std::string path = folder.write(
+      "u.pt", unet_checkpoint([](Crafted& c) {
+        c.storages[0].type = "DoubleStorage";
+        c.storages[0].bytes =
+            bytes_of(std::vector<double>(static_cast<std::size_t>(c.storages[0].count), 0.1));
+        c.storages[1].type = "HalfStorage";
+        c.storages[1].bytes = std::string(2 * static_cast<std::size_t>(c.storages[1].count), '\x3c');
+      }));
+  ConvertOptions options{.checkpoint = path, .output = folder.path("u.h5")};
+  options.config_file = folder.write("c.yaml", settings);
+  convert_checkpoint(options);
+  const std::size_t own = read_file(options.output).size();
+  const Checkpoint checkpoint(open_file(path));
+  WeightFile file(options.output);
+  CHECK(file.read(checkpoint.tensors()[0].name, checkpoint.tensors()[0].extents)[0] == 0.1F);
+  CHECK(file.read(checkpoint.tensors()[1].name, checkpoint.tensors()[1].extents)[0] ==
+        float_from_half(0x3c3c));
+  options.dtype = Element::bf16;
+  options.overwrite = true;
+  convert_checkpoint(options);
+  CHECK(read_file(options.output).size() < own * 3 / 4);
+  WeightFile small(options.output);
+  CHECK(small.read(checkpoint.tensors()[0].name, checkpoint.tensors()[0].extents)[0] ==
+        float_from_bfloat16(bfloat16_from_float(0.1F)));
+}
+
+TEST_CASE("failure leaves nothing behind, and success replaces only when told") {
+  const TemporaryFolder folder;
+  const std::string bad =
+      folder.write("bad.pt", unet_checkpoint([](Crafted& c) {
+                     c.storages.back().bytes =
+                         bytes_of(std::vector<float>(static_cast<std::size_t>(c.storages.back().count), NAN));
+                   }));
+  ConvertOptions options{.checkpoint = bad, .output = folder.path("o.h5")};
+  options.config_file = folder.write("c.yaml", settings);
+  check_says(error_of([&] { convert_checkpoint(options); }), "has the value nan at element 0");
+  CHECK(folder.files() == std::vector<std::string>{"bad.pt", "c.yaml"});
+  folder.write("o.h5", "precious");
+  options.checkpoint = folder.write("good.pt", unet_checkpoint([](Crafted&) {}));
+  check_says(error_of([&] { convert_checkpoint(options); }), "exists already; --force replaces it");
+  options.overwrite = true;
+  const auto interrupted = [&] {
+    convert_checkpoint(options, [](std::uint64_t done, std::uint64_t) { require(done == 0, "interrupted"); });
+  };
+  CHECK(error_of(interrupted) == "interrupted");
+  CHECK(read_file(folder.path("o.h5")) == "precious");
+  convert_checkpoint(options);
+  CHECK(WeightFile(options.output).header().architecture == "guided_diffusion_unet");
+  options.output = options.checkpoint;
+  check_says(error_of([&] { convert_checkpoint(options); }), "must not be the checkpoint itself");
+}
+
+TEST_CASE("counters beside the weights are left out with a notice; other networks are refused") {
+  const TemporaryFolder folder;
+  ConvertOptions options{.output = folder.path("o.h5")};
+  options.config_file = folder.write("c.yaml", settings);
+  options.checkpoint = folder.write("u.pt", unet_checkpoint([](Crafted& c) {
+                                      c.storages.push_back({"n", "LongStorage", 1, std::string(8, '\0')});
+                                      c.tensors.push_back({"num_updates", c.storages.size() - 1, 0, {}, {}});
+                                    }));
+  const ConvertReport report = convert_checkpoint(options);
+  REQUIRE(report.notices.size() == 1);
+  check_says(report.notices[0], "num_updates (torch.LongStorage)");
+  CHECK(!WeightFile(options.output).has("num_updates"));
+  options.overwrite = true;
+  options.checkpoint = folder.write("t.pt", zip_of(two_tensors()));
+  check_says(error_of([&] { convert_checkpoint(options); }), "of no known architecture");
+  check_says(error_of([&] { convert_checkpoint(options); }), "its 2 tensors begin with a.bias");
+}
+
+TEST_CASE("the program: one line for each mistake, exit code 2, nothing written") {
+  const TemporaryFolder folder;
+  const ConvertOptions options = fixture("unet_small", folder);
+  const std::string files = options.checkpoint + " " + options.output;
+  const std::pair<std::string, const char*> mistakes[] = {
+      {"", "CHECKPOINT is required"},
+      {files, "do not determine: image_size"},
+      {files + " --preset nosuch", "unknown preset nosuch"},
+      {files + " --preset ffhq256 --config x", "excludes"},
+      {files + " --config " + folder.path("none.yaml"), "cannot read this configuration file"},
+      {files + " --dtype f8", "--dtype"},
+      {files + " --compress 12", "--compress"},
+      {folder.path("none.pt") + " " + options.output, "No such file"},
+      {data + " " + options.output, "not a regular file"},
+      {options.config_file + " " + options.output, "not a checkpoint"},
+  };
+  for (const auto& [arguments, text] : mistakes) {
+    const Run result = run(arguments);
+    CAPTURE(arguments);
+    CHECK(result.status == 2);
+    CHECK(result.output.starts_with("tweedie-convert: error: "));
+    REQUIRE(!result.output.empty());
+    CHECK(result.output.back() == '\n');
+    check_says(result.output.substr(0, result.output.size() - 1), text);
+  }
+  CHECK(folder.files().empty());
+}
+
+TEST_CASE("the program: a summary as text and as JSON") {
+  const TemporaryFolder folder;
+  const ConvertOptions options = fixture("unet_classcond", folder);
+  const std::string arguments =
+      options.checkpoint + " " + options.output + " --config " + options.config_file;
+  const Run text = run(arguments);
+  CHECK(text.status == 0);
+  CHECK(text.output.find("275 tensors, 1,190,785 parameters") != std::string::npos);
+  CHECK(run(arguments).status == 2);
+  const Run as_json = run(arguments + " --force --json --dtype f16 --compress 9");
+  CHECK(as_json.status == 0);
+  const json summary = json::parse(as_json.output);
+  CHECK(summary.at("parameters") == 1190785);
+  CHECK(summary.at("config").at("num_classes") == 10);
+  CHECK(run("--help").status == 0);
+}
