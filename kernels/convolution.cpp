@@ -12,22 +12,12 @@ namespace tweedie {
 namespace {
 
 using onednn::Method;
-using onednn::Problem;
 using onednn::WeightsOrder;
-
-struct ProblemHash {
-  std::size_t operator()(const Problem& p) const {
-    std::size_t hash = p.backward + 2 * p.accumulate + 4 * p.bias;
-    for (int field : {p.g.in, p.g.out, p.g.kernel, p.g.stride, p.g.pad, p.x.N, p.x.H, p.x.W})
-      hash = hash * 1000003 + std::size_t(field);
-    return hash;
-  }
-};
 
 // Winograd's F(4x4, 3x3) needs 36 multiplications for 16 outputs instead of 144, and the transformed weights,
 // made anew at each call. Measured with oneDNN 2.6 on AVX-512: 1.5 to 2.5 times faster than direct from 64
 // tiles of 4x4 outputs on, slower below (512 -> 512 channels at 16x16: 1.25 times, at 8x8: 4 times).
-bool winograd_pays(const Problem& p) {
+bool winograd_pays(const ConvolutionProblem& p) {
   if (p.g.kernel != 3 || p.g.stride != 1 || p.g.pad != 1) return false;
   const std::int64_t tiles = std::int64_t(p.x.N) * ((p.x.H + 3) / 4) * ((p.x.W + 3) / 4);
   const std::int64_t outputs = p.x.N * p.x.plane();
@@ -40,13 +30,13 @@ class CpuConvolutions {
 
   const dnnl::engine& engine() const { return engine_; }
   dnnl::stream& stream() { return stream_; }
-  onednn::Convolution& plan(const Problem& problem) {
+  onednn::Convolution& plan(const ConvolutionProblem& problem) {
     const auto found = plans_.find(problem);
     return found != plans_.end() ? found->second : plans_.emplace(problem, make(problem)).first->second;
   }
 
  private:
-  onednn::Convolution make(const Problem& problem) const {
+  onednn::Convolution make(const ConvolutionProblem& problem) const {
     if (winograd_pays(problem)) {
       onednn::Convolution winograd(engine_, problem, Method::winograd);
       if (winograd && winograd.order() == WeightsOrder::packed) return winograd;
@@ -60,7 +50,7 @@ class CpuConvolutions {
 
   dnnl::engine engine_;
   dnnl::stream stream_;
-  std::unordered_map<Problem, onednn::Convolution, ProblemHash> plans_;
+  std::unordered_map<ConvolutionProblem, onednn::Convolution, ConvolutionProblem::Hash> plans_;
 };
 
 // ---- the weights' order ---------------------------------------------------------------------------------
@@ -124,8 +114,11 @@ void transpose_blocks(float* to, const float* packed, const ConvolutionGeometry&
 
 std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
 
-void run_cpu(Queue& q, const Problem& problem, float* to, const float* from, const float* packed,
-             const float* bias) {
+void run(Queue& q, const ConvolutionProblem& problem, float* to, const float* from, const float* packed,
+         const float* bias) {
+#if TWEEDIE_CUDA
+  if (q.on_cuda()) return cuda::convolution(q, problem, to, from, packed, bias);
+#endif
   auto& convolutions = q.state<CpuConvolutions>();
   onednn::Convolution& plan = convolutions.plan(problem);
   const WeightsOrder order = plan.order();
@@ -171,7 +164,7 @@ void check_shapes(const char* op, const Queue& q, const Shape& x, int x_block, c
           " packed weights expected, got ", packed.size());
 }
 
-double best_seconds_cpu(Queue& q, const Problem& problem, int repeats) {
+double best_seconds_cpu(Queue& q, const ConvolutionProblem& problem, int repeats) {
   auto& convolutions = q.state<CpuConvolutions>();
   const auto filled = [](std::int64_t count) {
     std::vector<float> values(static_cast<std::size_t>(count));
@@ -200,6 +193,13 @@ double best_seconds_cpu(Queue& q, const Problem& problem, int repeats) {
 
 }  // namespace
 
+std::size_t ConvolutionProblem::Hash::operator()(const ConvolutionProblem& p) const {
+  std::size_t hash = p.backward + 2 * p.accumulate + 4 * p.bias;
+  for (int field : {p.g.in, p.g.out, p.g.kernel, p.g.stride, p.g.pad, p.x.N, p.x.H, p.x.W})
+    hash = hash * 1000003 + std::size_t(field);
+  return hash;
+}
+
 int convolution_block(Device device, int channels) {
   return device == Device::cuda ? channels : onednn::channel_block();
 }
@@ -213,7 +213,7 @@ void convolution_pack(Queue& q, View<float> packed, const float* weights, const 
   require(packed.size() == convolution_packed_size(q, g), "convolution_pack: room for ",
           convolution_packed_size(q, g), " weights expected, got ", packed.size());
 #if TWEEDIE_CUDA
-  if (q.on_cuda()) return cuda::convolution_pack(q, packed, weights, g);
+  if (q.on_cuda()) return cuda::convolution_pack(q, packed.data, weights, g);
 #endif
   pack_cpu(packed.data, weights, g);
 }
@@ -222,36 +222,32 @@ void convolution(Queue& q, View<float> y, View<const float> x, View<const float>
                  const ConvolutionGeometry& g, bool accumulate) {
   check_shapes("convolution", q, x.shape, x.b, y.shape, y.b, packed, g);
   if (x.size() == 0) return;
-#if TWEEDIE_CUDA
-  if (q.on_cuda()) return cuda::convolution(q, y, x, packed, bias, g, accumulate);
-#endif
-  run_cpu(q, {g, x.shape, false, accumulate, bias != nullptr}, y.data, x.data, packed.data, bias);
+  run(q, {g, x.shape, false, accumulate, bias != nullptr}, y.data, x.data, packed.data, bias);
 }
 
 void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, View<const float> packed,
                                const ConvolutionGeometry& g) {
   check_shapes("convolution_backward_data", q, dx.shape, dx.b, dy.shape, dy.b, packed, g);
   if (dx.size() == 0) return;
-#if TWEEDIE_CUDA
-  if (q.on_cuda()) return cuda::convolution_backward_data(q, dx, dy, packed, g);
-#endif
-  run_cpu(q, {g, dx.shape, true}, dx.data, dy.data, packed.data, nullptr);
+  run(q, {g, dx.shape, true}, dx.data, dy.data, packed.data, nullptr);
 }
 
 std::string convolution_implementation(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward) {
   check_geometry("convolution_implementation", g);
+  const ConvolutionProblem problem{g, x, backward};
 #if TWEEDIE_CUDA
-  if (q.on_cuda()) return cuda::convolution_implementation(q, g, x, backward);
+  if (q.on_cuda()) return cuda::convolution_implementation(q, problem);
 #endif
-  return q.state<CpuConvolutions>().plan({g, x, backward}).implementation();
+  return q.state<CpuConvolutions>().plan(problem).implementation();
 }
 
 double convolution_best_seconds(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward, int repeats) {
   check_geometry("convolution_best_seconds", g);
+  const ConvolutionProblem problem{g, x, backward};
 #if TWEEDIE_CUDA
-  if (q.on_cuda()) return cuda::convolution_best_seconds(q, g, x, backward, repeats);
+  if (q.on_cuda()) return cuda::convolution_best_seconds(q, problem, repeats);
 #endif
-  return best_seconds_cpu(q, {g, x, backward}, repeats);
+  return best_seconds_cpu(q, problem, repeats);
 }
 
 }  // namespace tweedie

@@ -1,6 +1,7 @@
 // 2-D convolution (cross-correlation): the seam to oneDNN and cuDNN.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -15,6 +16,18 @@ struct ConvolutionGeometry {
   int kernel = 3, stride = 1, pad = 1;
   int output(int pixels) const { return (pixels + 2 * pad - kernel) / stride + 1; }
   bool operator==(const ConvolutionGeometry&) const = default;
+};
+
+/// One convolution, or the transposed one, of one shape: what the libraries make plans for.
+struct ConvolutionProblem {
+  ConvolutionGeometry g;
+  Shape x;  ///< of the convolution's input, also when going backward
+  bool backward = false, accumulate = false, bias = false;
+  Shape y() const { return {x.N, g.out, g.output(x.H), g.output(x.W)}; }
+  bool operator==(const ConvolutionProblem&) const = default;
+  struct Hash {
+    std::size_t operator()(const ConvolutionProblem& p) const;
+  };
 };
 
 /// The channel block convolutions of a backend want for C channels (C a multiple of 16): C on CUDA
@@ -44,13 +57,12 @@ std::string convolution_implementation(Queue& q, const ConvolutionGeometry& g, S
 double convolution_best_seconds(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward, int repeats);
 
 namespace cuda {
-void convolution_pack(Queue& q, View<float> packed, const float* weights, const ConvolutionGeometry& g);
-void convolution(Queue& q, View<float> y, View<const float> x, View<const float> packed, const float* bias,
-                 const ConvolutionGeometry& g, bool accumulate);
-void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, View<const float> packed,
-                               const ConvolutionGeometry& g);
-std::string convolution_implementation(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward);
-double convolution_best_seconds(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward, int repeats);
+void convolution_pack(Queue& q, float* packed, const float* weights, const ConvolutionGeometry& g);
+/// Forward: `to` = y, `from` = x. Backward: `to` = dx, `from` = dy.
+void convolution(Queue& q, const ConvolutionProblem& problem, float* to, const float* from,
+                 const float* packed, const float* bias);
+std::string convolution_implementation(Queue& q, const ConvolutionProblem& problem);
+double convolution_best_seconds(Queue& q, const ConvolutionProblem& problem, int repeats);
 }  // namespace cuda
 
 }  // namespace tweedie

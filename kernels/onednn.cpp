@@ -36,8 +36,8 @@ struct Descriptions {
 };
 
 // The only difference between oneDNN 2 and 3 that concerns us: 3 has no operation descriptors.
-Descriptions describe(const dnnl::engine& engine, const Problem& p, Method method, const memory::desc& x,
-                      const memory::desc& w, const memory::desc& y) {
+Descriptions describe(const dnnl::engine& engine, const ConvolutionProblem& p, Method method,
+                      const memory::desc& x, const memory::desc& w, const memory::desc& y) {
   using dnnl::convolution_backward_data;
   using dnnl::convolution_forward;
   const auto algorithm =
@@ -84,7 +84,7 @@ int channel_block() {
   return isa == 0 || (isa & avx512) == avx512 ? 16 : 8;
 }
 
-Convolution::Convolution(const dnnl::engine& engine, const Problem& problem, Method method)
+Convolution::Convolution(const dnnl::engine& engine, const ConvolutionProblem& problem, Method method)
     : problem_(problem), x_desc_(activations(problem.x)), y_desc_(activations(problem.y())) {
   const bool wide = channel_block() == 16;
   packed_desc_ = weights(problem.g, wide ? Tag::OIhw16i16o : Tag::OIhw8i8o);

@@ -13,15 +13,6 @@ namespace tweedie::onednn {
 /// blocks of 16 there, oneDNN falls back to its reference loops, a hundred times slower).
 int channel_block();
 
-/// A convolution of one shape, or the transposed one, as plans are told apart.
-struct Problem {
-  ConvolutionGeometry g;
-  Shape x;  ///< of the convolution's input, also when going backward
-  bool backward = false, accumulate = false, bias = false;
-  Shape y() const { return {x.N, g.out, g.output(x.H), g.output(x.W)}; }
-  bool operator==(const Problem&) const = default;
-};
-
 /// `winograd_prepared` wants weights already transformed: 4 times the memory.
 enum class Method { direct, winograd, winograd_prepared };
 
@@ -36,7 +27,7 @@ enum class WeightsOrder {
 class Convolution {
  public:
   /// Empty when oneDNN does not offer the method for this problem.
-  Convolution(const dnnl::engine& engine, const Problem& problem, Method method);
+  Convolution(const dnnl::engine& engine, const ConvolutionProblem& problem, Method method);
   explicit operator bool() const { return bool(primitive_); }
 
   WeightsOrder order() const { return order_; }
@@ -57,7 +48,7 @@ class Convolution {
   void adopt(const dnnl::engine& engine, const Description& description);
   void make_reorder(const dnnl::engine& engine);
 
-  Problem problem_;
+  ConvolutionProblem problem_;
   dnnl::memory::desc x_desc_, y_desc_, packed_desc_;
   WeightsOrder order_ = WeightsOrder::other;
   std::string implementation_;
