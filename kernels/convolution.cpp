@@ -4,6 +4,7 @@
 #include <chrono>
 #include <limits>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "kernels/onednn.hpp"
@@ -70,28 +71,29 @@ void pack_cpu(float* packed, const float* weights, const ConvolutionGeometry& g)
 template <int B>
 struct Block {
   typedef float Row __attribute__((vector_size(B * sizeof(float))));
-  typedef int Index __attribute__((vector_size(B * sizeof(int))));
 };
+
+// to = a[first], b[first], a[first + 1], b[first + 1], ... By reference, as passing vectors by value is an
+// ABI that depends on the instruction set.
+template <int B, int first, int... k>
+void interleave(typename Block<B>::Row& to, const typename Block<B>::Row& a, const typename Block<B>::Row& b,
+                std::integer_sequence<int, k...>) {
+  to = __builtin_shufflevector(a, b, (first + k / 2 + k % 2 * B)...);
+}
 
 // Transposes B x B floats: log2(B) perfect shuffles of its rows, each of which interleaves row r of the upper
 // half with row r of the lower half. Written on vectors so that the block stays in registers.
 template <int B>
 void transpose_block(float* to, const float* from) {
-  using Row = typename Block<B>::Row;
-  using Index = typename Block<B>::Index;
-  Index low, high;
-  for (int k = 0; k < B; ++k) {
-    low[k] = k / 2 + (k % 2) * B;
-    high[k] = low[k] + B / 2;
-  }
-  Row rows[B], next[B];
+  constexpr std::make_integer_sequence<int, B> all{};
+  typename Block<B>::Row rows[B], next[B];
   __builtin_memcpy(rows, from, sizeof(rows));
 #pragma GCC unroll 4
   for (int step = 1; step < B; step *= 2) {
 #pragma GCC unroll 8
     for (int r = 0; r < B / 2; ++r) {
-      next[2 * r] = __builtin_shuffle(rows[r], rows[r + B / 2], low);
-      next[2 * r + 1] = __builtin_shuffle(rows[r], rows[r + B / 2], high);
+      interleave<B, 0>(next[2 * r], rows[r], rows[r + B / 2], all);
+      interleave<B, B / 2>(next[2 * r + 1], rows[r], rows[r + B / 2], all);
     }
 #pragma GCC unroll 16
     for (int r = 0; r < B; ++r) rows[r] = next[r];
