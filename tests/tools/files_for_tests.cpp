@@ -89,7 +89,13 @@ std::string jpeg_file(int components, int height, int width, const std::vector<s
   info.in_color_space = components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
   jpeg_set_defaults(&info);
   jpeg_set_quality(&info, quality, TRUE);
-  if (progressive) jpeg_simple_progression(&info);
+  // Gray in two scans of full precision (each may be repeated in the file), colour in the library's ten.
+  const jpeg_scan_info two_scans[] = {{1, {0}, 0, 0, 0, 0}, {1, {0}, 1, 63, 0, 0}};
+  if (progressive && components > 1) jpeg_simple_progression(&info);
+  if (progressive && components == 1) {
+    info.scan_info = two_scans;
+    info.num_scans = 2;
+  }
   jpeg_start_compress(&info, TRUE);
   if (orientation != 0) {
     // Big-endian TIFF with one entry: tag 0x0112, type 3 (short), count 1, the value; no further directory.

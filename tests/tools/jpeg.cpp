@@ -132,7 +132,7 @@ TEST_CASE("JPEG: absurd sizes and endless scans are refused") {
   std::string many = bytes.substr(0, end);
   for (int i = 0; i < 600; ++i) many += bytes.substr(scan, end - scan);
   write_bytes(path, many + bytes.substr(end));
-  CHECK(error_of([&] { read_image(path); }).rfind(path + ": corrupt JPEG: ", 0) == 0);
+  CHECK(error_of([&] { read_image(path); }) == path + ": corrupt JPEG: more than 500 scans");
 }
 
 }  // namespace tweedie::test

@@ -49,8 +49,6 @@ TEST_CASE("PNG: what is written is read back exactly") {
   const TemporaryFolder folder;
   for (const int channels : {1, 3})
     for (const auto& [height, width] : {std::pair{1, 1}, {1, 7}, {5, 1}, {13, 17}}) {
-      CAPTURE(channels);
-      CAPTURE(height);
       const Image image = noise(channels, height, width);
       write_png(folder / "image.png", image);
       std::vector<std::string> notes;
