@@ -48,7 +48,7 @@ void axpby(Queue& q, View<float> y, float a, View<const float> x, float b, View<
   if constexpr (built_with_cuda)
     if (q.on_cuda()) return cuda::axpby(q, y, a, x, b, z);
   for_each_index(y.size(), [a, b, to = y.data, px = x.data, pz = z.data](std::int64_t i) {
-    to[i] = std::fma(a, px[i], b * pz[i]);
+    to[i] = multiply_add(a, px[i], b * pz[i]);
   });
 }
 
@@ -63,7 +63,7 @@ void axpbypcz(Queue& q, View<float> y, float a, View<const float> x, float b, Vi
   if constexpr (built_with_cuda)
     if (q.on_cuda()) return cuda::axpbypcz(q, y, a, x, b, z, c, w);
   for_each_index(y.size(), [a, b, c, to = y.data, px = x.data, pz = z.data, pw = w.data](std::int64_t i) {
-    to[i] = std::fma(a, px[i], std::fma(b, pz[i], c * pw[i]));
+    to[i] = multiply_add(a, px[i], multiply_add(b, pz[i], c * pw[i]));
   });
 }
 
@@ -159,7 +159,7 @@ void silu_backward(Queue& q, View<float> dx, View<const float> dy, View<const fl
     if (q.on_cuda()) return cuda::silu_backward(q, dx, dy, x);
   for_each_index(dx.size(), [to = dx.data, from = dy.data, px = x.data](std::int64_t i) {
     const float s = 1.f / (1.f + fast_exp(-px[i]));
-    to[i] = from[i] * (s * std::fma(px[i], 1.f - s, 1.f));
+    to[i] = from[i] * (s * multiply_add(px[i], 1.f - s, 1.f));
   });
 }
 
@@ -190,9 +190,9 @@ void ancestral_learned(Queue& q, View<float> y, float a, View<const float> x0, f
     if (q.on_cuda()) return cuda::ancestral_learned(q, y, a, x0, b, x, v, noise, log_beta, log_posterior);
   for_each_index(
       y.size(), [=, to = y.data, px0 = x0.data, px = x.data, pv = v.data, pz = noise.data](std::int64_t i) {
-        const float f = std::fma(0.5f, pv[i], 0.5f);
-        const float half_log_variance = std::fma(0.5f * f, log_beta, 0.5f * (1.f - f) * log_posterior);
-        to[i] = std::fma(a, px0[i], std::fma(b, px[i], fast_exp(half_log_variance) * pz[i]));
+        const float f = multiply_add(0.5f, pv[i], 0.5f);
+        const float half_log_variance = multiply_add(0.5f * f, log_beta, 0.5f * (1.f - f) * log_posterior);
+        to[i] = multiply_add(a, px0[i], multiply_add(b, px[i], fast_exp(half_log_variance) * pz[i]));
       });
 }
 

@@ -232,123 +232,58 @@ TEST_CASE("elementwise: silu_backward and clamp_backward are the derivatives") {
   for (const Device device : backends()) {
     Queue q(device);
     const Values x = random_values(shape.size(), 5, -4, 4);
-    const auto forward = [&](const Values& at) {
-      DeviceArray<float> in(q, at), y(q, shape.size());
-      silu(q, y.view(shape), in.view(shape));
-      return y.host();
-    };
-    const auto backward = [&](const Values& w) {
-      DeviceArray<float> in(q, x), dy(q, w), dx(q, shape.size());
-      silu_backward(q, dx.view(shape), dy.view(shape), in.view(shape));
-      return dx.host();
+    const DeviceArray<float> point(q, x);
+    const auto run_on = [&](const Values& values, auto kernel) {
+      DeviceArray<float> in(q, values), out(q, shape.size());
+      kernel(out.view(shape), in.view(shape));
+      return out.host();
     };
     // h^2/6 times a third derivative below 0.5, plus the rounding of float values of size 4 over 2h.
-    check_vjp("silu", forward, backward, x, 1e-4);
-    const auto clamped = [&](const Values& at) {
-      DeviceArray<float> in(q, at), y(q, shape.size());
-      clamp(q, y.view(shape), in.view(shape), -1, 1);
-      return y.host();
-    };
-    const auto masked = [&](const Values& w) {
-      DeviceArray<float> in(q, x), dy(q, w), dx(q, shape.size());
-      clamp_backward(q, dx.view(shape), dy.view(shape), in.view(shape), -1, 1);
-      return dx.host();
-    };
+    check_vjp(
+        "silu", [&](const Values& at) { return run_on(at, [&](auto y, auto in) { silu(q, y, in); }); },
+        [&](const Values& w) {
+          return run_on(w, [&](auto dx, auto dy) { silu_backward(q, dx, dy, point.view(shape)); });
+        },
+        x, 1e-4);
     // Linear on either side of the bounds; h is small enough that few points step across one.
-    check_vjp("clamp", clamped, masked, x, 2e-3, 1e-4);
+    check_vjp(
+        "clamp",
+        [&](const Values& at) { return run_on(at, [&](auto y, auto in) { clamp(q, y, in, -1, 1); }); },
+        [&](const Values& w) {
+          return run_on(w, [&](auto dx, auto dy) { clamp_backward(q, dx, dy, point.view(shape), -1, 1); });
+        },
+        x, 2e-3, 1e-4);
   }
 }
 
-TEST_CASE("elementwise: multiply broadcasts its factor and is its own adjoint") {
+TEST_CASE("elementwise: views that start between 16-byte boundaries, as single samples can") {
+  const Shape shape{1, 4, 8, 8}, one{1, 1, 1, 1};
+  const std::int64_t size = shape.size();
+  const Values x = random_values(size + 1, 1);
   for (const Device device : backends()) {
     Queue q(device);
-    for (const cases::MaskCase& row : cases::masks_small) {
-      const Values x = random_values(row.x.size(), 1), m = random_values(row.mask.size(), 2);
-      const View<const float> mask(m.data(), row.mask);
-      const View<const float> planar(x.data(), row.x);
-      std::vector<double> expected(x.size());
-      for (int n = 0; n < row.x.N; ++n)
-        for (int c = 0; c < row.x.C; ++c)
-          for (int h = 0; h < row.x.H; ++h)
-            for (int w = 0; w < row.x.W; ++w) {
-              const auto i = planar.offset(n, c, h, w);
-              expected[std::size_t(i)] =
-                  double(x[std::size_t(i)]) *
-                  m[std::size_t(mask.offset(row.mask.N == 1 ? 0 : n, row.mask.C == 1 ? 0 : c, h, w))];
-            }
-      DeviceArray<float> factor(q, m);
-      const auto apply = [&](const Values& at) {
-        return under_all_warp_orders(q, [&] {
-          DeviceArray<float> y(q, at);
-          multiply(q, y.view(row.x), y.view(row.x), factor.view(row.mask));
-          return y.host();
-        });
-      };
-      const std::string what = message("multiply on ", name(device), ' ', row.x, " by ", row.mask);
-      check_close(what, apply(x), expected, rounding);
-      // The differences of float products of size 1 carry their rounding.
-      if (!x.empty()) check_vjp(what, apply, apply, x, 1e-5, 1);
-    }
-  }
-}
-
-TEST_CASE("elementwise: add_bias in every layout") {
-  for (const Device device : backends()) {
-    Queue q(device);
-    for (const cases::MapCase& row : cases::maps_small) {
-      const Shape& s = row.shape;
-      const Values x = random_values(s.size(), 1), bias = random_values(s.C, 2);
-      Values expected = x;
-      for (int n = 0; n < s.N; ++n)
-        for (int c = 0; c < s.C; ++c)
-          for (std::int64_t p = 0; p < s.plane(); ++p)
-            expected[std::size_t((std::int64_t(n) * s.C + c) * s.plane() + p)] += bias[std::size_t(c)];
-      const Values got = under_all_warp_orders(q, [&] {
-        DeviceArray<float> y(q, to_blocks(x, s, row.b)), values(q, bias);
-        add_bias(q, y.view(s, row.b), y.view(s, row.b), values.data());
-        return from_blocks(y.host(), s, row.b);
-      });
-      check_equal(message("add_bias on ", name(device), ' ', s, " b=", row.b), got, expected);
-    }
-  }
-}
-
-TEST_CASE("elementwise: divide_by_norm, its zero and its range") {
-  for (const Device device : backends()) {
-    Queue q(device);
-    for (const cases::MapCase& row : cases::maps_small) {
-      const Shape& s = row.shape;
-      const Values x = random_values(s.size(), 1);
-      std::vector<double> squares, expected;
-      // Sample 0 an ordinary norm, sample 1 none, sample 2 one that no float can hold.
-      const double choices[] = {3.7, 0, 1e-90};
-      for (int n = 0; n < s.N; ++n) squares.push_back(choices[n % 3]);
-      Values scaled = x;
-      for (std::size_t i = 0; i < x.size(); ++i) {
-        const double square = squares[i / std::size_t(s.sample())];
-        if (square == 1e-90) scaled[i] *= 1e-38f;
-        expected.push_back(square == 0 ? 0
-                                       : -2.5 * scaled[i] / std::sqrt(square) * (square == 1e-90 ? 1e-7 : 1));
-      }
-      const Values got = under_all_warp_orders(q, [&] {
-        DeviceArray<float> y(q, scaled);
-        DeviceArray<double> sums(q, squares);
-        divide_by_norm(q, y.view(s, row.b), y.view(s, row.b), sums.view({s.N, 1, 1, 1}), -2.5f);
-        Values values = y.host();
-        for (std::size_t i = 0; i < values.size(); ++i)
-          if (squares[i / std::size_t(s.sample())] == 1e-90) values[i] *= 1e-7f;
-        return values;
-      });
-      check_close(message("divide_by_norm on ", name(device), ' ', s, " b=", row.b), got, expected,
-                  3 * rounding);
-    }
-    // NaN in a sample whose norm is 0 by decree does not survive; elsewhere it does.
-    DeviceArray<float> y(q, Values{nan, nan});
-    DeviceArray<double> sums(q, std::vector<double>{0, 1});
-    const Shape two{2, 1, 1, 1};
-    divide_by_norm(q, y.view(two), y.view(two), sums.view(two), 1);
-    CHECK(y.host()[0] == 0);
-    CHECK(std::isnan(y.host()[1]));
+    DeviceArray<float> in(q, x), out(q, size + 1), bias(q, Values{1, 2, 3, 4});
+    DeviceArray<double> squares(q, std::vector<double>{1});
+    const View<const float> from(in.data() + 1, shape);
+    const View<float> to(out.data() + 1, shape);
+    const auto check = [&](const char* what, float factor, float offset, float per_channel) {
+      Values expected, got = out.host();
+      CHECK(std::isnan(got[0]));
+      for (std::size_t i = 0; i < std::size_t(size); ++i)
+        expected.push_back(factor * x[i + 1] + offset + per_channel * float(i / 64));
+      check_equal(what, Values(got.begin() + 1, got.end()), expected);
+    };
+    axpby(q, to, 2, from, 0, from);
+    check("axpby", 2, 0, 0);
+    axpby(q, to, 2, from, 2, from);
+    check("axpby of two", 4, 0, 0);
+    divide_by_norm(q, to, from, squares.view(one), 4);
+    check("divide_by_norm", 4, 0, 0);
+    fill(q, to, 3);
+    multiply(q, to, from, to);
+    check("fill and multiply", 3, 0, 0);
+    add_bias(q, to, from, bias.data());
+    check("add_bias", 1, 1, 1);
   }
 }
 

@@ -199,6 +199,18 @@ TEST_CASE("random: draws continue where the last one ended") {
   check_equal("second draw", tail, std::vector<float>(all.begin() + 2000, all.end()));
 }
 
+TEST_CASE("random: a view that starts between 16-byte boundaries") {
+  const std::vector<float> expected = cpu_sample(normal, 21, 8);
+  for (const Device device : backends()) {
+    Queue q(device);
+    DeviceArray<float> y(q, 22);
+    normal(q, {y.data() + 1, {1, 1, 3, 7}}, 8, 0);
+    const std::vector<float> got = y.host();
+    CHECK(std::isnan(got[0]));
+    check_equal(name(device), std::vector<float>(got.begin() + 1, got.end()), expected);
+  }
+}
+
 TEST_CASE("random: mistakes are named") {
   for (const Device device : backends()) {
     Queue q(device);
