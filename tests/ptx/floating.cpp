@@ -106,24 +106,25 @@ struct Sqrt {
   }
 };
 
-// The approximations are computed to the last bit or nearly: closer to the truth than a GPU, whose error is
-// up to about 2 ulp (1e-6 relative is safe to allow). Of the 64-bit ones a GPU fills the upper 32 bits only.
+// The approximations are computed to the last bit or nearly: closer to the truth than a GPU, whose error in
+// single precision is up to about 2 ulp (1e-6 relative is safe to allow). The 64-bit ones with .ftz give the
+// upper 32 bits only; rsqrt.approx.f64 is as good as full precision.
 template <class T>
-T approximate(double exact) {
-  if constexpr (sizeof(T) == 4) return T(exact);
-  return T(bits_as<double>(bits_as<std::uint64_t>(exact) & 0xffff'ffff'0000'0000));
+T approximate(const Instruction& i, double exact) {
+  if (sizeof(T) == 8 && i.flush)
+    exact = bits_as<double>(bits_as<std::uint64_t>(exact) & 0xffff'ffff'0000'0000);
+  return T(exact);
 }
 struct Rcp {
   template <class T>
   static T of(const Instruction& i, T a) {
-    if (sizeof(T) == 8 && i.mode) return approximate<T>(1.0 / double(a));
-    return T(1) / a;
+    return sizeof(T) == 8 ? approximate<T>(i, 1.0 / double(a)) : T(1) / a;
   }
 };
 struct Rsqrt {
   template <class T>
-  static T of(const Instruction&, T a) {
-    return approximate<T>(1.0 / std::sqrt(double(a)));
+  static T of(const Instruction& i, T a) {
+    return approximate<T>(i, 1.0 / std::sqrt(double(a)));
   }
 };
 struct Exp2 {
@@ -133,10 +134,10 @@ struct Log2 {
   static float of(const Instruction&, float a) { return std::log2(a); }
 };
 struct Sin {
-  static float of(const Instruction&, float a) { return float(std::sin(double(a))); }
+  static float of(const Instruction&, float a) { return std::sin(a); }
 };
 struct Cos {
-  static float of(const Instruction&, float a) { return float(std::cos(double(a))); }
+  static float of(const Instruction&, float a) { return std::cos(a); }
 };
 struct Tanh {
   static float of(const Instruction&, float a) { return std::tanh(a); }
@@ -204,7 +205,6 @@ void decode_fma(Decoding& d) {
 template <class Op>
 void decode_unary(Decoding& d) {
   Instruction& i = d.instruction;
-  i.mode = d.opcode.has("approx");
   if (directed(i))
     i.run = rounded_handler(d.type(), d.opcode.base());
   else

@@ -48,30 +48,25 @@ void SharedShadow::note_read(Cell& cell, const SharedAccess& access) const {
   cell.reader = std::uint16_t(access.thread);
 }
 
-Hazard SharedShadow::access(std::size_t offset, std::size_t bytes, SharedAccess access,
-                            std::uint32_t& other) {
-  const std::size_t last = (offset + bytes - 1) >> granule_shift_;
-  for (std::size_t c = offset >> granule_shift_; c <= last; ++c) {
-    Cell& cell = cells_[c];
-    const bool reads = !access.write || access.atomic;
-    if (reads && cell.write_epoch < first_epoch_) return Hazard::uninitialised;
-    if (conflicts_with_write(cell, access)) {
-      other = cell.writer;
-      return Hazard::race;
-    }
-    if (!access.write) {
-      note_read(cell, access);
-      continue;
-    }
-    if (conflicts_with_reads(cell, access)) {
-      other = cell.reader;
-      return Hazard::race;
-    }
-    cell.write_epoch = epoch_;
-    cell.writer_warp_epoch = access.warp_epoch;
-    cell.writer = std::uint16_t(access.thread);
-    cell.atomic = access.atomic;
+Hazard SharedShadow::access_cell(Cell& cell, const SharedAccess& access, std::uint32_t& other) const {
+  const bool reads = !access.write || access.atomic;
+  if (reads && cell.write_epoch < first_epoch_) return Hazard::uninitialised;
+  if (conflicts_with_write(cell, access)) {
+    other = cell.writer;
+    return Hazard::race;
   }
+  if (!access.write) {
+    note_read(cell, access);
+    return Hazard::none;
+  }
+  if (conflicts_with_reads(cell, access)) {
+    other = cell.reader;
+    return Hazard::race;
+  }
+  cell.write_epoch = epoch_;
+  cell.writer_warp_epoch = access.warp_epoch;
+  cell.writer = std::uint16_t(access.thread);
+  cell.atomic = access.atomic;
   return Hazard::none;
 }
 

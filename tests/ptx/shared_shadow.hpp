@@ -29,7 +29,15 @@ class SharedShadow {
   void barrier() { ++epoch_; }
 
   /// Records an access and says whether it is a hazard; `other` becomes the other thread of a race.
-  Hazard access(std::size_t offset, std::size_t bytes, SharedAccess access, std::uint32_t& other);
+  Hazard access(std::size_t offset, std::size_t bytes, SharedAccess access, std::uint32_t& other) {
+    const std::size_t last = (offset + bytes - 1) >> granule_shift_;
+    for (std::size_t c = offset >> granule_shift_; c <= last; ++c) {
+      if (!access.write && read_tells_nothing(cells_[c], access)) continue;
+      const Hazard hazard = access_cell(cells_[c], access, other);
+      if (hazard != Hazard::none) return hazard;
+    }
+    return Hazard::none;
+  }
 
  private:
   enum class Readers : std::uint8_t { one, lanes_of_a_warp, several_warps };
@@ -40,6 +48,15 @@ class SharedShadow {
     bool atomic = false;
     Readers readers = Readers::one;
   };
+  // The usual read, repeated: written before the last barrier and already known to be read as widely.
+  bool read_tells_nothing(const Cell& cell, const SharedAccess& access) const {
+    if (cell.read_epoch != epoch_ || cell.write_epoch == epoch_ || cell.write_epoch < first_epoch_)
+      return false;
+    if (cell.readers == Readers::several_warps) return true;
+    return cell.readers == Readers::lanes_of_a_warp && cell.reader / 32u == access.thread / 32u &&
+           cell.reader_warp_epoch == access.warp_epoch;
+  }
+  Hazard access_cell(Cell& cell, const SharedAccess& access, std::uint32_t& other) const;
   bool conflicts_with_write(const Cell& cell, const SharedAccess& access) const;
   bool conflicts_with_reads(const Cell& cell, const SharedAccess& access) const;
   void note_read(Cell& cell, const SharedAccess& access) const;

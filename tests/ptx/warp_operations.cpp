@@ -9,38 +9,36 @@ namespace {
 
 enum class Shuffle : std::uint8_t { up, down, butterfly, index };
 
-// PTX ISA, "shfl.sync": c holds a clamp in bits 0-4 and a segment mask in bits 8-12.
+// PTX ISA, "shfl.sync": c holds a clamp in bits 0-4 and a segment mask in bits 8-12. A lane whose source lies
+// outside its segment reads itself.
+template <Shuffle kind>
 void shuffle(Warp& w, const Instruction& i, Mask m) {
   std::uint32_t values[warp_size];
+  int from[warp_size];
+  std::uint32_t inside[warp_size];
   std::memcpy(values, source<std::uint32_t>(w, i.a).at, sizeof values);
-  const auto d = sink<std::uint32_t>(w, i.d);
   const auto b = source<std::uint32_t>(w, i.b), c = source<std::uint32_t>(w, i.c);
-  each_lane(m, [&](unsigned l) {
+  for_lanes(all_lanes, [&](unsigned l) {
     const int lane = int(l), shift = int(b[l] & 31), segment = int(c[l] >> 8 & 31), clamp = int(c[l] & 31);
-    const int most = (lane & segment) | (clamp & ~segment), least = lane & segment;
-    int from = 0;
-    switch (Shuffle(i.mode)) {
-      case Shuffle::up:
-        from = lane - shift;
-        break;
-      case Shuffle::down:
-        from = lane + shift;
-        break;
-      case Shuffle::butterfly:
-        from = lane ^ shift;
-        break;
-      case Shuffle::index:
-        from = least | (shift & ~segment);
-        break;
-    }
-    const bool inside = Shuffle(i.mode) == Shuffle::up ? from >= most : from <= most;
-    if (!inside) from = lane;
-    if (!(m >> from & 1))
-      fault(FaultKind::warp_operation, w, i, l,
-            message("shuffle reads lane ", from, ", which does not take part"));
-    d.set(l, values[from]);
-    if (i.d2) sink<std::uint32_t>(w, i.d2).set(l, inside);
+    const int least = lane & segment, most = least | (clamp & ~segment);
+    const int wanted = kind == Shuffle::up          ? lane - shift
+                       : kind == Shuffle::down      ? lane + shift
+                       : kind == Shuffle::butterfly ? lane ^ shift
+                                                    : least | (shift & ~segment);
+    inside[l] = kind == Shuffle::up ? wanted >= most : wanted <= most;
+    from[l] = inside[l] ? wanted : lane;
   });
+  if (m != all_lanes)
+    each_lane(m, [&](unsigned l) {
+      if (!(m >> from[l] & 1))
+        fault(FaultKind::warp_operation, w, i, l,
+              message("shuffle reads lane ", from[l], ", which does not take part"));
+    });
+  const auto d = sink<std::uint32_t>(w, i.d);
+  for_lanes(m, [&](unsigned l) { d.set(l, values[from[l]]); });
+  if (!i.d2) return;
+  const auto d2 = sink<std::uint32_t>(w, i.d2);
+  for_lanes(m, [&](unsigned l) { d2.set(l, inside[l]); });
 }
 
 enum class Vote : std::uint8_t { ballot, all, any, uniform };
@@ -98,11 +96,10 @@ void active_mask(Warp& w, const Instruction& i, Mask m) {
 void decode_shfl(Decoding& d) {
   if (!d.opcode.has("sync") || d.operands.size() != 5) return;
   d.instruction.flow = Flow::warp_operation;
-  d.instruction.mode = std::uint8_t(d.opcode.has("up")     ? Shuffle::up
-                                    : d.opcode.has("down") ? Shuffle::down
-                                    : d.opcode.has("bfly") ? Shuffle::butterfly
-                                                           : Shuffle::index);
-  d.instruction.run = shuffle;
+  d.instruction.run = d.opcode.has("up")     ? shuffle<Shuffle::up>
+                      : d.opcode.has("down") ? shuffle<Shuffle::down>
+                      : d.opcode.has("bfly") ? shuffle<Shuffle::butterfly>
+                                             : shuffle<Shuffle::index>;
 }
 
 void decode_vote(Decoding& d) {
