@@ -28,4 +28,11 @@ void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus = {});
 
+namespace cuda {
+void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
+                const GroupNormParameters& p);
+void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
+                         View<const float> stats, const GroupNormParameters& p, View<const float> plus);
+}  // namespace cuda
+
 }  // namespace tweedie

@@ -1,0 +1,351 @@
+#include "kernels/group_norm.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/vector_math.hpp"
+
+namespace tweedie {
+namespace {
+
+// The CPU body sees the pixels of one channel block as rows of a multiple of b floats, so that a column holds
+// one channel only, and works on up to `lanes` neighbouring columns at a time: b = 1 and b = 16 run at the
+// same speed. All partial sums belong to fixed pieces of the tensor, never to threads.
+constexpr int lanes = 64;
+constexpr std::int64_t chunk_floats = 1 << 16;  // one task: 256 KiB of x
+constexpr std::int64_t run_rows = 64;           // float sums are added to double ones this often
+constexpr std::int64_t first_run_rows = 4;  // the first pivot is one pixel, which may be far from the rest
+constexpr std::int64_t parallel_floats = 1 << 15;
+
+struct Sums {
+  double first = 0, second = 0;
+};
+
+struct Tasks {
+  int b, columns, blocks, chunks;
+  std::int64_t plane, chunk_pixels, count;
+
+  explicit Tasks(const View<const float>& x)
+      : b(x.b), columns(b * std::max(1, lanes / b)), blocks(x.C() / b), plane(x.shape.plane()) {
+    const std::int64_t row_pixels = columns / b;
+    chunk_pixels = std::max<std::int64_t>(1, chunk_floats / columns) * row_pixels;
+    chunks = int((plane + chunk_pixels - 1) / chunk_pixels);
+    count = std::int64_t(x.N()) * blocks * chunks;
+  }
+  int sample(std::int64_t task) const { return int(task / chunks / blocks); }
+  int first_channel(std::int64_t task) const { return int(task / chunks % blocks) * b; }
+  std::int64_t offset(std::int64_t task) const {
+    return (task / chunks * plane + task % chunks * chunk_pixels) * b;
+  }
+  std::int64_t floats(std::int64_t task) const {
+    return std::min(chunk_pixels, plane - task % chunks * chunk_pixels) * b;
+  }
+
+  /// Calls f(offset, rows, first column, width) for every tile of a task: whole rows first, then what
+  /// is left of the last one.
+  template <class F>
+  void for_tiles(std::int64_t task, const F& f) const {
+    const std::int64_t begin = offset(task), rows = floats(task) / columns;
+    const int rest = int(floats(task) % columns);
+    for (int column = 0; column < columns; column += lanes) {
+      const int width = std::min(lanes, columns - column), rest_width = std::clamp(rest - column, 0, lanes);
+      f(begin + column, rows, column, width);
+      if (rest_width > 0) f(begin + rows * columns + column, 1, column, rest_width);
+    }
+  }
+};
+
+/// h = (x - mean) scale + shift for each lane; in the backward pass also k0 and k1, see below.
+struct Coefficients {
+  float mean[lanes], scale[lanes], shift[lanes], k0[lanes], k1[lanes];
+};
+
+// gamma (1 + scale) of one channel: what multiplies the normalised value.
+double weight(const GroupNormParameters& p, int n, int C, int c) {
+  const double modulation = p.scale_shift ? 1.0 + p.scale_shift[std::int64_t(n) * 2 * C + c] : 1.0;
+  return p.gamma[c] * modulation;
+}
+
+void fill_coefficients(Coefficients& k, const GroupNormParameters& p, const View<const float>& stats,
+                       const Sums* terms, const Tasks& tasks, std::int64_t task, int column, int width) {
+  const int n = tasks.sample(task), C = tasks.blocks * tasks.b;
+  for (int j = 0; j < width; ++j) {
+    const int c = tasks.first_channel(task) + (column + j) % tasks.b;
+    const std::int64_t group = std::int64_t(n) * p.groups + c / (C / p.groups);
+    k.mean[j] = stats.data[2 * group];
+    k.scale[j] = float(stats.data[2 * group + 1] * weight(p, n, C, c));
+    double shift = p.beta[c];
+    if (p.scale_shift) {
+      const float* modulation = p.scale_shift + std::int64_t(n) * 2 * C;
+      shift = shift * (1.0 + modulation[c]) + modulation[C + c];
+    }
+    k.shift[j] = float(shift);
+    if (terms) {
+      k.k0[j] = float(terms[group].first);
+      k.k1[j] = float(terms[group].second);
+    }
+  }
+}
+
+// Calls body(row, lane) for all lanes of all rows of a tile. A full tile has a constant trip count, so that
+// the compiler keeps what belongs to a lane in registers across the rows.
+template <class Body>
+[[gnu::always_inline]] inline void for_rows(std::int64_t begin, std::int64_t end, int width,
+                                            const Body& body) {
+  if (width == lanes) {
+    for (std::int64_t row = begin; row < end; ++row) {
+#pragma omp simd
+      for (int j = 0; j < lanes; ++j) body(row, j);
+    }
+  } else {
+    for (std::int64_t row = begin; row < end; ++row) {
+#pragma omp simd
+      for (int j = 0; j < width; ++j) body(row, j);
+    }
+  }
+}
+
+// ---- sums
+// --------------------------------------------------------------------------------------------------
+
+struct LaneSums {
+  double first[lanes] = {}, second[lanes] = {};
+};
+
+// Sums of x and x^2 of each lane. A run is summed in float about a pivot, the lane's mean so far, so that
+// data far from 0 lose nothing: with d = sum(x - p) and q = sum((x - p)^2) over r rows,
+// sum x = r p + d and sum x^2 = q + 2 p d + r p^2, these two in double.
+void add_moments(LaneSums& sums, const float* x, std::int64_t rows, std::int64_t stride, int width) {
+  for (std::int64_t begin = 0, end; begin < rows; begin = end) {
+    end = std::min(rows, begin == 0 ? first_run_rows : begin + run_rows);
+    float pivot[lanes], d[lanes] = {}, q[lanes] = {};
+    for (int j = 0; j < width; ++j) pivot[j] = begin == 0 ? x[j] : float(sums.first[j] / double(begin));
+    for_rows(begin, end, width, [&](std::int64_t row, int j) {
+      const float difference = x[row * stride + j] - pivot[j];
+      d[j] += difference;
+      q[j] = multiply_add(difference, difference, q[j]);
+    });
+    const double r = double(end - begin);
+    for (int j = 0; j < width; ++j) {
+      const double p = pivot[j];
+      sums.first[j] += r * p + d[j];
+      sums.second[j] += q[j] + 2 * p * d[j] + r * p * p;
+    }
+  }
+}
+
+// dh = dy silu'(h), silu'(h) = s (1 + h (1 - s)) with s = sigmoid(h).
+template <bool with_silu>
+[[gnu::always_inline]] inline float before_silu(float dy, float difference, float scale, float shift) {
+  if constexpr (!with_silu) return dy;
+  const float h = multiply_add(difference, scale, shift), s = sigmoid(h);
+  return dy * s * multiply_add(h, 1.0f - s, 1.0f);
+}
+
+// Sums of dh and dh (x - mean) of each lane.
+template <bool with_silu>
+void add_products(LaneSums& sums, const float* dy, const float* x, const Coefficients& k, std::int64_t rows,
+                  std::int64_t stride, int width) {
+  for (std::int64_t begin = 0; begin < rows; begin += run_rows) {
+    const std::int64_t end = std::min(rows, begin + run_rows);
+    float first[lanes] = {}, second[lanes] = {};
+    for_rows(begin, end, width, [&](std::int64_t row, int j) {
+      const float difference = x[row * stride + j] - k.mean[j];
+      const float dh = before_silu<with_silu>(dy[row * stride + j], difference, k.scale[j], k.shift[j]);
+      first[j] += dh;
+      second[j] = multiply_add(dh, difference, second[j]);
+    });
+    for (int j = 0; j < width; ++j) {
+      sums.first[j] += first[j];
+      sums.second[j] += second[j];
+    }
+  }
+}
+
+// Runs `add(LaneSums&, offset, rows, task, column, width)` over every tile and leaves each task's sums per
+// channel in `partial` (count, b).
+template <class Add>
+void sum_tasks(Sums* partial, const Tasks& tasks, bool threads, const Add& add) {
+#pragma omp parallel for schedule(static) if (threads)
+  for (std::int64_t task = 0; task < tasks.count; ++task) {
+    Sums* channels = partial + task * tasks.b;
+    std::fill_n(channels, tasks.b, Sums{});
+    tasks.for_tiles(task, [&](std::int64_t offset, std::int64_t rows, int column, int width) {
+      LaneSums sums;
+      add(sums, offset, rows, task, column, width);
+      for (int j = 0; j < width; ++j) {
+        channels[(column + j) % tasks.b].first += sums.first[j];
+        channels[(column + j) % tasks.b].second += sums.second[j];
+      }
+    });
+  }
+}
+
+// The sums of one group, its channels weighted by weight_of(c).
+template <class Weight>
+Sums sum_group(const Sums* partial, const Tasks& tasks, int n, int group, int group_channels,
+               const Weight& weight_of) {
+  Sums total;
+  for (int c = group * group_channels; c < (group + 1) * group_channels; ++c) {
+    const std::int64_t first_task = (std::int64_t(n) * tasks.blocks + c / tasks.b) * tasks.chunks;
+    Sums channel;
+    for (int chunk = 0; chunk < tasks.chunks; ++chunk) {
+      const Sums& part = partial[(first_task + chunk) * tasks.b + c % tasks.b];
+      channel.first += part.first;
+      channel.second += part.second;
+    }
+    const double w = weight_of(c);
+    total.first += w * channel.first;
+    total.second += w * channel.second;
+  }
+  return total;
+}
+
+// ---- passes that write
+// -------------------------------------------------------------------------------------
+
+template <bool with_silu>
+void write_y(float* y, const float* x, const Coefficients& k, std::int64_t rows, std::int64_t stride,
+             int width) {
+  for_rows(0, rows, width, [&](std::int64_t row, int j) {
+    const std::int64_t i = row * stride + j;
+    const float h = multiply_add(x[i] - k.mean[j], k.scale[j], k.shift[j]);
+    y[i] = with_silu ? h * sigmoid(h) : h;
+  });
+}
+
+template <bool with_silu, bool with_plus>
+void write_dx(float* dx, const float* dy, const float* x, const float* plus, const Coefficients& k,
+              std::int64_t rows, std::int64_t stride, int width) {
+  for_rows(0, rows, width, [&](std::int64_t row, int j) {
+    const std::int64_t i = row * stride + j;
+    const float difference = x[i] - k.mean[j];
+    const float dh = before_silu<with_silu>(dy[i], difference, k.scale[j], k.shift[j]);
+    const float rest = multiply_add(difference, k.k1[j], with_plus ? k.k0[j] + plus[i] : k.k0[j]);
+    dx[i] = multiply_add(dh, k.scale[j], rest);
+  });
+}
+
+// Runs `write(coefficients, offset, rows, width)` over every tile.
+template <class Write>
+void write_tasks(const Tasks& tasks, bool threads, const GroupNormParameters& p,
+                 const View<const float>& stats, const Sums* terms, const Write& write) {
+#pragma omp parallel for schedule(static) if (threads)
+  for (std::int64_t task = 0; task < tasks.count; ++task) {
+    tasks.for_tiles(task, [&](std::int64_t offset, std::int64_t rows, int column, int width) {
+      Coefficients k;
+      fill_coefficients(k, p, stats, terms, tasks, task, column, width);
+      write(k, offset, rows, width);
+    });
+  }
+}
+
+// ---- the two directions
+// ------------------------------------------------------------------------------------
+
+template <bool with_silu>
+void forward_cpu(Queue& q, View<float> y, View<float> stats, View<const float> x,
+                 const GroupNormParameters& p) {
+  const Tasks tasks(x);
+  const bool threads = x.size() >= parallel_floats;
+  const int group_channels = x.C() / p.groups;
+  Sums* partial = static_cast<Sums*>(q.scratch(std::size_t(tasks.count) * tasks.b * sizeof(Sums)));
+  sum_tasks(partial, tasks, threads,
+            [&](LaneSums& sums, std::int64_t offset, std::int64_t rows, std::int64_t, int, int width) {
+              add_moments(sums, x.data + offset, rows, tasks.columns, width);
+            });
+  const double count = double(group_channels) * double(tasks.plane);
+  for (int n = 0; n < x.N(); ++n)
+    for (int group = 0; group < p.groups; ++group) {
+      const Sums sums = sum_group(partial, tasks, n, group, group_channels, [](int) { return 1.0; });
+      const double mean = sums.first / count;
+      const double variance = std::max(0.0, sums.second / count - mean * mean);
+      float* stat = stats.data + 2 * (std::int64_t(n) * p.groups + group);
+      stat[0] = float(mean);
+      stat[1] = float(1.0 / std::sqrt(variance + double(p.eps)));
+    }
+  write_tasks(tasks, threads, p, stats, nullptr,
+              [&](const Coefficients& k, std::int64_t offset, std::int64_t rows, int width) {
+                write_y<with_silu>(y.data + offset, x.data + offset, k, rows, tasks.columns, width);
+              });
+}
+
+// With u = x - mean, w = gamma (1 + scale), M elements in a group and sums over the group:
+//   dx = rstd w dh + k0 + k1 u ,  k0 = -rstd sum(w dh) / M ,  k1 = -rstd^3 sum(w dh u) / M .
+template <bool with_silu>
+void backward_cpu(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
+                  View<const float> stats, const GroupNormParameters& p, View<const float> plus) {
+  const Tasks tasks(x);
+  const bool threads = x.size() >= parallel_floats;
+  const int group_channels = x.C() / p.groups;
+  const std::int64_t partials = tasks.count * tasks.b, groups = std::int64_t(x.N()) * p.groups;
+  Sums* partial = static_cast<Sums*>(q.scratch(std::size_t(partials + groups) * sizeof(Sums)));
+  Sums* terms = partial + partials;
+  sum_tasks(
+      partial, tasks, threads,
+      [&](LaneSums& sums, std::int64_t offset, std::int64_t rows, std::int64_t task, int column, int width) {
+        Coefficients k;
+        fill_coefficients(k, p, stats, nullptr, tasks, task, column, width);
+        add_products<with_silu>(sums, dy.data + offset, x.data + offset, k, rows, tasks.columns, width);
+      });
+  const double count = double(group_channels) * double(tasks.plane);
+  for (int n = 0; n < x.N(); ++n)
+    for (int group = 0; group < p.groups; ++group) {
+      const Sums sums =
+          sum_group(partial, tasks, n, group, group_channels, [&](int c) { return weight(p, n, x.C(), c); });
+      const std::int64_t i = std::int64_t(n) * p.groups + group;
+      const double rstd = stats.data[2 * i + 1];
+      terms[i] = {-rstd * sums.first / count, -rstd * rstd * rstd * sums.second / count};
+    }
+  write_tasks(tasks, threads, p, stats, terms,
+              [&](const Coefficients& k, std::int64_t offset, std::int64_t rows, int width) {
+                float* to = dx.data + offset;
+                const float *from = dy.data + offset, *at = x.data + offset;
+                if (plus)
+                  write_dx<with_silu, true>(to, from, at, plus.data + offset, k, rows, tasks.columns, width);
+                else
+                  write_dx<with_silu, false>(to, from, at, nullptr, k, rows, tasks.columns, width);
+              });
+}
+
+void check(const View<const float>& x, const View<const float>& stats, const GroupNormParameters& p) {
+  require(x.b > 0 && x.C() % x.b == 0, "group_norm: block ", x.b, " does not divide the ", x.C(),
+          " channels");
+  require(p.groups > 0 && x.C() % p.groups == 0, "group_norm: ", p.groups, " groups do not divide the ",
+          x.C(), " channels");
+  const Shape expected{x.N(), p.groups, 1, 2};
+  require(stats.shape == expected && stats.b == 1, "group_norm: stats are ", stats.shape, " b=", stats.b,
+          ", expected ", expected, " b=1");
+}
+
+}  // namespace
+
+void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
+                const GroupNormParameters& p) {
+  require_alike("group_norm", y, x);
+  check(x, stats, p);
+  if (x.size() == 0) return;
+  if constexpr (built_with_cuda)
+    if (q.on_cuda()) return cuda::group_norm(q, y, stats, x, p);
+  if (p.silu)
+    forward_cpu<true>(q, y, stats, x, p);
+  else
+    forward_cpu<false>(q, y, stats, x, p);
+}
+
+void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
+                         View<const float> stats, const GroupNormParameters& p, View<const float> plus) {
+  require_alike("group_norm_backward", dx, x);
+  require_alike("group_norm_backward", dy, x);
+  if (plus) require_alike("group_norm_backward", plus, x);
+  check(x, stats, p);
+  if (x.size() == 0) return;
+  if constexpr (built_with_cuda)
+    if (q.on_cuda()) return cuda::group_norm_backward(q, dx, dy, x, stats, p, plus);
+  if (p.silu)
+    backward_cpu<true>(q, dx, dy, x, stats, p, plus);
+  else
+    backward_cpu<false>(q, dx, dy, x, stats, p, plus);
+}
+
+}  // namespace tweedie

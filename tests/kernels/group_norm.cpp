@@ -1,0 +1,309 @@
+#include "kernels/group_norm.hpp"
+
+#include <omp.h>
+
+#include "kernels/cases.hpp"
+#include "tests/support/support.hpp"
+
+using namespace tweedie;
+using namespace tweedie::test;
+using cases::GroupNormCase;
+
+namespace {
+
+// More than one chunk of pixels on either backend, with a rest; blocks that groups straddle.
+constexpr GroupNormCase longer[] = {
+    {{1, 32, 65, 67}, 16, 32, true, true},    {{1, 2, 257, 258}, 1, 1, false, true},
+    {{2, 48, 11, 13}, 16, 2, true, true},     {{1, 12, 19, 23}, 6, 3, true, true},
+    {{1, 1100, 3, 2}, 1100, 1, false, false},
+};
+
+struct Problem {
+  GroupNormCase row;
+  int block;
+  std::vector<float> x, dy, plus, gamma, beta, scale_shift;  // x, dy and plus planar
+
+  Problem(const GroupNormCase& r, Device device)
+      : row(r),
+        block(cases::block(device, r.b, r.shape.C)),
+        x(random_values(r.shape.size(), 1, -2, 3)),
+        dy(random_values(r.shape.size(), 2)),
+        plus(random_values(r.shape.size(), 3)),
+        gamma(random_values(r.shape.C, 4, -1.5f, 1.5f)),
+        beta(random_values(r.shape.C, 5)),
+        scale_shift(random_values(r.modulated ? r.shape.N * 2 * r.shape.C : 0, 6)) {}
+  std::string name() const {
+    return message("group_norm ", row.shape, " b=", block, " groups=", row.groups,
+                   row.modulated ? " modulated" : "", row.silu ? " silu" : "");
+  }
+};
+
+// Straight from the formula, in double, planar.
+struct Reference {
+  std::vector<double> y, dx, stats;
+  double dx_scale = 0;  // the largest term of dx, which the others may cancel
+
+  explicit Reference(const Problem& p) {
+    const Shape& s = p.row.shape;
+    const int group_channels = s.C / p.row.groups;
+    const std::int64_t plane = s.plane(), count = group_channels * plane;
+    y.resize(p.x.size());
+    dx.resize(p.x.size());
+    std::vector<double> dxhat(p.x.size());
+    for (int n = 0; n < s.N; ++n)
+      for (int group = 0; group < p.row.groups; ++group) {
+        const std::int64_t begin = (std::int64_t(n) * s.C + group * group_channels) * plane;
+        double mean = 0, variance = 0;
+        for (std::int64_t i = begin; i < begin + count; ++i) mean += p.x[i] / double(count);
+        for (std::int64_t i = begin; i < begin + count; ++i)
+          variance += (p.x[i] - mean) * (p.x[i] - mean) / double(count);
+        const double rstd = 1 / std::sqrt(variance + 1e-5);
+        stats.insert(stats.end(), {mean, rstd});
+        double sum = 0, product = 0;
+        for (std::int64_t i = begin; i < begin + count; ++i) {
+          const int c = int(i / plane % s.C);
+          const double xhat = (p.x[i] - mean) * rstd;
+          double h = p.gamma[c] * xhat + p.beta[c], slope = p.gamma[c];
+          if (p.row.modulated) {
+            const float* modulation = &p.scale_shift[std::size_t(n) * 2 * s.C];
+            h = h * (1.0 + modulation[c]) + modulation[s.C + c];
+            slope *= 1.0 + modulation[c];
+          }
+          const double sigma = 1 / (1 + std::exp(-h));
+          y[i] = p.row.silu ? h * sigma : h;
+          if (p.row.silu) slope *= sigma + h * sigma * (1 - sigma);
+          dxhat[i] = p.dy[i] * slope;
+          sum += dxhat[i];
+          product += dxhat[i] * xhat;
+        }
+        for (std::int64_t i = begin; i < begin + count; ++i) {
+          const double xhat = (p.x[i] - mean) * rstd;
+          dx[i] = rstd * (dxhat[i] - sum / double(count) - xhat * product / double(count));
+          dx_scale = std::max(dx_scale, std::abs(rstd * dxhat[i]));
+        }
+      }
+  }
+};
+
+// A problem's arrays on a device; `shift` elements of every tensor are left unused at its front, which
+// spoils the alignment.
+class OnDevice {
+ public:
+  OnDevice(Queue& q, const Problem& p, std::int64_t shift = 0)
+      : q_(q),
+        p_(p),
+        shift_(shift),
+        gamma_(q, p.gamma),
+        beta_(q, p.beta),
+        scale_shift_(q, p.scale_shift),
+        stats_(q, std::int64_t(p.row.shape.N) * p.row.groups * 2),
+        x_(q, shifted(p.x)),
+        dy_(q, shifted(p.dy)) {
+    parameters_.gamma = gamma_.data();
+    parameters_.beta = beta_.data();
+    parameters_.scale_shift = p.row.modulated ? scale_shift_.data() : nullptr;
+    parameters_.groups = p.row.groups;
+    parameters_.silu = p.row.silu;
+  }
+  std::vector<float> forward(const std::vector<float>& x) {
+    const DeviceArray<float> in(q_, shifted(x)), out(q_, std::int64_t(x.size()) + shift_);
+    group_norm(q_, view(out), stats_view(), view(in), parameters_);
+    return planar(out);
+  }
+  std::vector<float> forward() { return forward(p_.x); }
+  // The forward pass of p_.x must have run.
+  std::vector<float> backward(const std::vector<float>& dy, bool with_plus = false) {
+    const DeviceArray<float> from(q_, shifted(dy)), more(q_, shifted(p_.plus)),
+        out(q_, std::int64_t(dy.size()) + shift_);
+    group_norm_backward(q_, view(out), view(from), view(x_), stats_view(), parameters_,
+                        with_plus ? view(more) : View<const float>());
+    return planar(out);
+  }
+  std::vector<float> backward_in_place(bool over_plus) {
+    const DeviceArray<float> from(q_, shifted(p_.dy)), more(q_, shifted(p_.plus));
+    const DeviceArray<float>& out = over_plus ? more : from;
+    group_norm_backward(q_, view(out), view(from), view(x_), stats_view(), parameters_, view(more));
+    return planar(out);
+  }
+  std::vector<float> stats() const { return stats_.host(); }
+
+ private:
+  View<float> stats_view() const { return stats_.view({p_.row.shape.N, p_.row.groups, 1, 2}); }
+  View<float> view(const DeviceArray<float>& a) const { return {a.data() + shift_, p_.row.shape, p_.block}; }
+  std::vector<float> shifted(const std::vector<float>& values) const {
+    std::vector<float> all = to_blocks(values, p_.row.shape, p_.block);
+    all.insert(all.begin(), std::size_t(shift_), std::nanf(""));
+    return all;
+  }
+  std::vector<float> planar(const DeviceArray<float>& a) const {
+    const std::vector<float> all = a.host();
+    return from_blocks({all.begin() + shift_, all.end()}, p_.row.shape, p_.block);
+  }
+  Queue& q_;
+  const Problem& p_;
+  std::int64_t shift_;
+  DeviceArray<float> gamma_, beta_, scale_shift_, stats_, x_, dy_;
+  GroupNormParameters parameters_;
+};
+
+// dx is a difference of terms that may cancel altogether (a group of one element has dx = 0), so errors are
+// measured against the largest term, appended to both sides.
+void check_dx(const std::string& what, std::vector<float> got, std::vector<double> expected, double scale,
+              double tolerance) {
+  got.push_back(float(scale));
+  expected.push_back(scale);
+  check_close(what, got, expected, tolerance);
+}
+
+void check_values(Queue& q, const GroupNormCase& row, std::int64_t shift = 0) {
+  const Problem p(row, q.device());
+  const Reference expected(p);
+  OnDevice device(q, p, shift);
+  // Single-precision rounding of some ten operations on values up to the scale: 10 * 2^-24 = 6e-7. The mean
+  // and rstd are rounded once.
+  check_close(p.name() + " y", under_all_warp_orders(q, [&] { return device.forward(); }), expected.y, 1e-6);
+  check_close(p.name() + " stats", under_all_warp_orders(q, [&] { return device.stats(); }), expected.stats,
+              2e-7);
+  // As y, with twice the operations; float sums of up to 64 terms add 64 * 2^-24 at worst, 8 * 2^-24 in
+  // practice.
+  check_dx(p.name() + " dx", under_all_warp_orders(q, [&] { return device.backward(p.dy); }), expected.dx,
+           expected.dx_scale, 2e-6);
+  std::vector<double> with_plus = expected.dx;
+  for (std::size_t i = 0; i < with_plus.size(); ++i) with_plus[i] += p.plus[i];
+  check_dx(p.name() + " dx + plus", under_all_warp_orders(q, [&] { return device.backward(p.dy, true); }),
+           with_plus, expected.dx_scale, 2e-6);
+}
+
+}  // namespace
+
+TEST_CASE("group_norm: values, statistics and gradients against loops in double") {
+  for (const Device d : backends()) {
+    Queue q(d);
+    for (const GroupNormCase& row : cases::group_norms_small) check_values(q, row);
+    for (const GroupNormCase& row : longer) check_values(q, row);
+  }
+}
+
+TEST_CASE("group_norm: views that are not 16-byte aligned") {
+  for (const Device d : backends()) {
+    Queue q(d);
+    check_values(q, {{2, 32, 5, 3}, 16, 8, true, true}, 1);
+  }
+}
+
+TEST_CASE("group_norm: the backward pass is the forward pass's derivative") {
+  for (const Device d : backends()) {
+    Queue q(d);
+    for (const GroupNormCase& row : cases::group_norms_small) {
+      // In a group of a few elements the derivative is a difference of nearly equal terms.
+      if (row.shape.size() / std::max(1, row.shape.N * row.groups) < 8) continue;
+      const Problem p(row, d);
+      OnDevice device(q, p);
+      // The curvature over a step of 1e-2 contributes 1e-4, float rounding over the step 1e-6 / 1e-2.
+      check_vjp(
+          p.name(), [&](const std::vector<float>& x) { return device.forward(x); },
+          [&](const std::vector<float>& w) {
+            device.forward(p.x);
+            return device.backward(w);
+          },
+          p.x, 1e-3);
+    }
+  }
+}
+
+TEST_CASE("group_norm: data far from zero lose nothing") {
+  for (const Device d : backends()) {
+    Queue q(d);
+    for (const int b : {1, 16, 32}) {
+      Problem p({{1, 32, 37, 41}, b, 8, false, false}, d);
+      std::mt19937 generator(9);
+      std::normal_distribution<double> normal(1000, 1);
+      for (float& value : p.x) value = float(normal(generator));
+      const Reference expected(p);
+      OnDevice device(q, p);
+      const std::vector<float> y = device.forward(), stats = device.stats();
+      std::vector<float> rstd;
+      std::vector<double> expected_rstd;
+      for (std::size_t i = 1; i < stats.size(); i += 2) {
+        rstd.push_back(stats[i]);
+        expected_rstd.push_back(expected.stats[i]);
+      }
+      check_close(p.name() + " mean 1000, rstd", rstd, expected_rstd, 1e-6);
+      // The mean is kept in float: half a unit in its last place, 3.1e-5, is lost of values up to about 4.
+      check_close(p.name() + " mean 1000, y", y, expected.y, 1.5e-5);
+      check_dx(p.name() + " mean 1000, dx", device.backward(p.dy), expected.dx, expected.dx_scale, 4e-5);
+    }
+  }
+}
+
+TEST_CASE("group_norm: a first pixel far from all others does not spoil the statistics") {
+  for (const Device d : backends()) {
+    Queue q(d);
+    for (const int b : {1, 4}) {
+      Problem p({{1, 4, 64, 70}, b, 4, false, false}, d);
+      for (int c = 0; c < 4; ++c) p.x[std::size_t(c * p.row.shape.plane())] = 5000;
+      const Reference expected(p);
+      OnDevice device(q, p);
+      device.forward();
+      // In units of the standard deviation, which the outlier dominates: four squares of its distance are
+      // summed, then 64 smaller ones, each sum rounding.
+      const std::vector<float> stats = device.stats();
+      for (std::size_t i = 0; i < stats.size(); i += 2) {
+        CHECK(std::abs(stats[i] - expected.stats[i]) * expected.stats[i + 1] < 1e-6);
+        CHECK(std::abs(stats[i + 1] / expected.stats[i + 1] - 1) < 2e-6);
+      }
+    }
+  }
+}
+
+TEST_CASE("group_norm: the gradient may overwrite dy or plus") {
+  for (const Device d : backends()) {
+    Queue q(d);
+    const Problem p({{2, 32, 9, 5}, 16, 4, true, true}, d);
+    OnDevice device(q, p);
+    device.forward();
+    const std::vector<float> expected = device.backward(p.dy, true);
+    check_equal("dx over dy", device.backward_in_place(false), expected);
+    check_equal("dx over plus", device.backward_in_place(true), expected);
+  }
+}
+
+TEST_CASE("group_norm: the same bits with any number of threads") {
+  Queue q(Device::cpu);
+  const Problem p({{1, 48, 91, 93}, 16, 4, true, true}, Device::cpu);
+  OnDevice device(q, p);
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(1);
+  const std::vector<float> y = device.forward(), stats = device.stats(), dx = device.backward(p.dy);
+  omp_set_num_threads(3);
+  check_equal("y", device.forward(), y);
+  check_equal("stats", device.stats(), stats);
+  check_equal("dx", device.backward(p.dy), dx);
+  omp_set_num_threads(before);
+}
+
+TEST_CASE("group_norm: wrong shapes are refused in one line") {
+  for (const Device d : backends()) {
+    Queue q(d);
+    const DeviceArray<float> x(q, 12), y(q, 12), stats(q, 4);
+    const Shape shape{1, 12, 1, 1};
+    GroupNormParameters p;
+    p.groups = 5;
+    CHECK_THROWS_WITH_AS(group_norm(q, y.view(shape), stats.view({1, 2, 1, 2}), x.view(shape), p),
+                         "group_norm: 5 groups do not divide the 12 channels", Error);
+    p.groups = 2;
+    CHECK_THROWS_WITH_AS(group_norm(q, y.view(shape), stats.view({1, 1, 1, 4}), x.view(shape), p),
+                         "group_norm: stats are (1, 1, 1, 4) b=1, expected (1, 2, 1, 2) b=1", Error);
+    CHECK_THROWS_WITH_AS(group_norm(q, y.view(shape, 5), stats.view({1, 2, 1, 2}), x.view(shape, 5), p),
+                         "group_norm: block 5 does not divide the 12 channels", Error);
+    CHECK_THROWS_WITH_AS(group_norm(q, y.view({1, 6, 2, 1}), stats.view({1, 2, 1, 2}), x.view(shape), p),
+                         "group_norm: shapes or layouts differ: (1, 6, 2, 1) b=1 and (1, 12, 1, 1) b=1",
+                         Error);
+    CHECK_THROWS_AS(
+        group_norm_backward(q, y.view(shape), y.view(shape, 3), x.view(shape), stats.view({1, 2, 1, 2}), p),
+        Error);
+    CHECK_THROWS_AS(group_norm_backward(q, y.view(shape), y.view(shape), x.view(shape),
+                                        stats.view({1, 2, 1, 2}), p, x.view(shape, 3)),
+                    Error);
+  }
+}
