@@ -11,4 +11,9 @@ void softmax(Queue& q, View<float> y, View<const float> x);
 /// dx = y (dy - sum_W(dy y)), y the forward's result; dx may be dy.
 void softmax_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> y);
 
+namespace cuda {
+void softmax(Queue& q, View<float> y, View<const float> x);
+void softmax_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> y);
+}  // namespace cuda
+
 }  // namespace tweedie
