@@ -15,4 +15,11 @@ void average_pool2(Queue& q, View<float> y, View<const float> x);
 /// dx: a quarter of the gradient to each of the four.
 void average_pool2_backward(Queue& q, View<float> dx, View<const float> dy);
 
+namespace cuda {
+/// Every pixel of `small`, times `factor`, to its four of `large`.
+void spread2(Queue& q, View<float> large, View<const float> small, float factor);
+/// The sum of four pixels of `large`, times `factor`, to each of `small`.
+void gather2(Queue& q, View<float> small, View<const float> large, float factor);
+}  // namespace cuda
+
 }  // namespace tweedie
