@@ -12,4 +12,13 @@ void concat_channels(Queue& q, View<float> y, View<const float> a, View<const fl
 /// The reverse, and so the backward pass: a and b receive y's first and last channels.
 void split_channels(Queue& q, View<float> a, View<float> b, View<const float> y);
 
+namespace cuda {
+/// y is `rows` times [length_a floats of a, length_b floats of b]: a row is a sample where blocks are equal,
+/// a pixel when channels-last.
+void concat_rows(Queue& q, float* y, const float* a, const float* b, std::int64_t rows, std::int64_t length_a,
+                 std::int64_t length_b);
+void split_rows(Queue& q, float* a, float* b, const float* y, std::int64_t rows, std::int64_t length_a,
+                std::int64_t length_b);
+}  // namespace cuda
+
 }  // namespace tweedie
