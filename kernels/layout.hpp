@@ -10,4 +10,8 @@ namespace tweedie {
 /// dropped (so that 3-channel images enter networks whose channels come in blocks).
 void convert_layout(Queue& q, View<float> y, View<const float> x);
 
+namespace cuda {
+void convert_layout(Queue& q, View<float> y, View<const float> x);
+}  // namespace cuda
+
 }  // namespace tweedie
