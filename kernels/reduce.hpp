@@ -11,4 +11,8 @@ void sum_squares(Queue& q, View<double> out, View<const float> x);
 /// out[n] = sum over sample n of x z; alike.
 void dot(Queue& q, View<double> out, View<const float> x, View<const float> z);
 
+namespace cuda {
+void dot(Queue& q, View<double> out, View<const float> x, View<const float> z);
+}  // namespace cuda
+
 }  // namespace tweedie
