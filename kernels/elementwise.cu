@@ -1,28 +1,21 @@
 #include <cuda_runtime.h>
 
-#include "kernels/cuda.hpp"
 #include "kernels/elementwise.hpp"
+#include "kernels/pack.cuh"
 
 namespace tweedie::cuda {
 namespace {
 
-/// 16 bytes, the widest access a thread can make; or a narrower group where sizes do not allow it.
-template <class T, int count = 16 / sizeof(T)>
-struct alignas(count * sizeof(T)) Pack {
-  T v[count];
-};
-
+/// Values in the widest access a thread can make, 16 bytes.
 template <class T>
 inline constexpr int pack_size = 16 / sizeof(T);
 
-template <class... T>
-bool aligned(const T*... pointers) {
-  return ((reinterpret_cast<std::uintptr_t>(pointers) % 16 == 0) && ...);
-}
+template <class T>
+using Wide = Pack<T, pack_size<T>>;
 
 template <class T, class F, class... In>
-__device__ Pack<T> apply(F f, Pack<In>... in) {
-  Pack<T> out;
+__device__ Wide<T> apply(F f, Wide<In>... in) {
+  Wide<T> out;
 #pragma unroll
   for (int k = 0; k < pack_size<T>; ++k) out.v[k] = f(in.v[k]...);
   return out;
@@ -36,7 +29,7 @@ __device__ void map_range(T* y, std::int64_t count, bool packed, F f, const In*.
   const std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
   const std::int64_t packs = packed ? count / pack_size<T> : 0;
   for (std::int64_t p = first; p < packs; p += step)
-    reinterpret_cast<Pack<T>*>(y)[p] = apply<T>(f, reinterpret_cast<const Pack<In>*>(in)[p]...);
+    store(y + p * pack_size<T>, apply<T>(f, load<In, pack_size<T>>(in + p * pack_size<T>)...));
   for (std::int64_t i = packs * pack_size<T> + first; i < count; i += step) y[i] = f(in[i]...);
 }
 
@@ -128,7 +121,6 @@ __global__ void multiply_kernel(T* y, const T* x, const T* m, std::int64_t units
 /// Blocks of b channels, b > 1; `width` divides b.
 template <class T, int width>
 __device__ void add_bias_block(T* y, const T* x, const T* bias, std::int64_t pixels, int b) {
-  using Group = Pack<T, width>;
   const int per_pixel = b / width;
   const std::int64_t first = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
@@ -136,10 +128,10 @@ __device__ void add_bias_block(T* y, const T* x, const T* bias, std::int64_t pix
   int group = int(first % per_pixel);
   const int group_step = int(step % per_pixel);
   for (std::int64_t i = first; i < pixels * per_pixel; i += step) {
-    Group values = reinterpret_cast<const Group*>(x)[i];
+    Pack<T, width> values = load<T, width>(x + i * width);
 #pragma unroll
     for (int k = 0; k < width; ++k) values.v[k] += bias[group * width + k];
-    reinterpret_cast<Group*>(y)[i] = values;
+    store(y + i * width, values);
     group += group_step;
     if (group >= per_pixel) group -= per_pixel;
   }

@@ -126,6 +126,20 @@ TEST_CASE("random: extreme bits stay finite and in range") {
   CHECK(philox::unit(0xffffffff) == 1 - 0x1p-24f);
 }
 
+TEST_CASE("random: the logarithm within 3e-7 of itself, from the smallest u to 1") {
+  double worst = 0;
+  for (float u = 0x1p-33f; u < 1; u *= 1.0001f) {
+    const double exact = std::log(double(u));
+    worst = std::max(worst, std::abs(philox::logarithm(u) / exact - 1));
+  }
+  for (int k = 1; k < 1000; ++k) {
+    const float u = 1 - float(k * k) * 0x1p-24f;  // next to 1, where the logarithm is small
+    worst = std::max(worst, std::abs(philox::logarithm(u) / std::log(double(u)) - 1));
+  }
+  CHECK(worst < 3e-7);
+  CHECK(philox::logarithm(1) == 0);
+}
+
 TEST_CASE("random: moments, tails and distribution of 10 million normals") {
   const std::vector<float> sample = cpu_sample(normal, 10'000'000, 2024);
   const double n = double(sample.size());
