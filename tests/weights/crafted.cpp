@@ -132,7 +132,7 @@ std::string zip_archive(const std::vector<std::pair<std::string, std::string>>& 
                                little_bytes(crc32(content), 4) + little_bytes(content.size(), 4) +
                                little_bytes(content.size(), 4) + little_bytes(name.size(), 2) +
                                little_bytes(0, 2);
-    directory += "PK\x01\x02" + little_bytes(20, 2) + little_bytes(20, 2) + common + little_bytes(0, 10) +
+    directory += "PK\x01\x02" + little_bytes(20, 2) + little_bytes(20, 2) + common + std::string(10, '\0') +
                  little_bytes(file.size(), 4) + name;
     file += "PK\x03\x04" + little_bytes(20, 2) + common + name + content;
   }
