@@ -60,8 +60,8 @@ void filter_columns(Queue& q, View<float> y, View<const float> x, const SparseRo
 #pragma omp for schedule(static)
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
       const std::int64_t first = tile * lanes;
+      // The last tile's other lanes compute on whatever the scratch holds; nobody reads them.
       const int filled = int(std::min<std::int64_t>(lanes, rows - first));
-      if (filled < lanes) std::fill_n(in, std::int64_t(m.columns) * lanes, 0.f);
       for (int l = 0; l < filled; ++l)
         for (int w = 0; w < m.columns; ++w)
           in[std::int64_t(w) * lanes + l] = x.data[(first + l) * m.columns + w];

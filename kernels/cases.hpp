@@ -220,7 +220,8 @@ inline constexpr AxisFilterCase axis_filters_small[] = {
     {{2, 3, 16, 9}, 4, 8, Axis::rows},       {{2, 3, 9, 16}, 4, 8, Axis::columns},
     {{1, 3, 5, 130}, 13, 4, Axis::rows},     {{1, 1, 37, 6}, 19, 5, Axis::columns},
     {{2, 1, 11, 67}, 11, 11, Axis::columns}, {{1, 2, 40, 33}, 80, 2, Axis::rows},
-    {{0, 3, 8, 8}, 4, 2, Axis::rows},        {{0, 3, 8, 8}, 4, 2, Axis::columns},
+    {{1, 2, 6, 47}, 4, 3, Axis::rows},       {{0, 3, 8, 8}, 4, 2, Axis::rows},
+    {{0, 3, 8, 8}, 4, 2, Axis::columns},
 };
 inline constexpr AxisFilterCase axis_filters_unet[] = {
     {{1, 3, 256, 256}, 256, 25, Axis::rows},  {{1, 3, 256, 256}, 256, 25, Axis::columns},
