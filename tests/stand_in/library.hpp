@@ -30,6 +30,8 @@ inline bool on_device(const char* call, const char* role, const Stretch& s) {
 }
 
 /// Makes what the stretch held unusable: NaN in every float. Call inside a DeviceAccess.
-inline void poison(const Stretch& s) { std::memset(const_cast<void*>(s.data), 0xff, s.bytes); }
+inline void poison(const Stretch& s) {
+  if (s.bytes > 0) std::memset(const_cast<void*>(s.data), 0xff, s.bytes);
+}
 
 }  // namespace tweedie::stand_in
