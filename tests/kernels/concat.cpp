@@ -85,6 +85,7 @@ TEST_CASE("concat_channels and split_channels move every value to its place") {
     check_row(q, {2, 16, 16, 3, 5, 0}, {16, 16, 32});
     check_row(q, {2, 16, 16, 3, 5, 0}, {16, 16, 16});
     check_row(q, {3, 6, 3, 5, 2, 0}, {6, 3, 9});
+    check_row(q, {2, 8, 3, 3, 5, 0}, {8, 3, 11});
     check_row(q, {2, 16, 32, 3, 5, 0}, {16, 16, 16}, 1);
     check_row(q, {1, 32, 16, 41, 43, 0}, {16, 16, 16});  // enough for threads, and pieces of a row
     check_row(q, {1, 32, 16, 41, 43, 0}, {32, 16, 48});
