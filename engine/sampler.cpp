@@ -67,23 +67,27 @@ Tensor Step::pull_back(const Tensor& cotangent) {
   return g;
 }
 
+Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance) {
+  const bool ancestral = step.options.method == Method::ddpm;
+  require(!ancestral || step.options.variance != Variance::learned_range || denoiser.learns_variance(),
+          "sampler: learned-range variance needs a network that predicts it; use fixed_small");
+  require(step.x.b() == 1, "sampler: the state must be planar");
+  step.denoise(denoiser, guidance && guidance->needs_gradient());
+  Tensor draw = step.context.planar(step.x.shape());
+  step.noise.ancestral(draw, step.executed);
+  Tensor next = step.context.planar(step.x.shape());
+  if (ancestral)
+    ancestral_step(step, next, draw);
+  else
+    ddim_step(step, next, draw);
+  return guidance ? guidance->apply(step, std::move(next)) : next;
+}
+
 Tensor sample(Context& context, Denoiser& denoiser, const Schedule& schedule, const SamplerOptions& options,
               Tensor x, Guidance* guidance, NoiseSource& noise, const Observer& observer) {
-  require(x.b() == 1, "sample: x_T must be planar");
-  const bool ancestral = options.method == Method::ddpm;
-  require(!ancestral || options.variance != Variance::learned_range || denoiser.learns_variance(),
-          "sampler: learned-range variance needs a network that predicts it; use fixed-small");
-  Tensor draw = context.planar(x.shape());
   for (int executed = 0; executed < schedule.steps(); ++executed) {
     Step step(context, schedule, options, noise, schedule.steps() - 1 - executed, executed, x);
-    step.denoise(denoiser, guidance && guidance->needs_gradient());
-    noise.ancestral(draw, executed);
-    Tensor next = context.planar(x.shape());
-    if (ancestral)
-      ancestral_step(step, next, draw);
-    else
-      ddim_step(step, next, draw);
-    if (guidance) next = guidance->apply(step, std::move(next));
+    Tensor next = sample_step(step, denoiser, guidance);
     const bool go_on = !observer || observer(step, next);
     x = std::move(next);
     if (!go_on) break;

@@ -97,9 +97,13 @@ class Guidance {
 /// Called after every step with the new state; return false to stop early.
 using Observer = std::function<bool(const Step& step, const Tensor& next)>;
 
-/// Runs all steps of the schedule from x_T (planar, any N) and returns the last state: the guided, unclamped
-/// x_{-1}. No noise is added at the last step. `guidance` may be null (unconditional).
+/// One step: denoises step.x, draws the step's noise, moves on and applies the guidance (null: none).
+/// Returns x_{t-1}. No noise is added at schedule index 0.
 /// Errors: learned variance asked of a denoiser that predicts none.
+Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance);
+
+/// Runs all steps of the schedule from x_T (planar, any N) and returns the last state: the guided, unclamped
+/// x_{-1}.
 Tensor sample(Context& context, Denoiser& denoiser, const Schedule& schedule, const SamplerOptions& options,
               Tensor x, Guidance* guidance, NoiseSource& noise, const Observer& observer = {});
 

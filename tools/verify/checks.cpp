@@ -1,5 +1,6 @@
 #include "tools/verify/checks.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/schedule.hpp"
@@ -95,8 +96,8 @@ std::vector<Check> check_schedules(const Setup& setup, const ArrayFile& file) {
     require(first != std::string::npos, file.path(), ": a group named '", group,
             "', expected NAME_STEPS[_RESPACING]");
     std::string respacing = second == std::string::npos ? "" : group.substr(second + 1);
-    for (char& c : respacing)
-      if (c == '-') c = ',';
+    std::replace(respacing.begin(), respacing.end(), '-', ',');
+    if (respacing == "all") respacing.clear();
     const Schedule s = make_schedule(group.substr(0, first), std::stoi(group.substr(first + 1)), respacing);
     const auto check = [&](const char* name, const std::vector<double>& ours) {
       const std::vector<double> theirs = file.doubles(group + "/" + name);

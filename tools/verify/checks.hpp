@@ -19,6 +19,7 @@ struct Check {
   std::size_t worst = 0;
   double ours = 0, theirs = 0;  ///< at the worst element
   double tolerance = 0;
+  std::string note = {};                              ///< why the tolerance is not the one asked for
   bool passed() const { return error <= tolerance; }  // NaN does not pass
 };
 

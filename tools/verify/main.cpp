@@ -34,6 +34,7 @@ Json to_json(const std::vector<verify::Check>& checks) {
                     {"worst_index", c.worst},
                     {"ours", c.ours},
                     {"reference", c.theirs},
+                    {"note", c.note},
                     {"passed", c.passed()}});
   return list;
 }

@@ -4,7 +4,7 @@
 
 #include "engine/guidance.hpp"
 #include "engine/sampler.hpp"
-#include "kernels/reduce.hpp"
+#include "kernels/elementwise.hpp"
 #include "operators/factory.hpp"
 #include "operators/settings.hpp"
 #include "tools/verify/checks.hpp"
@@ -60,74 +60,205 @@ Diffusion read_diffusion(const ArrayFile& file) {
   return d;
 }
 
-/// Which executed steps an array of states holds: all, or those its attribute `steps` lists.
-std::vector<int> recorded_steps(const ArrayFile& file, const std::string& name) {
+/// An array of states and the executed steps it holds: all, or those its attribute `steps` lists.
+struct Recording {
+  std::string name;
+  Shape shape;  ///< of one state
   std::vector<int> steps;
-  if (file.has_attribute("steps", name)) {
-    for (const double step : file.number_attribute("steps", name)) steps.push_back(int(step));
-  } else {
-    for (int i = 0; i < int(file.extents(name).at(0)); ++i) steps.push_back(i);
-  }
-  return steps;
-}
+  std::vector<float> values;
 
-/// Collects the recorded ones of the states a sampler passes through.
-class Recording {
- public:
-  Recording(const ArrayFile& file, const std::string& name)
-      : name_(name), steps_(recorded_steps(file, name)), theirs_(file.floats(name)) {}
-  void add(Context& context, int executed, const Tensor& state) {
-    if (std::find(steps_.begin(), steps_.end(), executed) == steps_.end()) return;
-    const std::vector<float> values = context.download(state);
-    ours_.insert(ours_.end(), values.begin(), values.end());
+  Recording(const ArrayFile& file, const std::string& dataset) : name(dataset), values(file.floats(dataset)) {
+    const Extents e = file.extents(dataset);
+    require(e.size() == 5, file.path(), ": ", dataset, " has shape ", to_string(e),
+            ", expected five dimensions");
+    shape = {int(e[1]), int(e[2]), int(e[3]), int(e[4])};
+    if (file.has_attribute("steps", dataset)) {
+      for (const double step : file.number_attribute("steps", dataset)) steps.push_back(int(step));
+    } else {
+      for (int i = 0; i < int(e[0]); ++i) steps.push_back(i);
+    }
+    require(std::int64_t(steps.size()) == e[0], file.path(), ": ", dataset, ": attribute steps lists ",
+            steps.size(), " steps of ", e[0]);
   }
-  Check check(double tolerance) const { return compare<float>(name_, ours_, theirs_, tolerance); }
+  bool has(int step) const { return std::find(steps.begin(), steps.end(), step) != steps.end(); }
+  std::span<const float> at(int step) const {
+    const std::size_t count = std::size_t(shape.size());
+    const std::size_t index = std::size_t(std::find(steps.begin(), steps.end(), step) - steps.begin());
+    return std::span(values).subspan(index * count, count);
+  }
+};
+
+/// Our states at the steps a recording holds.
+struct Replay {
+  std::vector<float> x, x0;
+  std::vector<double> distance;
+};
+
+/// A recorded run with everything that is needed to repeat it.
+class Trajectory {
+ public:
+  Trajectory(const Setup& setup, const ArrayFile& file)
+      : setup_(setup),
+        context_(setup.context),
+        diffusion_(read_diffusion(file)),
+        noise_(context_, file),
+        x_(file, "x"),
+        x0_(file, "x0_hat"),
+        start_(context_, file, "x_T"),
+        distance_(file.doubles("distance")) {
+    const nlohmann::json task = file.json_attribute("task");
+    OperatorData data;
+    if (file.has("mask")) data.mask = load(context_, file, "mask");
+    operator_ = make_operator(context_, task.at("operator"), data);
+    guidance_ = make_guidance(context_, task.at("method").get<std::string>(), *operator_,
+                              load(context_, file, "measurement"), task.value("scale", 0.0));
+  }
+
+  ForwardOperator& op() { return *operator_; }
+  const Schedule& schedule() const { return diffusion_.schedule; }
+
+  /// The run from x_T, the initial state multiplied by 1 + `perturbation` u, u uniform in [-1, 1).
+  Replay run(double perturbation, std::uint64_t stream) {
+    Tensor x = context_.upload(start_.shape, start_.values);
+    if (perturbation > 0) {
+      context_.start_stream(stream);
+      Tensor u = context_.planar(start_.shape);
+      context_.uniform(u);
+      axpby(context_.queue, u, float(2 * perturbation), u, 0.f, u);
+      Tensor change = context_.planar(start_.shape);
+      multiply(context_.queue, change, x, u);
+      axpby(context_.queue, x, float(1 - perturbation), x, 1.f, change);
+    }
+    Replay replay;
+    sample(context_, *setup_.network, diffusion_.schedule, diffusion_.options, std::move(x), guidance_.get(),
+           noise_, [&](const Step& step, const Tensor& next) {
+             keep(replay, step, next);
+             return replay.distance.size() < distance_.size();  // a recording may stop early
+           });
+    return replay;
+  }
+
+  /// Every recorded step whose predecessor is recorded too, each from that predecessor.
+  Replay run_steps(std::vector<int>& steps) {
+    Replay replay;
+    for (const int executed : x_.steps) {
+      if (executed > 0 && !x_.has(executed - 1)) continue;
+      const Tensor x = context_.upload(
+          x_.shape, executed == 0 ? std::span<const float>(start_.values) : x_.at(executed - 1));
+      Step step(context_, diffusion_.schedule, diffusion_.options, noise_,
+                diffusion_.schedule.steps() - 1 - executed, executed, x);
+      const Tensor next = sample_step(step, *setup_.network, guidance_.get());
+      keep(replay, step, next);
+      steps.push_back(executed);
+    }
+    return replay;
+  }
+
+  std::vector<Check> compare_run(const Replay& replay) const {
+    std::vector<Check> checks{compare<float>("x", replay.x, x_.values, setup_.tolerance),
+                              compare<float>("x0_hat", replay.x0, x0_.values, setup_.tolerance)};
+    if (guidance_)
+      checks.push_back(compare<double>("distance", replay.distance, distance_, setup_.tolerance));
+    return checks;
+  }
+
+  std::vector<Check> compare_steps() {
+    std::vector<int> steps;
+    const Replay replay = run_steps(steps);
+    std::vector<float> x, x0;
+    std::vector<double> distance;
+    for (const int step : steps) {
+      const auto state = x_.at(step);
+      x.insert(x.end(), state.begin(), state.end());
+      distance.push_back(distance_.at(std::size_t(step)));
+      if (!x0_.has(step)) continue;
+      const auto estimate = x0_.at(step);
+      x0.insert(x0.end(), estimate.begin(), estimate.end());
+    }
+    std::vector<Check> checks{compare<float>("x, step by step", replay.x, x, setup_.tolerance),
+                              compare<float>("x0_hat, step by step", replay.x0, x0, setup_.tolerance)};
+    if (guidance_)
+      checks.push_back(
+          compare<double>("distance, step by step", replay.distance, distance, setup_.tolerance));
+    return checks;
+  }
 
  private:
-  std::string name_;
-  std::vector<int> steps_;
-  std::vector<float> ours_, theirs_;
+  struct Start {
+    Shape shape;
+    std::vector<float> values;
+    Start(Context&, const ArrayFile& file, const std::string& name)
+        : shape(shape_of(file, name)), values(file.floats(name)) {}
+  };
+
+  void keep(Replay& replay, const Step& step, const Tensor& next) {
+    if (x_.has(step.executed)) {
+      const std::vector<float> values = context_.download(next);
+      replay.x.insert(replay.x.end(), values.begin(), values.end());
+    }
+    if (x0_.has(step.executed)) {
+      const std::vector<float> values = context_.download(step.x0);
+      replay.x0.insert(replay.x0.end(), values.begin(), values.end());
+    }
+    double sum = 0;  // the recorded distance is over the whole batch
+    if (guidance_)
+      for (const double squared : context_.download(guidance_->distance_squared())) sum += squared;
+    replay.distance.push_back(std::sqrt(sum));
+  }
+
+  const Setup& setup_;
+  Context& context_;
+  Diffusion diffusion_;
+  RecordedNoise noise_;
+  Recording x_, x0_;
+  Start start_;
+  std::vector<double> distance_;
+  std::unique_ptr<ForwardOperator> operator_;
+  std::unique_ptr<Guidance> guidance_;
 };
+
+// Guidance through pixels is chaotic at the noisiest steps: x0_hat amplifies rounding errors sqrt(1/abar) =
+// 160 times, the gradient of the norm once more, clipping turns that into pixels that flip from -1 to 1.
+// Where a run does not agree, the same run with its initial state changed by about one rounding error (2^-22,
+// four times) says how far apart two faithful float32 implementations end; ten times that is then the
+// tolerance. The steps one by one, from recorded states, are held to the tolerance without that excuse.
+void allow_for_chaos(Trajectory& trajectory, const Replay& ours, std::vector<Check>& checks) {
+  if (std::all_of(checks.begin(), checks.end(), [](const Check& c) { return c.passed(); })) return;
+  std::vector<double> spread(checks.size(), 0.0);
+  for (std::uint64_t trial = 1; trial <= 4; ++trial) {
+    const Replay other = trajectory.run(0x1p-22, trial);
+    spread[0] = std::max(spread[0], compare<float>("", other.x, ours.x, 0).error);
+    spread[1] = std::max(spread[1], compare<float>("", other.x0, ours.x0, 0).error);
+    if (spread.size() > 2)
+      spread[2] = std::max(spread[2], compare<double>("", other.distance, ours.distance, 0).error);
+  }
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    checks[i].tolerance = std::max(checks[i].tolerance, 10 * spread[i]);
+    checks[i].note = message("one rounding error in x_T moves this run by ", spread[i]);
+  }
+}
 
 }  // namespace
 
 std::vector<Check> check_trajectory(const Setup& setup, const ArrayFile& file) {
   require(setup.network, file.path(), ": a trajectory; give the network's weights with --weights");
-  Context& context = setup.context;
-  const nlohmann::json task = file.json_attribute("task");
-  const Diffusion diffusion = read_diffusion(file);
-  OperatorData data;
-  if (file.has("mask")) data.mask = load(context, file, "mask");
-  const auto op = make_operator(context, task.at("operator"), data);
-  const auto guidance = make_guidance(context, task.at("method").get<std::string>(), *op,
-                                      load(context, file, "measurement"), task.value("scale", 0.0));
+  Trajectory trajectory(setup, file);
   std::vector<Check> checks;
-  const std::vector<float> clean = context.download(op->forward(load(context, file, "x_true")));
+  const std::vector<float> clean =
+      setup.context.download(trajectory.op().forward(load(setup.context, file, "x_true")));
   const std::vector<float> their_clean = file.floats("measurement_clean");
   checks.push_back(compare<float>("measurement_clean", clean, their_clean, setup.tolerance));
-
-  Recording states(file, "x"), estimates(file, "x0_hat");
-  std::vector<double> distances;
-  const std::vector<double> their_distances = file.doubles("distance");
-  RecordedNoise noise(context, file);
-  sample(context, *setup.network, diffusion.schedule, diffusion.options, load(context, file, "x_T"),
-         guidance.get(), noise, [&](const Step& step, const Tensor& next) {
-           states.add(context, step.executed, next);
-           estimates.add(context, step.executed, step.x0);
-           double sum = 0;  // the recorded distance is over the whole batch
-           if (guidance)
-             for (const double squared : context.download(guidance->distance_squared())) sum += squared;
-           distances.push_back(std::sqrt(sum));
-           return distances.size() < their_distances.size();  // a recording may stop early
-         });
-  std::vector<double> executed(diffusion.schedule.timesteps.rbegin(), diffusion.schedule.timesteps.rend());
   if (file.has_attribute("timesteps")) {
-    const std::vector<double> theirs = file.number_attribute("timesteps");
+    const std::vector<int>& kept = trajectory.schedule().timesteps;
+    const std::vector<double> executed(kept.rbegin(), kept.rend()),
+        theirs = file.number_attribute("timesteps");
     checks.push_back(compare<double>("timesteps", executed, theirs, setup.tolerance));
   }
-  checks.push_back(states.check(setup.tolerance));
-  checks.push_back(estimates.check(setup.tolerance));
-  if (guidance) checks.push_back(compare<double>("distance", distances, their_distances, setup.tolerance));
+  for (Check& check : trajectory.compare_steps()) checks.push_back(std::move(check));
+  const Replay run = trajectory.run(0, 0);
+  std::vector<Check> whole = trajectory.compare_run(run);
+  allow_for_chaos(trajectory, run, whole);
+  checks.insert(checks.end(), whole.begin(), whole.end());
   return checks;
 }
 
