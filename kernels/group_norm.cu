@@ -20,8 +20,9 @@ struct Tiling {
     threads_x = std::min(columns, block_threads);
     threads_y = block_threads / threads_x;
     tiles = (columns + threads_x - 1) / threads_x;
-    // Some 2048 blocks fill any GPU; 64 pixels to a thread is as long a float sum as stays accurate.
-    const std::int64_t wanted_chunks = std::max<std::int64_t>(1, 2048 / (std::int64_t(N) * blocks * tiles));
+    // Some 1024 blocks fill any GPU and leave each thread pixels enough to repay loading its coefficients; 64
+    // pixels to a thread is as long a float sum as stays accurate.
+    const std::int64_t wanted_chunks = std::max<std::int64_t>(1, 1024 / (std::int64_t(N) * blocks * tiles));
     const std::int64_t per_thread = plane / (wanted_chunks * threads_y) + 1;
     chunk_pixels = std::clamp<std::int64_t>(per_thread, 4, 64) * threads_y;
     chunks = int((plane + chunk_pixels - 1) / chunk_pixels);
