@@ -72,17 +72,19 @@ if(TWEEDIE_CUDA_MODE STREQUAL "on")
   if(NOT CMAKE_CUDA_COMPILER)
     set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
   endif()
+  if(NOT CMAKE_CUDA_HOST_COMPILER)
+    set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
+  endif()
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES 80 90 100 CACHE STRING "GPU architectures to compile for")
   endif()
   enable_language(CUDA)
-  set(CMAKE_CUDA_STANDARD 20)
-  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
-  set(CMAKE_CUDA_EXTENSIONS OFF)
 endif()
 
-# Options of every CUDA compilation. Spills are reported, not refused: whether one hurts is a judgement.
-set(tweedie_nvcc_warnings -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror,-ffp-contract=off)
+# Options of every CUDA compilation. The standard is set here because CMake 3.25 does not know that nvcc has
+# C++20. For the registers, stack and spills of each kernel: -DCMAKE_CUDA_FLAGS=-Xptxas=-v.
+set(tweedie_nvcc_options -std=c++20 -Werror=all-warnings -lineinfo
+  -Xcompiler=-Wall,-Wextra,-Werror,-ffp-contract=off)
 
 function(tweedie_cuda_host target)
   if(TWEEDIE_CUDA_MODE STREQUAL "off")
@@ -109,12 +111,13 @@ function(tweedie_ptx_object result source)
   file(MAKE_DIRECTORY ${folder})
   set(sanitize "")
   if(TWEEDIE_SANITIZE)
-    set(sanitize -Xcompiler=-fsanitize=address,undefined,-fno-sanitize-recover=all,-fno-omit-frame-pointer)
+    set(sanitize -Xcompiler=-fsanitize=address -Xcompiler=-fsanitize=undefined
+        -Xcompiler=-fno-sanitize-recover=all,-fno-omit-frame-pointer)
   endif()
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${CUDAToolkit_NVCC_EXECUTABLE} -ccbin ${CMAKE_CXX_COMPILER} -std=c++20 -arch=compute_90
-            -code=compute_90 --no-compress -O2 -lineinfo ${tweedie_nvcc_warnings} ${sanitize}
+    COMMAND ${CUDAToolkit_NVCC_EXECUTABLE} -ccbin ${CMAKE_CXX_COMPILER} -arch=compute_90 -code=compute_90
+            --no-compress -O2 ${tweedie_nvcc_options} ${sanitize}
             -DTWEEDIE_CUDA=1 -DTWEEDIE_CUDA_SIMULATED=1 -I${CMAKE_SOURCE_DIR} -isystem ${CUDNN_INCLUDE_DIR}
             ${ARGN} -MD -MF ${object}.d -c ${path} -o ${object}
     DEPENDS ${path}
@@ -131,8 +134,7 @@ function(tweedie_cuda_sources target)
     foreach(stem IN LISTS ARGN)
       target_sources(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${stem}.cu)
     endforeach()
-    target_compile_options(${target} PRIVATE
-      "$<$<COMPILE_LANGUAGE:CUDA>:${tweedie_nvcc_warnings};-Xptxas=-warn-spills;-lineinfo>")
+    target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${tweedie_nvcc_options}>")
   elseif(TWEEDIE_CUDA_MODE STREQUAL "simulated")
     foreach(stem IN LISTS ARGN)
       tweedie_ptx_object(object ${CMAKE_CURRENT_SOURCE_DIR}/${stem}.cu)
