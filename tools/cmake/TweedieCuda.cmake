@@ -79,11 +79,21 @@ if(TWEEDIE_CUDA_MODE STREQUAL "on")
     set(CMAKE_CUDA_ARCHITECTURES 80 90 100 CACHE STRING "GPU architectures to compile for")
   endif()
   enable_language(CUDA)
+  # CMake 3.25 does not know that nvcc has C++20.
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+    list(APPEND CMAKE_CUDA_COMPILE_FEATURES cuda_std_20)
+    set(CMAKE_CUDA20_COMPILE_FEATURES cuda_std_20)
+  endif()
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  set(CMAKE_CUDA_EXTENSIONS OFF)
 endif()
 
-# Options of every CUDA compilation. The standard is set here because CMake 3.25 does not know that nvcc has
-# C++20. For the registers, stack and spills of each kernel: -DCMAKE_CUDA_FLAGS=-Xptxas=-v.
-set(tweedie_nvcc_options -std=c++20 -Werror=all-warnings -lineinfo
+# Options of every CUDA compilation. For the registers, stack and spills of each kernel configure with
+# -DCMAKE_CUDA_FLAGS=-Xptxas=-v.
+set(tweedie_nvcc_options -Werror=all-warnings -lineinfo
   -Xcompiler=-Wall,-Wextra,-Werror,-ffp-contract=off)
 
 function(tweedie_cuda_host target)
@@ -116,7 +126,7 @@ function(tweedie_ptx_object result source)
   endif()
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${CUDAToolkit_NVCC_EXECUTABLE} -ccbin ${CMAKE_CXX_COMPILER} -arch=compute_90 -code=compute_90
+    COMMAND ${CUDAToolkit_NVCC_EXECUTABLE} -ccbin ${CMAKE_CXX_COMPILER} -std=c++20 -arch=compute_90 -code=compute_90
             --no-compress -O2 ${tweedie_nvcc_options} ${sanitize}
             -DTWEEDIE_CUDA=1 -DTWEEDIE_CUDA_SIMULATED=1 -I${CMAKE_SOURCE_DIR} -isystem ${CUDNN_INCLUDE_DIR}
             ${ARGN} -MD -MF ${object}.d -c ${path} -o ${object}
