@@ -1,0 +1,45 @@
+// tweedie-bench: how fast, against what the machine can do.
+#include <fmt/format.h>
+
+#include "tools/bench/kernels.hpp"
+#include "tools/bench/model.hpp"
+#include "tools/device_option.hpp"
+#include "tools/run_main.hpp"
+#include "weights/unet_config.hpp"
+
+int main(int argc, char** argv) {
+  using namespace tweedie;
+  return run_main("tweedie-bench", argc, argv, [](CLI::App& app, int count, char** words) {
+    bench::ModelOptions model;
+    bench::KernelOptions kernels;
+    std::string device = "auto";
+    bool json = false;
+    app.description(
+        "Measures kernels, or one DPS step of a whole network with random weights (--model). Figures are for "
+        "this\n"
+        "machine and this run; compare ratios, not seconds of different days.");
+    app.add_option("--model", model.preset, "Time a DPS step of this preset, such as ffhq256 or imagenet256")
+        ->check(CLI::IsMember(preset_names()));
+    app.add_option("--batch", model.batch, "Images a step")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1024));
+    app.add_option("--repeats", model.repeats, "Steps timed, after one that is not")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 999));
+    app.add_option("--height", model.height, "Rows (0: the preset's)")->check(CLI::NonNegativeNumber);
+    app.add_option("--width", model.width, "Columns (0: the preset's)")->check(CLI::NonNegativeNumber);
+    app.add_option("--filter", kernels.filter, "Kernels whose name contains this");
+    add_device_option(app, device);
+    app.add_flag("--json", json, "Print JSON instead of text");
+    app.parse(count, words);
+    Context context(choose_device(device), 1);
+    if (!model.preset.empty()) {
+      const Json report = bench::bench_model(context, model);
+      fmt::print("{}", json ? report.dump(2) + "\n" : bench::describe_model(report));
+      return 0;
+    }
+    const Json report = bench::bench_kernels(context, kernels);
+    fmt::print("{}", json ? report.dump(2) + "\n" : bench::describe_kernels(report));
+    return 0;
+  });
+}

@@ -1,0 +1,141 @@
+#include "tools/bench/model.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <unordered_map>
+
+#include "engine/guidance.hpp"
+#include "operators/inpainting.hpp"
+#include "tools/network.hpp"
+#include "weights/random_source.hpp"
+
+namespace tweedie::bench {
+namespace {
+
+using Counts = std::unordered_map<ConvolutionProblem, int, ConvolutionProblem::Hash>;
+
+void count(Counts& counts, int in, int out, int kernel, int stride, Shape x) {
+  ConvolutionProblem problem;
+  problem.g = {padded_channels(in), padded_channels(out), kernel, stride, kernel / 2};
+  problem.x = {x.N, problem.g.in, x.H, x.W};
+  ++counts[problem];
+}
+
+/// Every convolution of one forward pass (each of them runs backward once, too).
+Counts convolutions(const UNetConfig& config, Shape image) {
+  Counts counts;
+  Shape at = image;
+  for (const StagePlan& stage : plan_blocks(config))
+    for (const ModulePlan& m : stage.modules) {
+      using Kind = ModulePlan::Kind;
+      const Shape before = at;
+      if (m.how == Resample::up) at.H *= 2, at.W *= 2;
+      if (m.how == Resample::down) at.H /= 2, at.W /= 2;
+      if (m.kind == Kind::convolution) count(counts, m.in, m.out, 3, 1, at);
+      if (m.kind == Kind::residual) {
+        count(counts, m.in, m.out, 3, 1, at);
+        count(counts, m.out, m.out, 3, 1, at);
+        if (m.in != m.out) count(counts, m.in, m.out, 1, 1, at);
+      }
+      if (m.kind == Kind::attention) {
+        count(counts, m.in, 3 * m.in, 1, 1, at);
+        count(counts, m.in, m.in, 1, 1, at);
+      }
+      if (m.kind == Kind::downsample && config.conv_resample) count(counts, m.in, m.out, 3, 2, before);
+      if (m.kind == Kind::upsample && config.conv_resample) count(counts, m.in, m.out, 3, 1, at);
+    }
+  count(counts, config.channels(0), config.out_channels, 3, 1, at);
+  return counts;
+}
+
+double operations(const ConvolutionProblem& p) {
+  const Shape y = p.y();
+  return 2.0 * double(y.size()) * p.g.in * p.g.kernel * p.g.kernel;
+}
+
+struct Sum {
+  double seconds = 0, operations = 0;
+};
+
+Sum fastest_convolutions(Queue& q, const Counts& counts, int repeats) {
+  Sum sum;
+  for (const auto& [problem, times] : counts)
+    for (const bool backward : {false, true}) {
+      sum.seconds += times * convolution_best_seconds(q, problem.g, problem.x, backward, repeats);
+      sum.operations += times * operations(problem);
+    }
+  return sum;
+}
+
+std::vector<double> time_steps(Context& context, UNet& unet, Shape image, int repeats) {
+  const Schedule schedule = make_schedule("linear", 1000, std::to_string(repeats + 1));
+  Inpainting op(context, context.upload({1, 1, image.H, image.W}, random_mask(image.H, image.W, 0.92, 1)));
+  DpsGuidance guidance(context, op, op.forward(context.normal(image)), 1.0);
+  ContextNoise noise(context);
+  std::vector<double> seconds;
+  auto start = std::chrono::steady_clock::now();
+  const SamplerOptions options{
+      Method::ddpm, unet.learns_variance() ? Variance::learned_range : Variance::fixed_small, 0, true};
+  sample(context, unet, schedule, options, context.normal(image), &guidance, noise,
+         [&](const Step&, const Tensor&) {
+           context.queue.synchronize();
+           const auto now = std::chrono::steady_clock::now();
+           seconds.push_back(std::chrono::duration<double>(now - start).count());
+           start = now;
+           return true;
+         });
+  seconds.erase(seconds.begin());  // plans are made and memory is taken in the first
+  std::sort(seconds.begin(), seconds.end());
+  return seconds;
+}
+
+}  // namespace
+
+Json bench_model(Context& context, const ModelOptions& o) {
+  const UNetConfig config = preset(o.preset).unet;
+  const Shape image{o.batch, config.in_channels, o.height ? o.height : config.image_size,
+                    o.width ? o.width : config.image_size};
+  RandomSource source(1);
+  UNet unet(context, WeightScope(source), config);
+  if (config.num_classes) unet.set_labels({0});
+  const std::vector<double> seconds = time_steps(context, unet, image, o.repeats);
+  const std::size_t peak = context.queue.meter().peak,
+                    weights = std::size_t(unet.parameters()) * sizeof(float);
+  const auto resident = peak_memory_bytes();
+  const Sum convolution = fastest_convolutions(context.queue, convolutions(config, image), o.repeats);
+  Json report;
+  report["model"] = o.preset;
+  report["device"] = device_description(context.device());
+  report["parameters"] = unet.parameters();
+  report["batch"] = o.batch;
+  report["image"] = {image.H, image.W};
+  report["step_seconds"] = seconds[seconds.size() / 2];
+  report["step_seconds_min"] = seconds.front();
+  report["step_seconds_max"] = seconds.back();
+  report["convolution_seconds"] = convolution.seconds;
+  report["step_over_convolution"] = seconds[seconds.size() / 2] / convolution.seconds;
+  report["convolution_gflop"] = convolution.operations * 1e-9;
+  report["peak_bytes_above_weights"] = peak - weights;
+  report["weight_bytes"] = weights;
+  if (resident) report["peak_resident_bytes"] = *resident;
+  return report;
+}
+
+std::string describe_model(const Json& r) {
+  const double step = r["step_seconds"], convolution = r["convolution_seconds"];
+  return fmt::format(
+      "{}: one DPS step, batch {}, {}x{}, fp32, on {}\n"
+      "  step                  {:.3f} s (median; {:.3f} to {:.3f})\n"
+      "  its convolutions      {:.3f} s, each at its fastest ({:.0f} GFLOP, {:.0f} GFLOP/s)\n"
+      "  step / convolutions   {:.2f}\n"
+      "  peak above weights    {:.2f} GiB ({:.2f} GiB of weights)\n",
+      r["model"].get<std::string>(), r["batch"].get<int>(), r["image"][0].get<int>(),
+      r["image"][1].get<int>(), r["device"].get<std::string>(), step, r["step_seconds_min"].get<double>(),
+      r["step_seconds_max"].get<double>(), convolution, r["convolution_gflop"].get<double>(),
+      r["convolution_gflop"].get<double>() / convolution, step / convolution,
+      r["peak_bytes_above_weights"].get<double>() / (1 << 30), r["weight_bytes"].get<double>() / (1 << 30));
+}
+
+}  // namespace tweedie::bench

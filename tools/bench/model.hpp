@@ -1,0 +1,30 @@
+// One DPS step of a whole network, against the sum of its convolutions.
+#pragma once
+
+#include <string>
+
+#include "engine/context.hpp"
+#include "tools/report.hpp"
+
+namespace tweedie::bench {
+
+struct ModelOptions {
+  std::string preset;
+  int batch = 1, repeats = 3;
+  int height = 0, width = 0;  ///< 0: the preset's image size
+};
+
+/// Builds the preset's U-Net with random weights and times DPS steps (one uncounted first). Reports
+///   step_seconds              median of the counted steps
+///   convolution_seconds       sum over all convolutions of the step, forward and backward, of the fastest
+///   way the
+///                             library has for each alone, measured in this process
+///   peak_bytes_above_weights  most memory held at once (maps, tape, workspaces, all copies of weights in
+///   other
+///                             orders) less one float per parameter
+Json bench_model(Context& context, const ModelOptions& options);
+
+/// The same for people.
+std::string describe_model(const Json& report);
+
+}  // namespace tweedie::bench
