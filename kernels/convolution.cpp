@@ -17,7 +17,7 @@ using onednn::WeightsOrder;
 
 // Winograd's F(4x4, 3x3) needs 36 multiplications for 16 outputs instead of 144, and transformed weights,
 // made anew at each call. Measured with oneDNN 2.6 on AVX-512, forward and backward: 1.1 to 1.2 times as fast
-// as direct at 36 tiles of 4x4 outputs, 1.4 at 64, 2.5 where maps are large; slower below (512 -> 512
+// as direct at 36 tiles of 4x4 outputs, 1.4 at 64, 2 where maps are large; slower below (512 -> 512
 // channels at 16x16: 0.8 times, at 8x8: 0.25 times), and half as fast where only 16 channels are summed over.
 bool winograd_pays(const ConvolutionProblem& p) {
   if (p.g.kernel != 3 || p.g.stride != 1 || p.g.pad != 1) return false;
