@@ -29,7 +29,8 @@ std::vector<double> SpectrumPrior::spectrum(const Shape& shape) const {
         const double fh = double(std::min(h, shape.H - h)) / shape.H, fw = double(w) / shape.W;
         // A gray image is a colour image's lightness / sqrt(3).
         const double share = shape.C == 1 ? parameters_.power[0] / 3 : parameters_.power[c];
-        power[i++] = share / (fh * fh + fw * fw + parameters_.corner * parameters_.corner);
+        const double squared = fh * fh + fw * fw + parameters_.corner * parameters_.corner;
+        power[i++] = share * std::pow(squared, -parameters_.slope / 2);
       }
   return power;
 }

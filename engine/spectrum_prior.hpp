@@ -8,12 +8,16 @@
 
 namespace tweedie {
 
-/// Parameters of the power spectrum of photographs in [-1, 1]: each opponent colour channel k has, per pixel
-/// and mode of frequency f (cycles a pixel), the power  S_k(f) = power[k] / (f^2 + corner^2) . (Field 1987:
-/// amplitudes of natural images fall as 1/f; Ruderman et al. 1998: the opponent axes decorrelate.)
+/// Power spectrum of photographs in [-1, 1]: the opponent colour channel k has, at frequency f (cycles a
+/// pixel),
+///   S_k(f) = power[k] (f^2 + corner^2)^(-slope / 2) .
+/// (Power falls as f^-2 to f^-3: Field 1987, Torralba & Oliva 2003; opponent axes decorrelate colour:
+/// Ruderman et al. 1998.) The defaults are round numbers: a standard deviation of 0.5 a pixel, nine tenths of
+/// it lightness.
 struct SpectrumParameters {
-  double power[3] = {6.5e-4, 6.0e-5, 1.5e-5};  ///< lightness, blue-yellow, red-green
-  double corner = 4e-3;                        ///< below it the spectrum is flat: the variance is finite
+  double power[3] = {2.5e-3, 2e-4, 1.5e-4};  ///< lightness, blue-yellow, red-green
+  double corner = 2e-3;                      ///< below it the spectrum is flat: the variance is finite
+  double slope = 2.5;
 };
 
 /// x_0 ~ N(0, C), C stationary with periodic boundary and diagonal in (colour axis, frequency): for

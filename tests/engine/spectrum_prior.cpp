@@ -31,8 +31,8 @@ std::vector<double> naive_eps(const std::vector<float>& x, Shape s, double abar,
             mode += opponent[std::size_t(h * s.W + w)] *
                     std::polar(1.0, -2 * std::numbers::pi * (double(u) * h / s.H + double(v) * w / s.W));
         const double fu = double(std::min(u, s.H - u)) / s.H, fv = double(std::min(v, s.W - v)) / s.W;
-        const double power =
-            (s.C == 1 ? p.power[0] / 3 : p.power[k]) / (fu * fu + fv * fv + p.corner * p.corner);
+        const double power = (s.C == 1 ? p.power[0] / 3 : p.power[k]) *
+                             std::pow(fu * fu + fv * fv + p.corner * p.corner, -p.slope / 2);
         mode *= std::sqrt(1 - abar) / (abar * power + 1 - abar) / double(plane);
         for (int h = 0; h < s.H; ++h)
           for (int w = 0; w < s.W; ++w) {

@@ -126,8 +126,10 @@ int restore(const Options& o) {
   Context context(choose_device(o.device), o.seed);
   const Prior prior = load_prior(context, o.weights);
   const Schedule schedule = prior.schedule(o.steps);
-  const double zeta = o.zeta >= 0 ? o.zeta : prior.network ? task.zeta_network : task.zeta_spectrum;
   Problem problem = pose(context, o, task, prior);
+  const double zeta = o.zeta >= 0     ? o.zeta
+                      : prior.network ? task.zeta_network
+                                      : task.zeta_spectrum * std::sqrt(double(problem.y.shape().size()));
   ensure_output_directory(o.output);
 
   std::vector<Run> runs;

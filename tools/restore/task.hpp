@@ -18,8 +18,9 @@ struct Task {
   std::string name;
   nlohmann::json settings;  ///< of the operator, as `make_operator` takes them
   Noise noise{"gaussian", 0.05};
-  double zeta_network = 1, zeta_spectrum = 1;
-  int shrinks = 1;  ///< the image is so many times larger than the measurement
+  double zeta_network = 1;   ///< step size of the guidance with a trained prior
+  double zeta_spectrum = 1;  ///< with the spectrum prior, times sqrt(number of measured values)
+  int shrinks = 1;           ///< the image is so many times larger than the measurement
 };
 
 /// Names and one line each, for --help.
