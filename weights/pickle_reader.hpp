@@ -31,14 +31,17 @@ class Reader {
   Ref pop();
   Ref top() const;
   std::vector<Ref> pop_to_mark();
+  std::vector<Ref> pop_last(int count);
+  void extend(Kind kind, const std::vector<Ref>& items);
   Value& at(Ref ref) { return document_.values[ref]; }
 
   // Opcodes, by family; each says whether the opcode was one of its.
-  bool read_scalar(std::uint8_t op);
-  bool read_text(std::uint8_t op);
-  bool read_container(std::uint8_t op);
-  bool read_memo(std::uint8_t op);
-  bool read_object(std::uint8_t op);
+  bool read_scalar(std::uint8_t code);
+  bool read_text(std::uint8_t code);
+  bool read_stack(std::uint8_t code);
+  bool read_container(std::uint8_t code);
+  bool read_memo(std::uint8_t code);
+  bool read_object(std::uint8_t code);
   void read_long(std::uint64_t bytes);
   std::string take(std::uint64_t count);
   std::string line();
