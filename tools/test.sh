@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Sets up, builds and runs all tests.
+# Usage: tools/test.sh [STAGE...]
+#   release    optimised build, CPU
+#   simulated  the CUDA code in the PTX machine, without a GPU, beside the CPU (needs nvcc and cuDNN's headers)
+#   sanitize   AddressSanitizer and UndefinedBehaviorSanitizer, CPU
+#   cuda       the real CUDA build for sm_80, sm_90 and sm_100, warnings as errors; its tests run where there is a GPU
+#   fuzz       the readers of checkpoints, a minute each (needs clang, installed by this stage)
+# Without arguments: release and simulated; all of them where CI=true. Stages that need nvcc say so and are skipped
+# where there is none. JOBS=N sets the parallelism of builds (default: all cores).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+stages=("$@")
+if [ ${#stages[@]} -eq 0 ]; then
+  stages=(release simulated)
+  [ "${CI:-}" = true ] && stages=(release simulated sanitize cuda fuzz)
+fi
+jobs=${JOBS:-$(nproc)}
+for nvcc_folder in /usr/local/cuda/bin; do
+  command -v nvcc >/dev/null || { [ -x "$nvcc_folder/nvcc" ] && PATH=$PATH:$nvcc_folder; } || true
+done
+
+tools/setup.sh
+launcher=()
+command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+
+# build NAME OPTIONS...: configures and builds in build/NAME.
+build() {
+  local name=$1
+  shift
+  printf '\n== %s: build ==\n' "$name"
+  cmake -S . -B "build/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release "${launcher[@]}" "$@" >"build/$name.configure.log" 2>&1 ||
+    { cat "build/$name.configure.log"; return 1; }
+  ninja -C "build/$name" -j "$jobs" | tail -n 3
+}
+check() {
+  printf '\n== %s: tests ==\n' "$1"
+  ctest --test-dir "build/$1" --output-on-failure
+}
+has_nvcc() {
+  command -v nvcc >/dev/null && return
+  printf '\n== %s: skipped, no nvcc: the CUDA tests need it ==\n' "$1"
+  return 1
+}
+
+mkdir -p build
+for stage in "${stages[@]}"; do
+  case "$stage" in
+    release) build release -DTWEEDIE_CUDA=off && check release ;;
+    simulated)
+      if has_nvcc simulated; then build simulated -DTWEEDIE_CUDA=simulated && check simulated; fi ;;
+    sanitize) build sanitize -DTWEEDIE_CUDA=off -DTWEEDIE_SANITIZE=ON && check sanitize ;;
+    cuda)
+      if has_nvcc cuda; then
+        build cuda -DTWEEDIE_CUDA=on
+        if nvidia-smi >/dev/null 2>&1; then check cuda; else echo "no GPU here: compiled and linked, not run"; fi
+      fi ;;
+    fuzz) tools/setup.sh --fuzz && tests/fuzz/run.sh 60 ;;
+    *) echo "tools/test.sh: unknown stage '$stage'; expected release, simulated, sanitize, cuda or fuzz" >&2; exit 2 ;;
+  esac
+done
+printf '\nall stages passed: %s\n' "${stages[*]}"
