@@ -39,9 +39,9 @@ class CudaConvolutions {
   std::unordered_map<ConvolutionProblem, cudnn::ConvolutionPlan, ConvolutionProblem::Hash> plans_;
 };
 
-// y[pixel][c] += bias[c]; C is a multiple of 4. Fusing it into the convolution would save a pass over y,
-// by estimate a hundredth of the time of an fp32 U-Net step, but for accumulating convolutions cuDNN has no
-// such graph.
+// y[pixel][c] += bias[c]; C is a multiple of 4. Fusing it into the convolution would save a pass over y, by
+// estimate a hundredth of the time of an fp32 U-Net step. But a graph that adds both bias and y would have to
+// overwrite an input of its pointwise operation, which cuDNN does not promise to bear; beta = 1 it does.
 __global__ void add_bias_kernel(float* y, const float* bias, std::int64_t pixels, int C) {
   for (std::int64_t pixel = std::int64_t(blockIdx.y) * blockDim.y + threadIdx.y; pixel < pixels;
        pixel += std::int64_t(gridDim.y) * blockDim.y)
