@@ -1,0 +1,72 @@
+// Linear Gaussian inverse problems under the spectrum prior, solved in closed form mode by mode.
+#pragma once
+
+#include <complex>
+#include <vector>
+
+#include "engine/forward_operator.hpp"
+#include "engine/spectrum_prior.hpp"
+
+namespace tweedie::test {
+
+/// Mean and variance E|X - mean|^2 / (H W) of every half-spectrum mode X = fft2(x).
+struct ModeStatistics {
+  std::vector<std::complex<double>> mean;  ///< over sqrt(H W), so that white noise has variance 1
+  std::vector<double> variance;
+};
+
+/// A multiplication of each mode by a real gain: a circular, symmetric blur. Its own adjoint.
+class ModeOperator : public LinearOperator {
+ public:
+  ModeOperator(SpectrumPrior& prior, std::vector<float> gain) : prior_(prior), gain_(std::move(gain)) {}
+  Shape output_shape(const Shape& image) const override { return image; }
+  Tensor forward(const Tensor& x) override { return prior_.filter(x, gain_); }
+  Tensor adjoint(const Tensor& y, const Shape&) override { return prior_.filter(y, gain_); }
+
+ private:
+  SpectrumPrior& prior_;
+  std::vector<float> gain_;
+};
+
+/// y = blur(x0) + sigma n with x0 drawn from the prior, one channel.
+class BlurProblem {
+ public:
+  BlurProblem(Context& context, Shape image, double sigma);
+  /// The truth of the posterior p(x0 | y).
+  ModeStatistics posterior() const;
+  /// What ancestral steps of fixed small variance make of the exact denoiser of that posterior: the recursion
+  /// of mean and variance of each mode, in double, from N(0, 1).
+  ModeStatistics sampler_theory(const Schedule& schedule) const;
+  /// Of the samples in a batch.
+  ModeStatistics statistics(const Tensor& x) const;
+  bool self_mirrored(std::size_t mode) const;
+
+  Context& context;
+  SpectrumPrior prior;  ///< its filter moves between pixels and modes
+  Shape image;
+  double sigma;
+  std::vector<double> power, gain;  ///< S and the blur of every mode
+  ModeOperator blur;
+  Tensor truth, y;
+  std::vector<std::complex<double>> y_modes;
+};
+
+/// The exact denoiser of p(x0 | y): x_0 given x_t and y is Gaussian in every mode.
+class ExactPosterior : public Denoiser {
+ public:
+  ExactPosterior(Context& context, BlurProblem& problem);
+  Prediction predict(const Tensor& x, const NoiseLevel& level) override;
+  Vjp<Prediction> vjp(const Tensor& x, const NoiseLevel& level) override;
+  bool learns_variance() const override { return false; }
+
+ private:
+  Context& context_;
+  BlurProblem& problem_;
+  std::vector<double> variance_;
+  Tensor mean_, means_;  ///< of p(x0 | y), as an image; repeated for a batch
+};
+
+/// Normalised half spectra fft2(x) / sqrt(H W) of each sample, one channel.
+std::vector<std::complex<double>> modes(Context& context, const Tensor& x);
+
+}  // namespace tweedie::test
