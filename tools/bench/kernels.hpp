@@ -10,7 +10,7 @@ namespace tweedie::bench {
 
 struct KernelOptions {
   std::string filter;    ///< only kernels whose name contains this
-  double seconds = 0.2;  ///< spent on each row, the flushing of caches included (three calls at least)
+  double seconds = 0.2;  ///< spent on each row, the flushing of caches included (five calls at least)
 };
 
 /// Times every kernel at the presets' sizes with a cold cache: median and spread, GB/s or GFLOP/s, and the

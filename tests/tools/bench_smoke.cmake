@@ -1,0 +1,40 @@
+# Runs `tweedie-bench` (BENCH=path) for one kernel and reads what it prints.
+#   cmake -DBENCH=bin/tweedie-bench -P bench_smoke.cmake
+execute_process(COMMAND ${BENCH} --device cpu --filter softmax --json
+  RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE errors)
+if(NOT code EQUAL 0)
+  message(FATAL_ERROR "exit code ${code}: ${errors}")
+endif()
+
+function(expect_positive)
+  string(JSON value GET "${text}" ${ARGN})  # fails where the text is not JSON or has no such field
+  if(NOT value GREATER 0)
+    message(FATAL_ERROR "${ARGN} is ${value}, expected a positive number")
+  endif()
+endfunction()
+
+expect_positive(peaks copy gb_per_s)
+string(JSON device GET "${text}" device)
+if(device STREQUAL "")
+  message(FATAL_ERROR "no device name")
+endif()
+string(JSON rows LENGTH "${text}" rows)
+if(rows LESS 2)
+  message(FATAL_ERROR "${rows} rows, expected softmax forward and backward at least")
+endif()
+math(EXPR last "${rows} - 1")
+foreach(row RANGE ${last})
+  string(JSON kernel GET "${text}" rows ${row} kernel)
+  if(NOT kernel MATCHES "softmax")
+    message(FATAL_ERROR "row ${row} is of ${kernel}, which the filter leaves out")
+  endif()
+  foreach(field runs seconds seconds_min seconds_max gb_per_s share_of_peak)
+    expect_positive(rows ${row} ${field})
+  endforeach()
+endforeach()
+
+execute_process(COMMAND ${BENCH} --device cpu --filter no_such_kernel
+  RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE errors)
+if(NOT code EQUAL 2 OR NOT errors MATCHES "no_such_kernel.*group_norm" OR NOT text STREQUAL "")
+  message(FATAL_ERROR "a filter that fits nothing: exit code ${code}, '${text}', '${errors}'")
+endif()

@@ -1,0 +1,333 @@
+#include "tools/bench/kernels.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "kernels/axis_filter.hpp"
+#include "kernels/cases.hpp"
+#include "kernels/concat.hpp"
+#include "kernels/convolution.hpp"
+#include "kernels/elementwise.hpp"
+#include "kernels/fft.hpp"
+#include "kernels/group_norm.hpp"
+#include "kernels/layout.hpp"
+#include "kernels/matmul.hpp"
+#include "kernels/random.hpp"
+#include "kernels/reduce.hpp"
+#include "kernels/resample.hpp"
+#include "kernels/softmax.hpp"
+#include "kernels/timestep_embedding.hpp"
+#include "tools/bench/measure.hpp"
+
+namespace tweedie::bench {
+namespace {
+
+using Source = View<const float>;
+using Spectrum = TensorOf<std::complex<float>>;
+
+std::string text(const Shape& s) { return fmt::format("({}, {}, {}, {})", s.N, s.C, s.H, s.W); }
+std::string text(const Shape& s, int b) { return fmt::format("{} b={}", text(s), b); }
+
+double bytes(std::initializer_list<std::int64_t> floats) {
+  double sum = 0;
+  for (const std::int64_t count : floats) sum += double(count) * sizeof(float);
+  return sum;
+}
+
+/// b as in the case rows, resolved for this device.
+int block(Bench& bench, int b, int channels) { return cases::block(bench.context().device(), b, channels); }
+
+Tensor room(Bench& bench, const Shape& shape, int b = 1) {
+  return Tensor(bench.context().pool, shape, block(bench, b, shape.C));
+}
+
+/// Normal values: what the values are decides what power a GPU draws, and so its clock.
+Tensor values(Bench& bench, const Shape& shape, int b = 1) {
+  Tensor x = room(bench, shape, b);
+  bench.context().normal(x);
+  return x;
+}
+
+bool wants_any(Bench& bench, std::initializer_list<const char*> kernels) {
+  bool any = false;
+  for (const char* kernel : kernels) any = bench.wants(kernel) || any;  // each is asked: that lists it
+  return any;
+}
+
+// ---- maps over elements, sums and random numbers ---------------------------------------------------------
+struct Maps {
+  Tensor y, x, z, v, w;
+  Tensor bias;
+  TensorOf<double> squares;
+};
+
+struct Map {
+  const char* name;
+  int arrays;  ///< read and written, as large as the map
+  void (*call)(Queue& q, Maps& m);
+};
+
+constexpr Map maps[] = {
+    {"fill", 1, [](Queue& q, Maps& m) { fill(q, m.y, 0.5f); }},
+    {"copy", 2, [](Queue& q, Maps& m) { copy(q, m.y, m.x); }},
+    {"axpby", 3, [](Queue& q, Maps& m) { axpby(q, m.y, 0.5f, m.x, 0.25f, m.z); }},
+    {"axpbypcz", 4, [](Queue& q, Maps& m) { axpbypcz(q, m.y, 0.5f, m.x, 0.25f, m.z, 2.f, m.w); }},
+    {"clamp", 2, [](Queue& q, Maps& m) { clamp(q, m.y, m.x, -1, 1); }},
+    {"clamp_backward", 3, [](Queue& q, Maps& m) { clamp_backward(q, m.y, m.z, m.x, -1, 1); }},
+    {"add_bias", 2, [](Queue& q, Maps& m) { add_bias(q, m.y, m.x, m.bias.data()); }},
+    {"silu", 2, [](Queue& q, Maps& m) { silu(q, m.y, m.x); }},
+    {"silu_backward", 3, [](Queue& q, Maps& m) { silu_backward(q, m.y, m.z, m.x); }},
+    {"divide_by_norm", 2, [](Queue& q, Maps& m) { divide_by_norm(q, m.y, m.x, m.squares, -1); }},
+    {"ancestral_learned", 5,
+     [](Queue& q, Maps& m) { ancestral_learned(q, m.y, 0.5f, m.x, 0.25f, m.z, m.v, m.w, -4, -5); }},
+    {"sum_squares", 1, [](Queue& q, Maps& m) { sum_squares(q, m.squares, m.x); }},
+    {"dot", 2, [](Queue& q, Maps& m) { dot(q, m.squares, m.x, m.z); }},
+    {"normal", 1, [](Queue& q, Maps& m) { normal(q, m.y, 1, 0); }},
+    {"uniform", 1, [](Queue& q, Maps& m) { uniform(q, m.y, 1, 0); }},
+};
+
+void bench_maps(Bench& bench) {
+  bool any = false;
+  for (const Map& map : maps) any = bench.wants(map.name) || any;
+  if (!any) return;
+  for (const auto& [shape, b] : cases::maps_unet) {
+    Maps m{room(bench, shape, b),
+           values(bench, shape, b),
+           values(bench, shape, b),
+           values(bench, shape, b),
+           values(bench, shape, b),
+           values(bench, {1, shape.C, 1, 1}),
+           bench.context().per_sample(shape.N)};
+    sum_squares(bench.queue(), m.squares, m.x);
+    for (const Map& map : maps)
+      bench.row(map.name, text(shape, m.x.b()), {bytes({map.arrays * shape.size()})},
+                [&] { map.call(bench.queue(), m); });
+  }
+}
+
+void bench_masks(Bench& bench) {
+  if (!bench.wants("multiply")) return;
+  for (const auto& [shape, mask_shape] : cases::masks_unet) {
+    Tensor y = room(bench, shape), x = values(bench, shape), mask = values(bench, mask_shape);
+    bench.row("multiply", text(shape), {bytes({2 * shape.size(), mask_shape.size()})},
+              [&] { multiply(bench.queue(), y, x, mask); });
+  }
+}
+
+void bench_embeddings(Bench& bench) {
+  if (!bench.wants("timestep_embedding")) return;
+  for (const auto& [N, D] : cases::embeddings_unet) {
+    Tensor y = room(bench, {N, D, 1, 1}), t = values(bench, {N, 1, 1, 1});
+    bench.row("timestep_embedding", text(y.shape()), {bytes({N, N * D})},
+              [&] { timestep_embedding(bench.queue(), y, t); });
+  }
+}
+
+// ---- what a U-Net consists of ----------------------------------------------------------------------------
+void bench_group_norm(Bench& bench) {
+  if (!wants_any(bench, {"group_norm", "group_norm_backward"})) return;
+  Queue& q = bench.queue();
+  for (const cases::GroupNormCase& row : cases::group_norms_unet) {
+    const Shape& shape = row.shape;
+    Tensor y = room(bench, shape, row.b), x = values(bench, shape, row.b), dy = values(bench, shape, row.b);
+    Tensor stats = room(bench, {shape.N, row.groups, 1, 2}), gamma = values(bench, {1, shape.C, 1, 1}),
+           beta = values(bench, {1, shape.C, 1, 1}),
+           scale_shift = values(bench, {shape.N, 2 * shape.C, 1, 1});
+    GroupNormParameters p;
+    p.gamma = gamma.data();
+    p.beta = beta.data();
+    if (row.modulated) p.scale_shift = scale_shift.data();
+    p.groups = row.groups;
+    p.silu = row.silu;
+    const std::string name =
+        text(shape, x.b()) + (row.modulated ? " modulated" : "") + (row.silu ? " silu" : "");
+    group_norm(q, y, stats, x, p);  // the statistics that backward reads
+    bench.row("group_norm", name, {bytes({2 * shape.size()})}, [&] { group_norm(q, y, stats, x, p); });
+    bench.row("group_norm_backward", name, {bytes({3 * shape.size()})},
+              [&] { group_norm_backward(q, y, dy, x, stats, p); });
+  }
+}
+
+void bench_softmax(Bench& bench) {
+  if (!wants_any(bench, {"softmax", "softmax_backward"})) return;
+  Queue& q = bench.queue();
+  for (const Shape& shape : cases::softmaxes_unet) {
+    Tensor x = values(bench, shape), y = room(bench, shape), dx = room(bench, shape);
+    bench.row("softmax", text(shape), {bytes({2 * shape.size()})}, [&] { softmax(q, y, x); });
+    softmax(q, y, x);
+    bench.row("softmax_backward", text(shape), {bytes({3 * shape.size()})},
+              [&] { softmax_backward(q, dx, x, y); });
+  }
+}
+
+void bench_resample(Bench& bench) {
+  struct Direction {
+    const char* name;
+    bool grows;
+    void (*call)(Queue& q, View<float> y, Source x);
+  };
+  constexpr Direction directions[] = {
+      {"upsample_nearest2", true, upsample_nearest2},
+      {"upsample_nearest2_backward", false, upsample_nearest2_backward},
+      {"average_pool2", false, average_pool2},
+      {"average_pool2_backward", true, average_pool2_backward},
+  };
+  for (const Direction& direction : directions) {
+    if (!bench.wants(direction.name)) continue;
+    for (const auto& [s, b] : cases::resamples_unet) {
+      Tensor small = values(bench, s, b), large = values(bench, {s.N, s.C, 2 * s.H, 2 * s.W}, b);
+      Tensor &y = direction.grows ? large : small, &x = direction.grows ? small : large;
+      bench.row(direction.name, text(x.shape(), x.b()), {bytes({5 * s.size()})},
+                [&] { direction.call(bench.queue(), y, x); });
+    }
+  }
+}
+
+void bench_concat(Bench& bench) {
+  if (!wants_any(bench, {"concat_channels", "split_channels"})) return;
+  for (const auto& [N, C_a, C_b, H, W, blocks] : cases::concats_unet) {
+    Tensor a = values(bench, {N, C_a, H, W}, blocks), b = values(bench, {N, C_b, H, W}, blocks),
+           y = values(bench, {N, C_a + C_b, H, W}, blocks);
+    const std::string name = fmt::format("{} of {} + {}", text(y.shape(), y.b()), C_a, C_b);
+    const Work work{bytes({2 * y.shape().size()})};
+    bench.row("concat_channels", name, work, [&] { concat_channels(bench.queue(), y, a, b); });
+    bench.row("split_channels", name, work, [&] { split_channels(bench.queue(), a, b, y); });
+  }
+}
+
+void bench_layout(Bench& bench) {
+  if (!bench.wants("convert_layout")) return;
+  for (const cases::LayoutCase& row : cases::layouts_unet) {
+    Tensor x = values(bench, {row.N, row.C_from, row.H, row.W}, row.b_from),
+           y = room(bench, {row.N, row.C_to, row.H, row.W}, row.b_to);
+    const std::int64_t read = std::min(x.shape().size(), y.shape().size());
+    bench.row("convert_layout", fmt::format("{} to C={} b={}", text(x.shape(), x.b()), row.C_to, y.b()),
+              {bytes({read, y.shape().size()})}, [&] { convert_layout(bench.queue(), y, x); });
+  }
+}
+
+void bench_convolution(Bench& bench) {
+  if (!wants_any(bench, {"convolution", "convolution_backward_data"})) return;
+  Queue& q = bench.queue();
+  Context& context = bench.context();
+  for (const auto& [N, H, W, g] : cases::convolutions_unet) {
+    const Shape shape{N, g.in, H, W}, to{N, g.out, g.output(H), g.output(W)};
+    Tensor x = values(bench, shape, cases::backend_block), y = values(bench, to, cases::backend_block);
+    Tensor packed = context.planar({1, 1, 1, int(convolution_packed_size(q, g))});
+    Tensor bias = values(bench, {1, g.out, 1, 1});
+    const std::vector<float> weights = context.download(context.normal({g.out, g.in, g.kernel, g.kernel}));
+    convolution_pack(q, packed, weights.data(), g);
+    const std::string name = fmt::format("{} to {}, {}x{}", text(shape), g.out, g.kernel, g.kernel);
+    const Work work{bytes({shape.size(), to.size(), std::int64_t(weights.size())}),
+                    2.0 * double(to.size()) * g.in * g.kernel * g.kernel};
+    bench.row(
+        "convolution", name, work, [&] { convolution(q, y, x, packed, bias.data(), g); },
+        [&] { return convolution_implementation(q, g, shape, false); });
+    bench.row(
+        "convolution_backward_data", name, work, [&] { convolution_backward_data(q, x, y, packed, g); },
+        [&] { return convolution_implementation(q, g, shape, true); });
+  }
+}
+
+void bench_matmul(Bench& bench) {
+  if (!bench.wants("matmul")) return;
+  for (const auto& [batch, m, n, k, a_transposed, b_transposed] : cases::matmuls_unet) {
+    Tensor a = values(bench, {batch, 1, a_transposed ? k : m, a_transposed ? m : k}),
+           b = values(bench, {batch, 1, b_transposed ? n : k, b_transposed ? k : n}),
+           c = room(bench, {batch, 1, m, n});
+    const auto matrices = [](auto* data, const Shape& s, bool transposed) {
+      return Matrices<std::remove_pointer_t<decltype(data)>>{data, s.H, s.W, s.W, s.sample(), transposed};
+    };
+    const auto left = matrices(std::as_const(a).data(), a.shape(), a_transposed);
+    const auto right = matrices(std::as_const(b).data(), b.shape(), b_transposed);
+    const auto result = matrices(c.data(), c.shape(), false);
+    bench.row("matmul",
+              fmt::format("{} x ({}, {}){} ({}, {}){}", batch, a.shape().H, a.shape().W,
+                          a_transposed ? "^T" : "", b.shape().H, b.shape().W, b_transposed ? "^T" : ""),
+              {bytes({a.shape().size(), b.shape().size(), c.shape().size()}), 2.0 * batch * m * n * k},
+              [&, count = batch] { matmul(bench.queue(), result, left, right, count); });
+  }
+}
+
+// ---- what operators consist of ---------------------------------------------------------------------------
+/// `taps` entries a row around the place the row corresponds to.
+SparseRows filter_rows(int rows, int columns, int taps) {
+  SparseRows m{rows, columns, {0}, {}, {}};
+  for (int row = 0; row < rows; ++row) {
+    const int first = row * columns / rows - taps / 2;
+    for (int tap = 0; tap < taps; ++tap) {
+      m.index.push_back(std::clamp(first + tap, 0, columns - 1));
+      m.weight.push_back(1.f / float(taps));
+    }
+    m.start.push_back(int(m.index.size()));
+  }
+  return m;
+}
+
+template <class T>
+TensorOf<T> upload(Bench& bench, const std::vector<T>& host) {
+  TensorOf<T> x(bench.context().pool, {1, 1, 1, int(host.size())});
+  copy_from_host(bench.queue(), x.data(), host.data(), host.size() * sizeof(T));
+  return x;
+}
+
+void bench_axis_filter(Bench& bench) {
+  if (!bench.wants("axis_filter")) return;
+  for (const auto& [shape, out, taps, axis] : cases::axis_filters_unet) {
+    const bool along_rows = axis == Axis::rows;
+    Shape to = shape;
+    (along_rows ? to.H : to.W) = out;
+    const SparseRows m = filter_rows(out, along_rows ? shape.H : shape.W, taps);
+    const TensorOf<int> start = upload(bench, m.start), index = upload(bench, m.index);
+    const TensorOf<float> weight = upload(bench, m.weight);
+    const SparseRowsView view{m.rows, m.columns, start.data(), index.data(), weight.data()};
+    Tensor x = values(bench, shape), y = room(bench, to);
+    bench.row("axis_filter",
+              fmt::format("{} to {} {}, {} taps", text(shape), out, along_rows ? "rows" : "columns", taps),
+              {bytes({shape.size(), to.size()}), 2.0 * double(to.size()) * taps},
+              [&, along = axis] { axis_filter(bench.queue(), y, x, view, along); });
+  }
+}
+
+void bench_fft(Bench& bench) {
+  if (!wants_any(bench, {"fft2", "ifft2", "fft2_real", "ifft2_real"})) return;
+  Queue& q = bench.queue();
+  for (const Shape& shape : cases::ffts_unet) {
+    const Shape half{shape.N, shape.C, shape.H, shape.W / 2 + 1};
+    Tensor image = values(bench, shape);
+    Spectrum x = bench.context().spectrum(shape), y = bench.context().spectrum(shape),
+             spectrum = bench.context().spectrum(half);
+    bench.context().normal(
+        View<float>(reinterpret_cast<float*>(x.data()), {shape.N, shape.C, shape.H, 2 * shape.W}));
+    const Work complex{bytes({4 * shape.size()})}, real{bytes({shape.size(), 2 * half.size()})};
+    bench.row("fft2", text(shape), complex, [&] { fft2(q, y, x); });
+    bench.row("ifft2", text(shape), complex, [&] { ifft2(q, y, x); });
+    bench.row("fft2_real", text(shape), real, [&] { fft2_real(q, spectrum, image); });
+    fft2_real(q, spectrum, image);  // the inverse asks for the spectrum of a real image
+    bench.row("ifft2_real", text(shape), real, [&] { ifft2_real(q, image, spectrum); });
+  }
+}
+
+}  // namespace
+
+Json bench_kernels(Context& context, const KernelOptions& options) {
+  Bench bench(context, options);
+  bench_maps(bench);
+  bench_masks(bench);
+  bench_group_norm(bench);
+  bench_softmax(bench);
+  bench_resample(bench);
+  bench_concat(bench);
+  bench_layout(bench);
+  bench_convolution(bench);
+  bench_matmul(bench);
+  bench_axis_filter(bench);
+  bench_fft(bench);
+  bench_embeddings(bench);
+  return bench.report();
+}
+
+}  // namespace tweedie::bench
