@@ -1,0 +1,125 @@
+// tweedie-sample: images from the prior alone, as a grid.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "tools/device_option.hpp"
+#include "tools/files.hpp"
+#include "tools/image.hpp"
+#include "tools/prior.hpp"
+#include "tools/progress.hpp"
+#include "tools/report.hpp"
+#include "tools/run_main.hpp"
+
+namespace tweedie {
+namespace {
+
+struct Options {
+  std::string weights, output, device = "auto", sampler = "ddpm";
+  std::vector<int> labels;
+  int count = 4, height = 0, width = 0, steps = 0, channels = 3;
+  double eta = 0;
+  std::uint64_t seed = 0;
+  bool quiet = false, no_clip = false;
+  std::vector<std::string> command;
+};
+
+Shape image_shape(const Options& o, const Prior& prior) {
+  const int side = prior.network ? prior.network->unet->config().image_size : 256;
+  const Shape s{1, prior.channels() ? prior.channels() : o.channels, o.height ? o.height : side,
+                o.width ? o.width : side};
+  require(s.H % prior.stride() == 0 && s.W % prior.stride() == 0, "an image of ", s.W, "x", s.H,
+          " pixels: this network needs sides that are multiples of ", prior.stride());
+  require(s.C == 1 || s.C == 3, "the network makes images of ", s.C,
+          " channels; only 1 or 3 can be written as PNG");
+  return s;
+}
+
+Image sample_one(Context& context, const Options& o, const Prior& prior, const Schedule& schedule,
+                 Shape shape, int index) {
+  context.start_stream(std::uint64_t(index));
+  if (prior.network && !o.labels.empty())
+    prior.network->unet->set_labels({o.labels[std::size_t(index) % o.labels.size()]});
+  const SamplerOptions options{o.sampler == "ddim" ? Method::ddim : Method::ddpm, prior.variance(), o.eta,
+                               !o.no_clip};
+  Progress progress(fmt::format("image {}/{}", index + 1, o.count), schedule.steps(),
+                    o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic);
+  ContextNoise noise(context);
+  const Tensor x = sample(context, prior.denoiser(), schedule, options, context.normal(shape), nullptr, noise,
+                          [&](const Step& step, const Tensor&) {
+                            progress.update(step.executed + 1);
+                            return true;
+                          });
+  return clipped({shape.C, shape.H, shape.W, context.download(x)});
+}
+
+int run(const Options& o) {
+  Context context(choose_device(o.device), o.seed);
+  const Prior prior = load_prior(context, o.weights);
+  const Schedule schedule = prior.schedule(o.steps);
+  const Shape shape = image_shape(o, prior);
+  const bool conditional = prior.network && prior.network->unet->config().num_classes;
+  require(conditional || o.labels.empty(), "--label: this prior is not class-conditional");
+  require(!conditional || !o.labels.empty(),
+          "this network is class-conditional: give the classes with --label");
+  if (conditional)
+    prior.network->unet->set_labels(o.labels);  // refuses unknown ones before anything is written
+  ensure_output_directory(o.output);
+  const auto path = [&](const std::string& name) {
+    return (std::filesystem::path(o.output) / name).string();
+  };
+  std::vector<Image> images;
+  for (int i = 0; i < o.count; ++i) {
+    images.push_back(sample_one(context, o, prior, schedule, shape, i));
+    write_png(path(fmt::format("image_{}.png", i + 1)), images.back());
+  }
+  const int columns = int(std::ceil(std::sqrt(double(o.count))));
+  write_png(path("grid.png"), contact_sheet(images, columns));
+  Json report = start_report({"tweedie-sample", o.command, device_description(context.device()), o.seed});
+  report["prior"] = prior.description;
+  report["sampler"] = {
+      {"name", o.sampler}, {"steps", schedule.steps()}, {"eta", o.eta}, {"clip_denoised", !o.no_clip}};
+  report["image"] = {{"count", o.count}, {"height", shape.H}, {"width", shape.W}, {"channels", shape.C}};
+  if (!o.labels.empty()) report["labels"] = o.labels;
+  report["peak_device_bytes"] = context.queue.meter().peak;
+  write_report(path("report.json"), report);
+  fmt::print("wrote {} and {} images\n", path("grid.png"), o.count);
+  return 0;
+}
+
+}  // namespace
+}  // namespace tweedie
+
+int main(int argc, char** argv) {
+  using namespace tweedie;
+  return run_main("tweedie-sample", argc, argv, [](CLI::App& app, int count, char** words) {
+    Options o;
+    o.command.assign(words, words + count);
+    app.description(
+        "Draws images from a prior: a trained network, or the analytic spectrum prior without --weights.");
+    app.footer("Written: image_1.png, image_2.png, ..., grid.png, report.json.");
+    app.add_option("--weights", o.weights, "Weight file of a network (see tweedie-convert)");
+    app.add_option("--count", o.count, "Images to draw")->capture_default_str()->check(CLI::Range(1, 10000));
+    app.add_option("--label", o.labels, "Classes, repeated over the images, for class-conditional networks");
+    app.add_option("--height", o.height, "Rows (0: the network's image size, or 256)")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--width", o.width, "Columns (0: likewise)")->check(CLI::NonNegativeNumber);
+    app.add_option("--sampler", o.sampler, "ddpm (ancestral) or ddim")
+        ->check(CLI::IsMember({"ddpm", "ddim"}))
+        ->capture_default_str();
+    app.add_option("--eta", o.eta, "ddim: 0 is deterministic, 1 as noisy as ddpm")
+        ->check(CLI::Range(0.0, 1.0));
+    app.add_option("--steps", o.steps, "Sampling steps (0: all the prior was made with)")
+        ->capture_default_str()
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--seed", o.seed, "Seed")->capture_default_str();
+    add_device_option(app, o.device);
+    app.add_option("-o,--output", o.output, "Folder for the results (made if missing)")->required();
+    app.add_flag("--no-clip", o.no_clip,
+                 "Do not clip the estimate of the image to [-1, 1] inside the sampler");
+    app.add_flag("--quiet", o.quiet, "No progress");
+    app.parse(count, words);
+    return run(o);
+  });
+}
