@@ -144,6 +144,9 @@ Tensor UNet::run(const Tensor& x, std::span<const float> timesteps, bool save) {
           " pixels; both sides must be multiples of ", stride());
   require(int(timesteps.size()) == s.N, "U-Net: ", timesteps.size(), " timesteps for ", s.N, " samples");
   image_ = s;
+  // A pullback that was never called is void from here on; its tape goes back to the pool.
+  head_x_ = head_stats_ = {};
+  for (Saved& saved : tape_) saved.emplace<std::monostate>();
   skips_.clear();
   const Tensor embedding = embed(timesteps);
   Tensor h = context_.features({s.N, padded_channels(s.C), s.H, s.W});
