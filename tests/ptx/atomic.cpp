@@ -9,11 +9,17 @@
 namespace tweedie::ptx {
 namespace {
 
+std::unique_lock<std::mutex> alone(const Warp& w, const Instruction& i) {
+  if (i.space == Space::shared || !w.block->atomics) return {};
+  return std::unique_lock(*w.block->atomics);
+}
+
 template <class T>
 void atomic(Warp& w, const Instruction& i, Mask m) {
   Places places;
   locate(places, w, i, i.a, i.space, sizeof(T), m, Access::atomic);
   const auto b = source<T>(w, i.b), c = i.c ? source<T>(w, i.c) : b;
+  const auto lock = alone(w, i);
   each_lane(m, [&](unsigned l) {
     T before;
     std::memcpy(&before, places[l], sizeof before);
@@ -29,6 +35,7 @@ void atomic_half_add(Warp& w, const Instruction& i, Mask m) {
   Places places;
   locate(places, w, i, i.a, i.space, sizeof(T), m, Access::atomic);
   const auto b = source<T>(w, i.b);
+  const auto lock = alone(w, i);
   each_lane(m, [&](unsigned l) {
     T before;
     std::memcpy(&before, places[l], sizeof before);

@@ -38,8 +38,10 @@ Standing standing_of(const Warp& w, Mask lanes) {
 }  // namespace
 
 Executor::Executor(const Function& function, Dim3 grid, Dim3 block, std::size_t dynamic_shared_bytes,
-                   const char* parameters, const RangeSet& memory, const Options& options)
-    : function_(function), options_(options), size_(block), random_(options.seed) {
+                   const char* parameters, const RangeSet& memory, const Options& options,
+                   std::mutex* atomics)
+    : function_(function), options_(options), size_(block) {
+  block_.atomics = atomics;
   block_.function = &function;
   block_.memory = &memory;
   block_.parameters = parameters;
@@ -51,8 +53,6 @@ Executor::Executor(const Function& function, Dim3 grid, Dim3 block, std::size_t 
   block_.shadow.resize(block_.shared.size(), function.shared_granule);
   block_.last_range.resize(function.code.size());
   order_.resize(block_.warps.size());
-  std::iota(order_.begin(), order_.end(), 0u);
-  if (options.order == WarpOrder::reverse) std::reverse(order_.begin(), order_.end());
   prepare_registers();
   for (Warp& w : block_.warps)
     for (unsigned lane = 0; lane < warp_size; ++lane)
@@ -107,6 +107,11 @@ void Executor::begin_block(Dim3 index) {
   block_.shadow.begin_block();
   std::fill(block_.shared.begin(), block_.shared.end(), char(poison));
   block_instructions_ = 0;
+  // Of the block, not of the worker that happens to run it: a seed gives the same schedule each time.
+  const auto linear = index.x + block_.grid.x * (index.y + block_.grid.y * index.z);
+  random_.seed(options_.seed * 2654435761u + linear);
+  std::iota(order_.begin(), order_.end(), 0u);
+  if (options_.order == WarpOrder::reverse) std::reverse(order_.begin(), order_.end());
   const unsigned threads = count(size_);
   for (Warp& w : block_.warps) {
     const unsigned lanes = std::min(warp_size, threads - w.id * warp_size);

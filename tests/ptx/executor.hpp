@@ -1,17 +1,19 @@
 // Runs blocks: which lanes execute which instruction next, and who waits for whom.
 #pragma once
 
+#include <mutex>
 #include <random>
 
 #include "tests/ptx/warp.hpp"
 
 namespace tweedie::ptx {
 
-/// Runs the blocks of one launch, one after the other, on the calling thread.
+/// Runs blocks of one launch, one after the other, on the calling thread. `atomics` is held during atomic
+/// accesses to global memory where other threads run blocks of the launch too; else null.
 class Executor {
  public:
   Executor(const Function& function, Dim3 grid, Dim3 block, std::size_t dynamic_shared_bytes,
-           const char* parameters, const RangeSet& memory, const Options& options);
+           const char* parameters, const RangeSet& memory, const Options& options, std::mutex* atomics);
 
   /// Errors: Fault.
   void run_block(Dim3 index);
@@ -42,7 +44,7 @@ class Executor {
   Block block_;
   std::vector<char> register_memory_, local_memory_;
   std::vector<unsigned> order_;
-  std::mt19937 random_;
+  std::minstd_rand random_;
   std::uint64_t block_instructions_ = 0;
   Statistics statistics_;
 };

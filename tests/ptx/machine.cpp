@@ -1,6 +1,12 @@
 #include "tests/ptx/machine.hpp"
 
+#include <omp.h>
+
+#include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <exception>
+#include <mutex>
 
 #include "tests/ptx/executor.hpp"
 #include "tests/ptx/parser.hpp"
@@ -77,6 +83,44 @@ const Function& find(const Program& program, const std::string& kernel) {
   return *found->second;
 }
 
+// A launch of fewer threads than this for each worker is over before another worker has started.
+constexpr std::uint64_t threads_worth_a_worker = 2048;
+
+/// Hands the blocks of a grid, in order, to whoever runs one next. After a fault no further block is started,
+/// and of several faults that of the first block counts.
+class BlockQueue {
+ public:
+  explicit BlockQueue(Dim3 grid) : grid_(grid), size_(std::uint64_t(grid.x) * grid.y * grid.z) {}
+  std::uint64_t size() const { return size_; }
+
+  void run(Executor& executor) {
+    for (;;) {
+      const std::uint64_t b = next_.fetch_add(1);
+      if (b >= size_) return;
+      try {
+        executor.run_block(
+            {unsigned(b % grid_.x), unsigned(b / grid_.x % grid_.y), unsigned(b / grid_.x / grid_.y)});
+      } catch (...) {
+        next_ = size_;
+        const std::lock_guard lock(mutex_);
+        if (b < faulty_) faulty_ = b, fault_ = std::current_exception();
+      }
+    }
+  }
+
+  void rethrow() const {
+    if (fault_) std::rethrow_exception(fault_);
+  }
+
+ private:
+  const Dim3 grid_;
+  const std::uint64_t size_;
+  std::atomic<std::uint64_t> next_{0};
+  std::mutex mutex_;
+  std::uint64_t faulty_ = ~std::uint64_t(0);
+  std::exception_ptr fault_;
+};
+
 }  // namespace
 
 Statistics Module::launch(const std::string& kernel, Dim3 grid, Dim3 block, std::size_t dynamic_shared_bytes,
@@ -90,11 +134,24 @@ Statistics Module::launch(const std::string& kernel, Dim3 grid, Dim3 block, std:
   for (std::size_t k = 0; k < function.parameters.size(); ++k)
     std::memcpy(parameters.data() + function.parameters[k].offset, arguments[k],
                 function.parameters[k].bytes);
-  Executor executor(function, grid, block, dynamic_shared_bytes, parameters.data(), memory, options);
-  for (unsigned z = 0; z < grid.z; ++z)
-    for (unsigned y = 0; y < grid.y; ++y)
-      for (unsigned x = 0; x < grid.x; ++x) executor.run_block({x, y, z});
-  return executor.statistics();
+  BlockQueue queue(grid);
+  const std::uint64_t most = std::max<std::uint64_t>(1, queue.size() * threads / threads_worth_a_worker);
+  const int workers = int(std::min<std::uint64_t>(most, std::uint64_t(omp_get_max_threads())));
+  std::mutex atomics;
+  Statistics total;
+#pragma omp parallel num_threads(workers) if (workers > 1)
+  {
+    Executor executor(function, grid, block, dynamic_shared_bytes, parameters.data(), memory, options,
+                      workers > 1 ? &atomics : nullptr);
+    queue.run(executor);
+#pragma omp critical
+    {
+      total.thread_instructions += executor.statistics().thread_instructions;
+      total.warp_instructions += executor.statistics().warp_instructions;
+    }
+  }
+  queue.rethrow();
+  return total;
 }
 
 bool Module::has_kernel(const std::string& kernel) const { return program_->kernels.count(kernel) != 0; }

@@ -1,10 +1,14 @@
 // A machine that runs PTX, the virtual assembly nvcc emits, on the CPU, and checks what it runs.
 //
-// One block at a time, each lane of a warp has its own program counter, so divergence, barriers and warp
-// operations behave as the PTX ISA describes them. Whatever the ISA leaves undefined and a GPU would silently
+// Each lane of a warp has its own program counter, so divergence, barriers and warp operations behave as the
+// PTX ISA describes them. Whatever the ISA leaves undefined and a GPU would silently
 // get wrong is a Fault here: an access outside the given memory, a race on shared memory, a barrier that not
 // every thread reaches. The order in which warps run is chosen by the caller; correct kernels give the same
 // bits in every order.
+//
+// Not here: wmma, mma and the other matrix instructions, textures, mbarrier and TMA, barriers of a part of a
+// block, indirect calls, recursion, printf. Not checked: races on global memory. And no proof of speed, of
+// the order in which a GPU makes writes visible, or of what ptxas makes of the PTX.
 //
 // Source: NVIDIA, "Parallel Thread Execution ISA", version 9.0.
 #pragma once
@@ -110,8 +114,9 @@ class Module {
   Module(Module&&) noexcept;
   Module& operator=(Module&&) noexcept;
 
-  /// Runs a kernel over the whole grid, blocks in order. `arguments[i]` points at the value of parameter i;
-  /// `memory` is all that global accesses may touch. Errors: Fault.
+  /// Runs a kernel over the whole grid: blocks are started in order, in a large grid as many at a time as
+  /// OpenMP has threads. `arguments[i]` points at the value of parameter i; `memory` is all that global
+  /// accesses may touch. Errors: Fault.
   Statistics launch(const std::string& kernel, Dim3 grid, Dim3 block, std::size_t dynamic_shared_bytes,
                     void* const* arguments, const RangeSet& memory, const Options& options = {}) const;
 

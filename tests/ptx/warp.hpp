@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -38,6 +39,7 @@ struct Block {
   std::vector<char> shared;
   SharedShadow shadow;
   bool check_shared = true;
+  std::mutex* atomics = nullptr;  ///< held by atomic accesses to global memory; null when alone
   std::vector<Range> last_range;  ///< for each instruction, the memory it touched last
 };
 
