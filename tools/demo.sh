@@ -7,7 +7,9 @@ out=${1:-out}
 
 tools/setup.sh
 mkdir -p build
-cmake -S . -B build/demo -G Ninja -DCMAKE_BUILD_TYPE=Release >build/demo.configure.log 2>&1 ||
+cuda=off # compiling the CUDA code takes minutes; without a GPU it would not be used
+nvidia-smi >/dev/null 2>&1 && cuda=auto
+cmake -S . -B build/demo -G Ninja -DCMAKE_BUILD_TYPE=Release -DTWEEDIE_CUDA=$cuda >build/demo.configure.log 2>&1 ||
   { cat build/demo.configure.log; exit 1; }
 ninja -C build/demo -j "${JOBS:-$(nproc)}" tweedie-restore | tail -n 1
 

@@ -50,7 +50,7 @@ for stage in "${stages[@]}"; do
     release) build release -DTWEEDIE_CUDA=off && check release ;;
     simulated)
       if has_nvcc simulated; then build simulated -DTWEEDIE_CUDA=simulated && check simulated; fi ;;
-    sanitize) build sanitize -DTWEEDIE_CUDA=off -DTWEEDIE_SANITIZE=ON && check sanitize ;;
+    sanitize) build sanitize -DTWEEDIE_CUDA=off -DTWEEDIE_SANITIZE=ON "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -g1" && check sanitize ;;
     cuda)
       if has_nvcc cuda; then
         build cuda -DTWEEDIE_CUDA=on
