@@ -26,8 +26,8 @@ std::vector<TensorEntry> choose_tensors(const Checkpoint& checkpoint, std::vecto
       kept.push_back(tensor);
   }
   if (!counters.empty())
-    notices.push_back(message(counters.size(), " tensors left out, being no floating-point weights: ",
-                              counters[0], counters.size() > 1 ? ", ..." : ""));
+    notices.push_back(message("left out, being no floating-point weights: ", counters[0],
+                              counters.size() > 1 ? message(", ... (", counters.size(), " in all)") : ""));
   return kept;
 }
 

@@ -129,7 +129,9 @@ void ZipArchive::read(std::span<std::byte> out, const std::string& entry, std::u
   const auto fail = [&] {
     const bool checksum = zip_error_code_zip(zip_file_get_error(file.get())) == ZIP_ER_CRC;
     throw Error(where +
-                (checksum ? " does not match its checksum: damaged file" : " is truncated or damaged"));
+                (checksum
+                     ? " does not match its checksum: damaged, or saved without (set_crc32_options(False))"
+                     : " is truncated or damaged"));
   };
   if (offset > 0 && zip_fseek(file.get(), static_cast<zip_int64_t>(offset), SEEK_SET) != 0) fail();
   for (std::size_t done = 0; done < out.size();) {

@@ -26,13 +26,16 @@ ConvertOptions fixture(const std::string& name, const TemporaryFolder& folder) {
   return options;
 }
 
+// A path as one word of a shell command.
+std::string word(const std::string& path) { return "'" + path + "'"; }
+
 struct Run {
   int status;
   std::string output;  ///< stdout and stderr together
 };
 
 Run run(const std::string& arguments) {
-  FILE* pipe = ::popen((std::string(TWEEDIE_CONVERT) + " " + arguments + " 2>&1").c_str(), "r");
+  FILE* pipe = ::popen((word(TWEEDIE_CONVERT) + " " + arguments + " 2>&1").c_str(), "r");
   REQUIRE(pipe != nullptr);
   std::string output;
   for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) output += static_cast<char>(c);
@@ -183,18 +186,18 @@ TEST_CASE("counters beside the weights are left out with a notice; other network
 TEST_CASE("the program: one line for each mistake, exit code 2, nothing written") {
   const TemporaryFolder folder;
   const ConvertOptions options = fixture("unet_small", folder);
-  const std::string files = options.checkpoint + " " + options.output;
+  const std::string files = word(options.checkpoint) + " " + word(options.output);
   const std::pair<std::string, const char*> mistakes[] = {
       {"", "CHECKPOINT is required"},
       {files, "do not determine: image_size"},
       {files + " --preset nosuch", "unknown preset nosuch"},
       {files + " --preset ffhq256 --config x", "excludes"},
-      {files + " --config " + folder.path("none.yaml"), "cannot read this configuration file"},
+      {files + " --config " + word(folder.path("none.yaml")), "cannot read this configuration file"},
       {files + " --dtype f8", "--dtype"},
       {files + " --compress 12", "--compress"},
-      {folder.path("none.pt") + " " + options.output, "No such file"},
-      {data + " " + options.output, "not a regular file"},
-      {options.config_file + " " + options.output, "not a checkpoint"},
+      {word(folder.path("none.pt")) + " " + word(options.output), "No such file"},
+      {word(data) + " " + word(options.output), "not a regular file"},
+      {word(options.config_file) + " " + word(options.output), "not a checkpoint"},
   };
   for (const auto& [arguments, text] : mistakes) {
     const Run result = run(arguments);
@@ -212,7 +215,7 @@ TEST_CASE("the program: a summary as text and as JSON") {
   const TemporaryFolder folder;
   const ConvertOptions options = fixture("unet_classcond", folder);
   const std::string arguments =
-      options.checkpoint + " " + options.output + " --config " + options.config_file;
+      word(options.checkpoint) + " " + word(options.output) + " --config " + word(options.config_file);
   const Run text = run(arguments);
   CHECK(text.status == 0);
   CHECK(text.output.find("275 tensors, 1,190,785 parameters") != std::string::npos);

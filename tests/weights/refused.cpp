@@ -143,7 +143,9 @@ TEST_CASE("pickles that lie are refused before memory is taken") {
   check_says(error_of_pickle(Pickle().op(0x8b).little(0xFFFFFFFF, 4).stop()), "larger than any index");
   check_says(error_of_pickle(Pickle().op('h').op(7).stop()), "never stored");
   check_says(error_of_pickle(Pickle().op('t').stop()), "a mark is missing");
-  check_says(error_of_pickle(Pickle().op('(').op(0x85).stop()), "a value is missing");
+  check_says(error_of_pickle(Pickle().op(0x85).stop()), "a value is missing");
+  check_says(error_of_pickle(Pickle().integer(1).op('(').op(0x85).stop()),
+             "a value is missing");  // below the mark
   check_says(error_of_pickle(Pickle().op('}').text("a").op('(').text("b").op('u').stop()),
              "cannot hold them");
   check_says(error_of_pickle(Pickle().op('}').op('(').text("b").op('u').stop()), "a key without a value");
