@@ -23,6 +23,7 @@ done
 
 tools/setup.sh
 launcher=()
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 # a cache serves clones in other folders, too
 command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 
 # build NAME OPTIONS...: configures and builds in build/NAME.
@@ -32,7 +33,9 @@ build() {
   printf '\n== %s: build ==\n' "$name"
   cmake -S . -B "build/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release "${launcher[@]}" "$@" >"build/$name.configure.log" 2>&1 ||
     { cat "build/$name.configure.log"; return 1; }
-  ninja -C "build/$name" -j "$jobs" | tail -n 3
+  ninja -C "build/$name" -j "$jobs" >"build/$name.build.log" 2>&1 ||
+    { grep -A 20 -m 3 -E "FAILED|error:" "build/$name.build.log"; return 1; }
+  tail -n 1 "build/$name.build.log"
 }
 check() {
   printf '\n== %s: tests ==\n' "$1"
@@ -47,16 +50,25 @@ has_nvcc() {
 mkdir -p build
 for stage in "${stages[@]}"; do
   case "$stage" in
-    release) build release -DTWEEDIE_CUDA=off && check release ;;
+    release)
+      build release -DTWEEDIE_CUDA=off
+      check release ;;
     simulated)
-      if has_nvcc simulated; then build simulated -DTWEEDIE_CUDA=simulated && check simulated; fi ;;
-    sanitize) build sanitize -DTWEEDIE_CUDA=off -DTWEEDIE_SANITIZE=ON "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -g1" && check sanitize ;;
+      if has_nvcc simulated; then
+        build simulated -DTWEEDIE_CUDA=simulated
+        check simulated
+      fi ;;
+    sanitize)
+      build sanitize -DTWEEDIE_CUDA=off -DTWEEDIE_SANITIZE=ON "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -g1"
+      check sanitize ;;
     cuda)
       if has_nvcc cuda; then
         build cuda -DTWEEDIE_CUDA=on
         if nvidia-smi >/dev/null 2>&1; then check cuda; else echo "no GPU here: compiled and linked, not run"; fi
       fi ;;
-    fuzz) tools/setup.sh --fuzz && tests/fuzz/run.sh 60 ;;
+    fuzz)
+      tools/setup.sh --fuzz
+      tests/fuzz/run.sh 60 build/fuzz ;;
     *) echo "tools/test.sh: unknown stage '$stage'; expected release, simulated, sanitize, cuda or fuzz" >&2; exit 2 ;;
   esac
 done
