@@ -28,7 +28,7 @@ class NoiseSource {
   virtual ~NoiseSource() = default;
   /// Standard normals for the ancestral step `executed` (0 is the first one executed).
   virtual void ancestral(View<float> out, int executed) = 0;
-  /// Standard normals in the measurement's shape, for re-noised measurements.
+  /// Standard normals for re-noised measurements, in the image's shape or the measurement's.
   virtual void measurement(View<float> out, int executed) = 0;
   /// The draw-th uniform [0, 1) perturbation of this step.
   virtual void uniform(View<float> out, int executed, int draw) = 0;

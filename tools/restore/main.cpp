@@ -89,7 +89,7 @@ struct Run {
 Run restore_once(Context& context, const Options& o, Problem& p, const Prior& prior, const Schedule& schedule,
                  double zeta, int index) {
   context.start_stream(std::uint64_t(index) + 1);  // stream 0 made the measurement
-  const auto guidance = make_guidance(context, "dps", *p.op, p.y, zeta);
+  const auto guidance = make_guidance(context, {"dps", zeta}, *p.op, p.y);
   const SamplerOptions options{o.sampler == "ddim" ? Method::ddim : Method::ddpm, prior.variance(), o.eta,
                                !o.no_clip};
   const std::string label = o.samples == 1 ? "restore" : fmt::format("sample {}/{}", index + 1, o.samples);

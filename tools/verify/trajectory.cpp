@@ -60,6 +60,18 @@ Diffusion read_diffusion(const ArrayFile& file) {
   return d;
 }
 
+// The method of a recorded task, computed as the DPS repository does unless the task says "compat": false.
+GuidanceOptions guidance_options(const nlohmann::json& task) {
+  GuidanceOptions o;
+  o.method = task.at("method").get<std::string>();
+  o.scale = task.value("scale", 0.0);
+  o.compat = task.value("compat", true);
+  if (task.contains("noise") && task["noise"].value("name", "") == "poisson")
+    o.photon_rate = task["noise"].at("rate").get<double>();
+  o.factor = task.at("operator").value("scale_factor", 0);
+  return o;
+}
+
 /// An array of states and the executed steps it holds: all, or those its attribute `steps` lists.
 struct Recording {
   std::string name;
@@ -110,8 +122,8 @@ class Trajectory {
     OperatorData data;
     if (file.has("mask")) data.mask = load(context_, file, "mask");
     operator_ = make_operator(context_, task.at("operator"), data);
-    guidance_ = make_guidance(context_, task.at("method").get<std::string>(), *operator_,
-                              load(context_, file, "measurement"), task.value("scale", 0.0));
+    guidance_ =
+        make_guidance(context_, guidance_options(task), *operator_, load(context_, file, "measurement"));
   }
 
   ForwardOperator& op() { return *operator_; }
@@ -157,7 +169,7 @@ class Trajectory {
   std::vector<Check> compare_run(const Replay& replay) const {
     std::vector<Check> checks{compare<float>("x", replay.x, x_.values, setup_.tolerance),
                               compare<float>("x0_hat", replay.x0, x0_.values, setup_.tolerance)};
-    if (guidance_)
+    if (has_distance())
       checks.push_back(compare<double>("distance", replay.distance, distance_, setup_.tolerance));
     return checks;
   }
@@ -177,7 +189,7 @@ class Trajectory {
     }
     std::vector<Check> checks{compare<float>("x, step by step", replay.x, x, setup_.tolerance),
                               compare<float>("x0_hat, step by step", replay.x0, x0, setup_.tolerance)};
-    if (guidance_)
+    if (has_distance())
       checks.push_back(
           compare<double>("distance, step by step", replay.distance, distance, setup_.tolerance));
     return checks;
@@ -190,6 +202,9 @@ class Trajectory {
     Start(Context&, const ArrayFile& file, const std::string& name)
         : shape(shape_of(file, name)), values(file.floats(name)) {}
   };
+
+  // Projection alone measures no misfit in the recorded code, which notes 0.
+  bool has_distance() const { return guidance_ && guidance_->needs_gradient(); }
 
   void keep(Replay& replay, const Step& step, const Tensor& next) {
     if (x_.has(step.executed)) {

@@ -1,0 +1,62 @@
+#include "engine/guidance_poisson.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/elementwise.hpp"
+
+namespace tweedie {
+
+PoissonGuidance::PoissonGuidance(Context& context, ForwardOperator& op, Tensor y, double zeta, double rate)
+    : MeasurementGuidance(context, op, y), zeta_(zeta) {
+  std::vector<float> weight = context.download(y);
+  const double photons = 127.5 * rate;  // per unit of [-1, 1]
+  for (float& value : weight) {
+    const double count = photons * (double(value) + 1);
+    value = float(photons / std::sqrt(2 * std::max(count, 1.0)));
+  }
+  weight_ = context.upload(y.shape(), weight);
+}
+
+Tensor PoissonGuidance::apply(Step& step, Tensor next) {
+  Queue& q = context_.queue;
+  const Vjp<Tensor> measured = operator_.vjp(step.x0);
+  Tensor residual = context_.planar(measured.value.shape());
+  axpby(q, residual, 1.f, measurement(residual.shape()), -1.f, measured.value);
+  multiply(q, residual, residual, weight_);
+  keep_distance(residual);
+  // With D^2 = Lambda: d|D r| / d(A x0_hat) = -D (D r) / |D r|.
+  divide_by_norm(q, residual, residual, distance_squared_.view(), -1.f);
+  multiply(q, residual, residual, weight_);
+  const Tensor gradient = step.pull_back(measured.pullback(residual));
+  axpby(q, next, 1.f, next, float(-zeta_), gradient);
+  return next;
+}
+
+CompatPoissonGuidance::CompatPoissonGuidance(Context& context, ForwardOperator& op, Tensor y, double zeta)
+    : MeasurementGuidance(context, op, y), zeta_(zeta), mean_weight_(0) {
+  const std::vector<float> values = context.download(y);
+  for (const float value : values) {
+    require(value != 0,
+            "guidance dps-poisson: a measured value is exactly 0, which the published gradient "
+            "divides by; run it without compat");
+    mean_weight_ += 1 / std::abs(double(value)) / double(values.size());
+  }
+}
+
+Tensor CompatPoissonGuidance::apply(Step& step, Tensor next) {
+  Queue& q = context_.queue;
+  const float w = float(mean_weight_);
+  const Vjp<Tensor> measured = operator_.vjp(step.x0);
+  const Shape s = measured.value.shape();
+  Tensor residual = context_.planar(s);
+  axpby(q, residual, w, measurement(s), -w, measured.value);
+  Tensor together = residual.reshaped({1, s.N * s.C, s.H, s.W});  // one norm for the batch
+  keep_distance(together);
+  divide_by_norm(q, together, together, distance_squared_.view(), -w);
+  const Tensor gradient = step.pull_back(measured.pullback(residual));
+  axpby(q, next, 1.f, next, float(-zeta_), gradient);
+  return next;
+}
+
+}  // namespace tweedie
