@@ -1,0 +1,183 @@
+// From the second sampler step on, nothing is allocated any more: a program of its own, as it replaces
+// malloc.
+#include <cstdio>
+#include <cstdlib>
+
+#include "engine/guidance.hpp"
+#include "engine/spectrum_prior.hpp"
+#include "operators/inpainting.hpp"
+#include "operators/separable.hpp"
+#include "tests/layers/allocation_count.hpp"
+#include "tests/layers/small_unets.hpp"
+
+using namespace tweedie;
+using namespace tweedie::test;
+
+namespace {
+
+// Keeps the compiler from leaving an allocation out.
+void* kept(void* p) {
+  asm volatile("" : "+r"(p));
+  return p;
+}
+
+constexpr int steps = 7;
+constexpr Shape image{1, 3, 16, 24};
+
+enum class Kind { inpainting, blur };
+
+std::unique_ptr<ForwardOperator> make(Context& context, Kind kind) {
+  if (kind == Kind::inpainting)
+    return std::make_unique<Inpainting>(
+        context, context.upload({1, 1, image.H, image.W}, random_mask(image.H, image.W, 0.5, 3)));
+  return std::make_unique<SeparableOperator>(
+      context, [](int pixels) { return correlation_rows(pixels, gaussian_taps(9, 2.0), Boundary::reflect); });
+}
+
+struct Counts {
+  Allocations ours;        ///< by this project's code, from the end of the first step to the end of the last
+  std::size_t driver = 0;  ///< of device memory, in the same time
+};
+
+Counts count_after_first_step(Context& context, Denoiser& denoiser, Guidance* guidance, Method method) {
+  const Schedule schedule = make_schedule("linear", 1000, std::to_string(steps));
+  SamplerOptions options;
+  options.method = method;
+  options.eta = method == Method::ddim ? 0.5 : 0.0;
+  options.variance = denoiser.learns_variance() ? Variance::learned_range : Variance::fixed_small;
+  ContextNoise noise(context);
+  Tensor x = context.normal(image);
+  std::size_t before = 0, after = 0;
+  // Nothing here may allocate: the observer fits into std::function's own buffer.
+  struct Marks {
+    MemoryMeter& meter;
+    std::size_t &before, &after;
+  } marks{context.queue.meter(), before, after};
+  const Observer observer = [&marks](const Step& step, const Tensor&) {
+    if (step.executed == 0) {
+      marks.before = marks.meter.calls;
+      start_counting();
+    }
+    if (step.executed == steps - 1) {
+      stop_counting();
+      marks.after = marks.meter.calls;
+    }
+    return true;
+  };
+  sample(context, denoiser, schedule, options, std::move(x), guidance, noise, observer);
+  return {counted(), after - before};
+}
+
+void check_none(Context& context, Denoiser& denoiser, Kind kind) {
+  for (const Method method : {Method::ddpm, Method::ddim}) {
+    const auto op = make(context, kind);
+    const Tensor y = op->forward(context.normal(image));
+    DpsGuidance guidance(context, *op, y, 0.3);
+    const Counts counts = count_after_first_step(context, denoiser, &guidance, method);
+    CHECK(counts.driver == 0);
+    // On CUDA the device's memory alone is looked at: the libraries, real or simulated, are not ours.
+    if (context.device() == Device::cuda) continue;
+    CHECK_MESSAGE(counts.ours.count == 0, counts.ours.count, " allocations, the first of ",
+                  counts.ours.bytes_of_first, " bytes:\n", counts.ours.first);
+  }
+}
+
+/// An operator that does what no operator may.
+class Wasteful : public Identity {
+ public:
+  using Identity::Identity;
+  Tensor forward(const Tensor& x) override {
+    std::vector<float> values(100);
+    kept(values.data());
+    return Identity::forward(x);
+  }
+};
+
+struct alignas(64) Wide {  // takes the aligned operator new
+  float values[64];
+};
+
+}  // namespace
+
+TEST_CASE("the counter counts what this program allocates, and nothing else") {
+  const auto count = [](auto&& body) {
+    start_counting();
+    body();
+    stop_counting();
+    return counted().count;
+  };
+  CHECK(count([] {}) == 0);
+  CHECK(count([&] {
+          std::vector<float> values(100, 1.f);
+          kept(values.data());
+        }) == 1);
+  CHECK(count([&] {
+          std::string text(100, 'x');  // allocated by libstdc++, on our behalf
+          kept(text.data());
+        }) == 1);
+  CHECK(count([&] { std::free(kept(std::malloc(100))); }) == 1);
+  CHECK(count([&] { std::free(kept(std::aligned_alloc(256, 512))); }) == 1);
+  CHECK(count([&] { std::free(kept(std::realloc(kept(std::calloc(2, 50)), 400))); }) == 2);
+  CHECK(count([&] {
+          void* p = nullptr;
+          if (posix_memalign(&p, 64, 100) == 0) std::free(kept(p));
+        }) == 1);
+  CHECK(count([&] {
+          auto* p = new Wide;
+          kept(p);
+          delete p;
+        }) == 1);
+  CHECK(count([] { std::fclose(std::fopen("/dev/null", "r")); }) == 0);  // the C library's own
+  std::vector<float> values(100);
+  start_counting();
+  values.resize(1000);
+  stop_counting();
+  CHECK(counted().bytes_of_first == 4000);
+  CHECK(counted().first.find("0x") != std::string::npos);
+  Context context(Device::cpu);
+  CHECK(count([&] { const Tensor x = context.planar({1, 1, 100, 100}); }) > 0);  // the pool's first slab
+  CHECK(count([&] { const Tensor x = context.planar({1, 1, 100, 100}); }) == 0);
+}
+
+TEST_CASE("an operator that allocates is noticed at every step after the first") {
+  Context context(Device::cpu, 1);
+  SpectrumPrior prior(context);
+  Wasteful op(context);
+  DpsGuidance guidance(context, op, context.normal(image), 0.3);
+  // Once forward and, as the identity's adjoint is itself, once backward.
+  CHECK(count_after_first_step(context, prior, &guidance, Method::ddpm).ours.count == 2 * (steps - 1));
+}
+
+TEST_CASE("a U-Net guided by an inpainting mask or a blur allocates nothing after the first step") {
+  for (const Device device : backends())
+    for (const std::size_t which : {0, 1}) {  // residual blocks or convolutions change the resolution
+      CAPTURE(std::string(name(device)));
+      const NamedConfig each = small_unets()[which];
+      CAPTURE(each.name);
+      Context context(device, 1);
+      TestSource source;
+      UNet unet(context, WeightScope(source), each.config);
+      for (const Kind kind : {Kind::inpainting, Kind::blur}) check_none(context, unet, kind);
+    }
+}
+
+TEST_CASE("the spectrum prior allocates nothing after the first step") {
+  for (const Device device : backends()) {
+    CAPTURE(std::string(name(device)));
+    Context context(device, 1);
+    SpectrumPrior prior(context);
+    for (const Kind kind : {Kind::inpainting, Kind::blur}) check_none(context, prior, kind);
+  }
+}
+
+TEST_CASE("unguided sampling allocates nothing after the first step") {
+  for (const Device device : backends()) {
+    CAPTURE(std::string(name(device)));
+    Context context(device, 1);
+    TestSource source;
+    UNet unet(context, WeightScope(source), small_unets()[1].config);
+    const Counts counts = count_after_first_step(context, unet, nullptr, Method::ddpm);
+    CHECK(counts.driver == 0);
+    if (device == Device::cpu) CHECK_MESSAGE(counts.ours.count == 0, counts.ours.first);
+  }
+}
