@@ -1,6 +1,8 @@
 #include "operators/factory.hpp"
 
 #include "operators/inpainting.hpp"
+#include "operators/kernel_blur.hpp"
+#include "operators/phase_retrieval.hpp"
 #include "operators/separable.hpp"
 #include "operators/settings.hpp"
 
@@ -31,10 +33,37 @@ std::unique_ptr<ForwardOperator> gaussian_blur(Context& context, Settings& s) {
       context, [taps, rule = boundary(s)](int pixels) { return correlation_rows(pixels, taps, rule); });
 }
 
+// The kernel is data; without it, the native generator draws one from its seed.
+std::unique_ptr<ForwardOperator> motion_blur(Context& context, Settings& s, const OperatorData& data) {
+  const int size = s.integer("kernel_size", 61), seed = s.integer("seed", 0);
+  const double intensity = s.number("intensity", 0.5);
+  const Shape taps{1, 1, size, size};
+  const Tensor kernel =
+      data.kernel ? data.kernel : context.upload(taps, motion_kernel(size, intensity, std::uint64_t(seed)));
+  require(kernel.shape() == taps, "motion blur: a kernel of shape ", kernel.shape(), " for kernel_size ",
+          size);
+  return std::make_unique<KernelBlur>(context, kernel, boundary(s));
+}
+
+// Any kernel, of any odd sides.
+std::unique_ptr<ForwardOperator> kernel_blur(Context& context, Settings& s, const OperatorData& data) {
+  require(bool(data.kernel), "kernel_blur: no kernel given");
+  return std::make_unique<KernelBlur>(context, data.kernel, boundary(s));
+}
+
+std::unique_ptr<ForwardOperator> phase_retrieval(Context& context, Settings& s) {
+  const std::string range = s.text("range", "pm1");
+  require(range == "pm1" || range == "unit", "phase retrieval: range '", range, "'; expected pm1 or unit");
+  return std::make_unique<PhaseRetrieval>(
+      context, s.number("oversample", 2),
+      range == "unit" ? PhaseRetrieval::Range::unit : PhaseRetrieval::Range::pm1);
+}
+
 }  // namespace
 
 std::vector<std::string> operator_names() {
-  return {"noise", "inpainting", "super_resolution", "gaussian_blur"};
+  return {"noise",       "inpainting",  "super_resolution", "gaussian_blur",
+          "motion_blur", "kernel_blur", "phase_retrieval"};
 }
 
 std::unique_ptr<ForwardOperator> make_operator(Context& context, const nlohmann::json& settings,
@@ -51,6 +80,12 @@ std::unique_ptr<ForwardOperator> make_operator(Context& context, const nlohmann:
     op = super_resolution(context, s);
   } else if (name == "gaussian_blur") {
     op = gaussian_blur(context, s);
+  } else if (name == "motion_blur") {
+    op = motion_blur(context, s, data);
+  } else if (name == "kernel_blur") {
+    op = kernel_blur(context, s, data);
+  } else if (name == "phase_retrieval") {
+    op = phase_retrieval(context, s);
   } else {
     std::string known;
     for (const std::string& each : operator_names()) known += (known.empty() ? "" : ", ") + each;

@@ -14,6 +14,10 @@ namespace tweedie {
 /// Arrays an operator may need beside its settings.
 struct OperatorData {
   Tensor mask;  ///< inpainting: (1 or N, 1 or C, H, W), zeros and ones
+  /// Blurs: (1, 1, kh, kw), odd sides; motion_blur draws one where this is empty. nonlinear_blur: a kernel's
+  /// code (1, kernel_dim, H/128, W/128), drawn where this is empty.
+  Tensor kernel;
+  std::string weights;  ///< nonlinear_blur: path of its network's weight file
 };
 
 /// The names `make_operator` knows.

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "engine/schedule.hpp"
-#include "operators/factory.hpp"
 
 namespace tweedie::verify {
 
@@ -48,6 +47,18 @@ Tensor load(Context& context, const ArrayFile& file, const std::string& name) {
   return context.upload(shape_of(file, name), file.floats(name));
 }
 
+OperatorData operator_data(const Setup& setup, const ArrayFile& file) {
+  OperatorData data;
+  data.weights = setup.operator_weights;
+  if (file.has("mask")) data.mask = load(setup.context, file, "mask");
+  if (!file.has("kernel")) return data;
+  const Extents e = file.extents("kernel");
+  data.kernel = e.size() == 2 && e[0] < (1 << 20) && e[1] < (1 << 20)
+                    ? setup.context.upload({1, 1, int(e[0]), int(e[1])}, file.floats("kernel"))
+                    : load(setup.context, file, "kernel");
+  return data;
+}
+
 std::vector<Check> check_network(const Setup& setup, const ArrayFile& file) {
   require(setup.network, file.path(), ": a network's reference; give its weights with --weights");
   UNet& unet = *setup.network;
@@ -76,9 +87,7 @@ std::vector<Check> check_network(const Setup& setup, const ArrayFile& file) {
 
 std::vector<Check> check_operator(const Setup& setup, const ArrayFile& file) {
   Context& context = setup.context;
-  OperatorData data;
-  if (file.has("mask")) data.mask = load(context, file, "mask");
-  const auto op = make_operator(context, file.json_attribute("operator"), data);
+  const auto op = make_operator(context, file.json_attribute("operator"), operator_data(setup, file));
   const Tensor x = load(context, file, "x");
   const Vjp<Tensor> result = op->vjp(x);
   const std::vector<float> y = context.download(result.value);

@@ -8,6 +8,7 @@
 
 #include "engine/context.hpp"
 #include "layers/unet.hpp"
+#include "operators/factory.hpp"
 #include "weights/array_file.hpp"
 
 namespace tweedie::verify {
@@ -46,5 +47,7 @@ std::vector<Check> check_schedules(const Setup& setup, const ArrayFile& file);
 /// A four-dimensional dataset as a planar tensor.
 Tensor load(Context& context, const ArrayFile& file, const std::string& name);
 Shape shape_of(const ArrayFile& file, const std::string& name);
+/// What a file has of the arrays an operator needs: its mask, its kernel (of two dimensions or four).
+OperatorData operator_data(const Setup& setup, const ArrayFile& file);
 
 }  // namespace tweedie::verify

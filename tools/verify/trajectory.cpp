@@ -119,9 +119,7 @@ class Trajectory {
         start_(context_, file, "x_T"),
         distance_(file.doubles("distance")) {
     const nlohmann::json task = file.json_attribute("task");
-    OperatorData data;
-    if (file.has("mask")) data.mask = load(context_, file, "mask");
-    operator_ = make_operator(context_, task.at("operator"), data);
+    operator_ = make_operator(context_, task.at("operator"), operator_data(setup, file));
     guidance_ =
         make_guidance(context_, guidance_options(task), *operator_, load(context_, file, "measurement"));
   }

@@ -1,0 +1,49 @@
+// Blur by any kernel: motion blur, a measured point spread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/context.hpp"
+#include "engine/forward_operator.hpp"
+#include "operators/separable.hpp"
+
+namespace tweedie {
+
+/// Cross-correlation of every channel with one 2-D kernel of odd sides, the same size out:
+///   y[h, w] = sum_kl k[k, l] x[h + k - kh/2, w + l - kw/2] , x continued by the boundary rule.
+/// Computed by FFTs of the continued image (the sides are enlarged to products of small primes, so that
+/// nothing wraps around): the cost does not depend on the kernel's. The adjoint is exact: the convolution of
+/// the zero-padded y, folded back by the transposed boundary rule.
+class KernelBlur : public LinearOperator {
+ public:
+  /// kernel: planar (1, 1, kh, kw). Errors: even sides, more than one channel.
+  KernelBlur(Context& context, const Tensor& kernel, Boundary boundary);
+  Shape output_shape(const Shape& image) const override { return image; }
+  Tensor forward(const Tensor& x) override;
+  Tensor adjoint(const Tensor& y, const Shape& image) override;
+
+ private:
+  using Spectrum = TensorOf<std::complex<float>>;
+  void prepare(int H, int W);
+  /// x (correlated with, or convolved with) the kernel, on the enlarged planes.
+  Tensor filter(const Tensor& x, bool correlate);
+
+  Context& context_;
+  Shape taps_;
+  std::vector<float> kernel_;
+  SeparableOperator continued_, embedded_;  // n pixels in the enlarged plane: by the rule, and alone
+  int H_ = 0, W_ = 0;                       // of the image that `spectrum_` is for
+  Spectrum spectrum_;                       // of the kernel
+};
+
+/// A `size` x `size` kernel of a shaken camera, non-negative with sum 1, from a seeded random walk: a path
+/// whose length grows with the intensity, of short steps with Beta(1, 30) lengths and slowly turning angles,
+/// centred, turned at random, drawn as a thin line and softened by a Gaussian of about size / 75
+/// pixels. Intensity 0 is near a straight line, 1 a scribble. The same family of paths as the generator
+/// the DPS repository uses (github.com/LeviBorodenko/motionblur), not its numbers: those depend on the
+/// drawing routines of an imaging library and its 8-bit images. Errors: an even size or one below 3; an
+/// intensity outside [0, 1].
+std::vector<float> motion_kernel(int size, double intensity, std::uint64_t seed);
+
+}  // namespace tweedie

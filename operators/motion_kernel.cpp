@@ -1,0 +1,142 @@
+// The path of a shaken camera, and its picture.
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <random>
+
+#include "operators/kernel_blur.hpp"
+
+namespace tweedie {
+namespace {
+
+constexpr double pi = std::numbers::pi;
+
+// The standard's distributions differ between libraries; these, on its generator, do not.
+class Draw {
+ public:
+  explicit Draw(std::uint64_t seed) : generator_(seed) {}
+  double uniform() { return double(generator_() >> 11) * 0x1p-53; }
+  double uniform(double low, double high) { return low + (high - low) * uniform(); }
+  /// Beta(1, b), by the inverse of its distribution function.
+  double beta_1(double b) { return 1 - std::pow(1 - uniform(), 1 / b); }
+  /// Beta(2, b), whole b: the second smallest of b + 1 uniforms.
+  double beta_2(int b) {
+    double least = 2, second = 2;
+    for (int i = 0; i <= b; ++i) {
+      const double u = uniform();
+      if (u < least)
+        second = std::exchange(least, u);
+      else
+        second = std::min(second, u);
+    }
+    return second;
+  }
+  /// Triangular on [0, high] with the given mode.
+  double triangular(double mode, double high) {
+    const double u = uniform(), share = high > 0 ? mode / high : 0;
+    return u < share ? std::sqrt(u * high * mode) : high - std::sqrt((1 - u) * high * (high - mode));
+  }
+
+ private:
+  std::mt19937_64 generator_;
+};
+
+struct Point {
+  double x, y;
+};
+
+/// The camera's path, its mean at the origin, in pixels of an image of that diagonal.
+std::vector<Point> walk(Draw& draw, double diagonal, double intensity) {
+  const double length = 0.75 * diagonal * (draw.uniform() + draw.uniform(0, intensity * intensity));
+  std::vector<double> steps;
+  // Never an empty path, and one that ends: steps at intensity 1 are short, not 0.
+  const double longest = std::max(1 - intensity, 0.1) * diagonal;
+  double total = 0;
+  do {
+    const double step = longest * draw.beta_1(30);
+    steps.push_back(step);
+    total += step;
+  } while (total < length && steps.size() < 10000);
+
+  const double widest = draw.uniform(0, intensity * pi), jitter = draw.beta_2(20);
+  double angle = draw.uniform(-widest, widest);
+  std::vector<Point> path{{0, 0}};
+  Point mean{0, 0};
+  for (const double step : steps) {
+    const Point next{path.back().x + step * std::cos(angle), path.back().y + step * std::sin(angle)};
+    path.push_back(next);
+    mean.x += next.x / double(steps.size() + 1);
+    mean.y += next.y / double(steps.size() + 1);
+    const double turn = draw.triangular(intensity * widest, widest);
+    const bool flip = draw.uniform() < jitter;
+    angle = (std::signbit(angle) != flip) ? -turn : turn;
+  }
+  const double rotation = draw.uniform(0, pi), c = std::cos(rotation), s = std::sin(rotation);
+  for (Point& p : path) {
+    const Point from{p.x - mean.x, p.y - mean.y};
+    p = {c * from.x - s * from.y, s * from.x + c * from.y};
+  }
+  return path;
+}
+
+/// Smooths along one axis; `stride` is the distance of neighbours, `other` that of the lines. 0 outside.
+void smooth(std::vector<double>& image, int size, int stride, int other, double sigma) {
+  const int radius = std::max(1, int(3 * sigma + 0.5));
+  std::vector<double> taps, line(std::size_t(size), 0.0);
+  double sum = 0;
+  for (int k = -radius; k <= radius; ++k) taps.push_back(std::exp(-0.5 * k * k / (sigma * sigma)));
+  for (const double tap : taps) sum += tap;
+  for (int l = 0; l < size; ++l) {
+    for (int i = 0; i < size; ++i) line[std::size_t(i)] = image[std::size_t(l * other + i * stride)];
+    for (int i = 0; i < size; ++i) {
+      double value = 0;
+      for (int k = -radius; k <= radius; ++k)
+        if (i + k >= 0 && i + k < size)
+          value += taps[std::size_t(k + radius)] * line[std::size_t(i + k)] / sum;
+      image[std::size_t(l * other + i * stride)] = value;
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<float> motion_kernel(int size, double intensity, std::uint64_t seed) {
+  require(size >= 3 && size % 2 == 1, "motion blur: kernel_size ", size,
+          "; expected an odd number from 3 on");
+  require(intensity >= 0 && intensity <= 1, "motion blur: intensity ", intensity, "; expected 0 to 1");
+  Draw draw(seed);
+  const std::vector<Point> path = walk(draw, std::sqrt(2.0) * size, intensity);
+  std::vector<double> image(std::size_t(size) * std::size_t(size), 0.0);
+  // Each stretch is drawn as points a quarter of a pixel apart, each shared by the four pixels around it.
+  const auto deposit = [&](double x, double y, double amount) {
+    const int left = int(std::floor(x)), top = int(std::floor(y));
+    for (int i = 0; i < 2; ++i)
+      for (int j = 0; j < 2; ++j) {
+        const int h = top + i, w = left + j;
+        if (h < 0 || w < 0 || h >= size || w >= size) continue;  // the camera may shake beyond the kernel
+        image[std::size_t(h * size + w)] += amount * (1 - std::abs(x - w)) * (1 - std::abs(y - h));
+      }
+  };
+  const double centre = size / 2;
+  for (std::size_t i = 1; i < path.size(); ++i) {
+    const Point a = path[i - 1], b = path[i];
+    const double length = std::hypot(b.x - a.x, b.y - a.y);
+    const int points = std::max(1, int(std::ceil(4 * length)));
+    for (int k = 0; k < points; ++k) {
+      const double t = (k + 0.5) / points;
+      deposit(centre + a.x + t * (b.x - a.x), centre + a.y + t * (b.y - a.y), length / points);
+    }
+  }
+  // The pen's width and the softening: measured in pixels of the kernel, together about size / 75.
+  const double sigma = std::max(0.4, size / 75.0);
+  smooth(image, size, 1, size, sigma);
+  smooth(image, size, size, 1, sigma);
+  double sum = 0;
+  for (const double value : image) sum += value;
+  require(sum > 0, "motion blur: the path left its kernel of ", size, " pixels");
+  std::vector<float> kernel;
+  for (const double value : image) kernel.push_back(float(value / sum));
+  return kernel;
+}
+
+}  // namespace tweedie

@@ -1,0 +1,64 @@
+#include "operators/phase_retrieval.hpp"
+
+#include <cmath>
+
+#include "kernels/complex.hpp"
+#include "kernels/fft.hpp"
+
+namespace tweedie {
+namespace {
+
+/// What makes `fft2` orthonormal on planes of that shape.
+float orthonormal(const Shape& s) { return float(1 / std::sqrt(double(s.plane()))); }
+
+}  // namespace
+
+PhaseRetrieval::PhaseRetrieval(Context& context, double oversample, Range range)
+    : context_(context),
+      oversample_(oversample),
+      scale_(range == Range::unit ? 0.5f : 1.f),
+      offset_(range == Range::unit ? 0.5f : 0.f) {
+  require(oversample >= 0 && oversample <= 1024, "phase retrieval: oversample ", oversample,
+          "; expected 0 (no padding) to 1024");
+}
+
+Shape PhaseRetrieval::output_shape(const Shape& image) const {
+  const auto padded = [this](int side) { return side + 2 * int(oversample_ / 8 * side); };
+  return {image.N, image.C, padded(image.H), padded(image.W)};
+}
+
+TensorOf<std::complex<float>> PhaseRetrieval::transform(const Tensor& x) {
+  TensorOf<std::complex<float>> z = context_.spectrum(output_shape(x.shape()));
+  pad_to_complex(context_.queue, z, x, scale_, offset_);
+  fft2(context_.queue, z, z);
+  return z;
+}
+
+Tensor PhaseRetrieval::forward(const Tensor& x) {
+  const TensorOf<std::complex<float>> z = transform(x);
+  Tensor y = context_.planar(z.shape());
+  centred_magnitude(context_.queue, y, z, orthonormal(z.shape()));
+  return y;
+}
+
+Vjp<Tensor> PhaseRetrieval::vjp(const Tensor& x) {
+  transformed_ = transform(x);
+  image_ = x.shape();
+  Tensor y = context_.planar(transformed_.shape());
+  centred_magnitude(context_.queue, y, transformed_, orthonormal(y.shape()));
+  return {std::move(y), [this](const Tensor& cotangent) { return pull_back(cotangent); }};
+}
+
+Tensor PhaseRetrieval::pull_back(const Tensor& cotangent) {
+  TensorOf<std::complex<float>> z = std::move(transformed_);
+  require(bool(z), "phase retrieval: a pullback can be called once");
+  // Orthonormal, F is unitary: its adjoint is its inverse, which is n^(1/2) ifft2 for planes of n pixels.
+  centred_magnitude_backward(context_.queue, z, cotangent, z, 1.f);
+  ifft2(context_.queue, z, z);
+  Tensor dx = context_.planar(image_);
+  const double root = std::sqrt(double(z.shape().plane()));
+  crop_real(context_.queue, dx, z, float(scale_ * root));
+  return dx;
+}
+
+}  // namespace tweedie
