@@ -26,7 +26,11 @@ class Composed : public ForwardOperator {
   std::function<Tensor(const Tensor&)> pull_first_, pull_second_;
 };
 
-/// The top left H x W pixels of an image; the adjoint pads with zeros.
+/// The top left H x W pixels of an image; the adjoint, which is the pseudo-inverse too, pads with zeros.
 std::unique_ptr<ForwardOperator> make_crop(Context& context, int H, int W);
+
+/// `op` of the top left H x W pixels: a LinearOperator where `op` is one, with a pseudo-inverse where `op`
+/// has one (the crop's rows are orthonormal, so (A crop)^+ is A^+ followed by the padding).
+std::unique_ptr<ForwardOperator> on_crop(Context& context, int H, int W, std::unique_ptr<ForwardOperator> op);
 
 }  // namespace tweedie

@@ -22,9 +22,12 @@ std::unique_ptr<ForwardOperator> super_resolution(Context& context, Settings& s)
   const std::string kernel = s.text("kernel", "bicubic");
   require(kernel == "bicubic" || kernel == "average", "super-resolution: kernel '", kernel,
           "'; expected bicubic or average");
-  return std::make_unique<SeparableOperator>(context, [factor, average = kernel == "average"](int pixels) {
-    return average ? average_rows(pixels, factor) : bicubic_rows(pixels, factor);
-  });
+  return std::make_unique<SeparableOperator>(
+      context,
+      [factor, average = kernel == "average"](int pixels) {
+        return average ? average_rows(pixels, factor) : bicubic_rows(pixels, factor);
+      },
+      true);
 }
 
 std::unique_ptr<ForwardOperator> gaussian_blur(Context& context, Settings& s) {

@@ -3,18 +3,10 @@
 #include <cmath>
 #include <map>
 
+#include "operators/pseudo_inverse.hpp"
+
 namespace tweedie {
 namespace {
-
-TensorOf<int> upload_indices(Context& context, const std::vector<int>& values) {
-  TensorOf<int> x(context.pool, {1, 1, 1, int(values.size())});
-  copy_from_host(context.queue, x.data(), values.data(), values.size() * sizeof(int));
-  return x;
-}
-
-Tensor upload_weights(Context& context, const std::vector<float>& values) {
-  return context.upload({1, 1, 1, int(values.size())}, values);
-}
 
 // Appends a row given as column -> weight; columns in order, so that a run of neighbours is a run in memory.
 void append(SparseRows& m, const std::map<int, double>& row) {
@@ -37,55 +29,63 @@ double cubic(double x) {
 
 }  // namespace
 
-SeparableOperator::SeparableOperator(Context& context, Maker along_h, Maker along_w)
-    : context_(context), make_h_(std::move(along_h)), make_w_(std::move(along_w)) {}
+SeparableOperator::SeparableOperator(Context& context, Maker along_h, Maker along_w, bool independent_rows)
+    : context_(context),
+      independent_rows_(independent_rows),
+      along_h_{std::move(along_h), 0, {}, {}, {}},
+      along_w_{std::move(along_w), 0, {}, {}, {}} {}
 
-const SeparableOperator::Matrix& SeparableOperator::matrix(Matrix& cached, const Maker& make, int pixels) {
-  if (cached.pixels == pixels) return cached;
-  const SparseRows m = make(pixels), t = m.transposed();
-  cached = {pixels,
-            m.rows,
-            upload_indices(context_, m.start),
-            upload_indices(context_, m.index),
-            upload_indices(context_, t.start),
-            upload_indices(context_, t.index),
-            upload_weights(context_, m.weight),
-            upload_weights(context_, t.weight)};
-  return cached;
+void SeparableOperator::prepare(Matrix& axis, int pixels, bool with_inverse) {
+  if (axis.pixels == pixels && (!with_inverse || axis.inverse.rows() == pixels)) return;
+  const SparseRows m = axis.make(pixels);
+  if (axis.pixels != pixels) {
+    axis.forward = DeviceRows(context_, m);
+    axis.transposed = DeviceRows(context_, m.transposed());
+    axis.inverse = DeviceRows();
+    axis.pixels = pixels;
+  }
+  if (with_inverse) axis.inverse = DeviceRows(context_, pseudo_inverse_rows(m));
 }
 
 Shape SeparableOperator::output_shape(const Shape& image) const {
-  return {image.N, image.C, make_h_(image.H).rows, make_w_(image.W).rows};
+  return {image.N, image.C, along_h_.make(image.H).rows, along_w_.make(image.W).rows};
 }
 
 Tensor SeparableOperator::forward(const Tensor& x) {
   const Shape s = x.shape();
-  const Matrix &h = matrix(along_h_, make_h_, s.H), &w = matrix(along_w_, make_w_, s.W);
-  Tensor half = context_.planar({s.N, s.C, s.H, w.results});
-  axis_filter(context_.queue, half, x, {w.results, s.W, w.start.data(), w.index.data(), w.weight.data()},
-              Axis::columns);
-  Tensor y = context_.planar({s.N, s.C, h.results, w.results});
-  axis_filter(context_.queue, y, half, {h.results, s.H, h.start.data(), h.index.data(), h.weight.data()},
-              Axis::rows);
+  prepare(along_h_, s.H, false);
+  prepare(along_w_, s.W, false);
+  const SparseRowsView h = along_h_.forward.view(), w = along_w_.forward.view();
+  Tensor half = context_.planar({s.N, s.C, s.H, w.rows});
+  axis_filter(context_.queue, half, x, w, Axis::columns);
+  Tensor y = context_.planar({s.N, s.C, h.rows, w.rows});
+  axis_filter(context_.queue, y, half, h, Axis::rows);
   return y;
 }
 
-Tensor SeparableOperator::adjoint(const Tensor& y, const Shape& image) {
-  const Matrix &h = matrix(along_h_, make_h_, image.H), &w = matrix(along_w_, make_w_, image.W);
+Tensor SeparableOperator::back(const Tensor& y, const Shape& image, DeviceRows Matrix::*rows) {
+  const SparseRowsView h = (along_h_.*rows).view(), w = (along_w_.*rows).view();
   const Shape s = y.shape();
-  require(s == Shape{image.N, image.C, h.results, w.results}, "measurement ", s,
+  require(s == Shape{image.N, image.C, h.columns, w.columns}, "measurement ", s,
           " does not belong to images ", image);
   Tensor half = context_.planar({s.N, s.C, image.H, s.W});
-  axis_filter(
-      context_.queue, half, y,
-      {image.H, s.H, h.transposed_start.data(), h.transposed_index.data(), h.transposed_weight.data()},
-      Axis::rows);
+  axis_filter(context_.queue, half, y, h, Axis::rows);
   Tensor x = context_.planar(image);
-  axis_filter(
-      context_.queue, x, half,
-      {image.W, s.W, w.transposed_start.data(), w.transposed_index.data(), w.transposed_weight.data()},
-      Axis::columns);
+  axis_filter(context_.queue, x, half, w, Axis::columns);
   return x;
+}
+
+Tensor SeparableOperator::adjoint(const Tensor& y, const Shape& image) {
+  prepare(along_h_, image.H, false);
+  prepare(along_w_, image.W, false);
+  return back(y, image, &Matrix::transposed);
+}
+
+Tensor SeparableOperator::pseudo_inverse(const Tensor& y, const Shape& image) {
+  require(independent_rows_, "this operator has no pseudo-inverse here");
+  prepare(along_h_, image.H, true);
+  prepare(along_w_, image.W, true);
+  return back(y, image, &Matrix::inverse);
 }
 
 int fold(int i, int n, Boundary boundary) {

@@ -4,37 +4,41 @@
 
 #include <functional>
 
-#include "engine/context.hpp"
+#include "engine/device_rows.hpp"
 #include "engine/forward_operator.hpp"
-#include "kernels/axis_filter.hpp"
 
 namespace tweedie {
 
 /// y = R x C^T for each channel: R along H, C along W, sparse. The adjoint is exact: the transposed matrices.
 class SeparableOperator : public LinearOperator {
  public:
-  /// `rows(n)` makes the matrix for an axis of n pixels, the same for both axes unless two are given. Errors:
-  /// whatever it throws for an n it cannot take.
-  SeparableOperator(Context& context, std::function<SparseRows(int)> rows)
-      : SeparableOperator(context, rows, rows) {}
+  /// `rows(n)` makes the matrix for an axis of n pixels, the same for both axes unless two are given.
+  /// `independent_rows`: their rows are linearly independent, so that the pseudo-inverse is that of each
+  /// axis, R^T (R R^T)^-1; else there is none here. Errors: whatever it throws for an n it cannot take.
+  SeparableOperator(Context& context, std::function<SparseRows(int)> rows, bool independent_rows = false)
+      : SeparableOperator(context, rows, rows, independent_rows) {}
   SeparableOperator(Context& context, std::function<SparseRows(int)> along_h,
-                    std::function<SparseRows(int)> along_w);
+                    std::function<SparseRows(int)> along_w, bool independent_rows = false);
   Shape output_shape(const Shape& image) const override;
   Tensor forward(const Tensor& x) override;
   Tensor adjoint(const Tensor& y, const Shape& image) override;
+  bool has_pseudo_inverse() const override { return independent_rows_; }
+  Tensor pseudo_inverse(const Tensor& y, const Shape& image) override;
 
  private:
-  /// One axis' matrix and its transpose, on the device.
-  struct Matrix {
-    int pixels = 0, results = 0;
-    TensorOf<int> start, index, transposed_start, transposed_index;
-    Tensor weight, transposed_weight;
-  };
   using Maker = std::function<SparseRows(int)>;
-  const Matrix& matrix(Matrix& cached, const Maker& make, int pixels);
+  /// One axis: its matrix, the transpose and, once asked for, the pseudo-inverse, on the device.
+  struct Matrix {
+    Maker make;
+    int pixels = 0;
+    DeviceRows forward, transposed, inverse;
+  };
+  void prepare(Matrix& axis, int pixels, bool with_inverse);
+  /// Back from y's shape to the image's, by the matrices of both axes that `rows` picks.
+  Tensor back(const Tensor& y, const Shape& image, DeviceRows Matrix::*rows);
 
   Context& context_;
-  Maker make_h_, make_w_;
+  bool independent_rows_;
   Matrix along_h_, along_w_;
 };
 

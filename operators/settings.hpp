@@ -33,6 +33,13 @@ class Settings {
   std::string text(const std::string& key, const std::string& otherwise) {
     return has(key) ? text(key) : skip(key, otherwise);
   }
+  bool flag(const std::string& key, bool otherwise) {
+    if (!has(key)) return skip(key, otherwise);
+    used_.insert(key);
+    require(json_.at(key).is_boolean(), what_, ": '", key, "' is ", json_.at(key).dump(),
+            ", expected true or false");
+    return json_.at(key).get<bool>();
+  }
   /// Accepts a key without looking at its value.
   void ignore(const std::string& key) { used_.insert(key); }
   void require_all_used() const {
