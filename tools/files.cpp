@@ -135,4 +135,27 @@ void ensure_output_directory(const std::string& path) {
   require(writable, path, ": cannot write to the output directory: ", reason());
 }
 
+OutputDirectory::OutputDirectory(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  fs::path at = fs::absolute(path, failure).lexically_normal();
+  if (!at.has_filename()) at = at.parent_path();  // "out/"
+  for (; !failure && !path.empty() && at.has_relative_path() && !fs::exists(at, failure);
+       at = at.parent_path())
+    made_.push_back(at.string());
+  try {
+    ensure_output_directory(path);
+  } catch (...) {
+    remove_unused();
+    throw;
+  }
+}
+
+OutputDirectory::~OutputDirectory() { remove_unused(); }
+
+void OutputDirectory::remove_unused() noexcept {
+  for (const std::string& folder : made_)
+    if (::rmdir(folder.c_str()) != 0) return;  // not empty: in use, and so are those above
+}
+
 }  // namespace tweedie

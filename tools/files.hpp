@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tweedie {
 
@@ -42,5 +43,21 @@ void atomic_write(const std::string& path, std::string_view bytes);
 /// needed. Throws `Error` if it, or a parent, is a file or not writable. Call it after the inputs were
 /// checked: a run that stops on bad input should leave no empty folder.
 void ensure_output_directory(const std::string& path);
+
+/// The folder a program writes its results to, made before the work, so that hours are not lost on a path
+/// that cannot be written. Whatever folders it made and nobody wrote to are gone with it: work that failed
+/// leaves nothing behind.
+class OutputDirectory {
+ public:
+  /// Throws `Error` as `ensure_output_directory`.
+  explicit OutputDirectory(const std::string& path);
+  ~OutputDirectory();
+  OutputDirectory(const OutputDirectory&) = delete;
+  OutputDirectory& operator=(const OutputDirectory&) = delete;
+
+ private:
+  void remove_unused() noexcept;
+  std::vector<std::string> made_;  ///< the innermost first
+};
 
 }  // namespace tweedie

@@ -65,7 +65,7 @@ int run(const Options& o) {
           "this network is class-conditional: give the classes with --label");
   if (conditional)
     prior.network->unet->set_labels(o.labels);  // refuses unknown ones before anything is written
-  ensure_output_directory(o.output);
+  const OutputDirectory output(o.output);
   const auto path = [&](const std::string& name) {
     return (std::filesystem::path(o.output) / name).string();
   };
@@ -120,6 +120,7 @@ int main(int argc, char** argv) {
                  "Do not clip the estimate of the image to [-1, 1] inside the sampler");
     app.add_flag("--quiet", o.quiet, "No progress");
     app.parse(count, words);
+    require(std::isfinite(o.eta), "--eta: ", o.eta, " is not a finite number");
     return run(o);
   });
 }

@@ -130,7 +130,7 @@ int restore(const Options& o) {
   const double zeta = o.zeta >= 0     ? o.zeta
                       : prior.network ? task.zeta_network
                                       : task.zeta_spectrum * std::sqrt(double(problem.y.shape().size()));
-  ensure_output_directory(o.output);
+  const OutputDirectory output(o.output);
 
   std::vector<Run> runs;
   for (int i = 0; i < o.samples; ++i)
@@ -232,6 +232,12 @@ int main(int argc, char** argv) {
     app.parse(count, words);
     require(!options.input.empty() || !options.measurement.empty(),
             "give an image with --input or a --measurement");
+    for (const auto& [option, value] : {std::pair{"--sigma", options.sigma},
+                                        {"--zeta", options.zeta},
+                                        {"--eta", options.eta},
+                                        {"--drop", options.operation.drop},
+                                        {"--blur-sigma", options.operation.blur_sigma}})
+      require(std::isfinite(value), option, ": ", value, " is not a finite number");
     return restore(options);
   });
 }

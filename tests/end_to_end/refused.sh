@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# Bad input, program by program: exit code 2, one line on stderr that names the culprit, nothing left behind.
+# refused.sh BIN DATA DEVICE
+source "$(dirname "$0")/common.sh"
+
+mkdir "$work/in" "$work/said"
+cd "$work/in"
+convert unet_small
+mv "$work/unet_small.h5" good.h5
+convert unet_classcond
+mv "$work/unet_classcond.h5" classes.h5
+prepare=$bin/end_to_end_prepare
+"$prepare" crop "$data/images/astronaut.png" photo.png 32 40
+"$prepare" crop "$data/images/astronaut.png" tiny.png 4 5
+"$prepare" mask mask.png 32 40
+"$prepare" mask other.png 30 40
+head -c 700 photo.png >cut.png
+head -c 100000 good.h5 >cut.h5
+head -c 100000 "$data/unet_small/checkpoint.pt" >cut.pt
+printf 'not what you think\n' >text
+mkdir folder
+"$prepare" spoil good.h5 missing.h5 missing middle_block.1.qkv.weight
+"$prepare" spoil good.h5 surplus.h5 surplus label_emb.weight
+"$prepare" spoil good.h5 shape.h5 shape out.2.weight
+"$prepare" spoil good.h5 nan.h5 nan time_embed.2.weight
+printf 'image_size: [32\n' >broken.yaml
+printf '{"image_size": 32,\n' >broken.json
+printf 'image_size: 32\nnum_heads: 1\nimage_sise: 32\n' >unknown.yaml
+
+# Names of all there is; of files also size, inode and time of the last change.
+state() { (cd "$work/in" && find . -type f -printf '%p %s %i %T@\n' -o -printf '%p\n' | sort); }
+before=$(state)
+count=0
+
+# refused PROGRAM TEXT ARGUMENTS...: run in $work/in, where nothing may change; out is not there.
+refused() {
+  local program=$1 text=$2 status=0
+  shift 2
+  "$bin/$program" "$@" >"$work/said/out" 2>"$work/said/err" || status=$?
+  local said
+  said=$(cat "$work/said/err")
+  [ "$status" = 2 ] || fail "$program $*: exit code $status, expected 2: $said"
+  [ "$(wc -l <"$work/said/err")" = 1 ] || fail "$program $*: expected one line on stderr: $said"
+  case "$said" in "$program: error: "*"$text"*) ;; *) fail "$program $*: expected '$text' in: $said" ;; esac
+  [ ! -s "$work/said/out" ] || fail "$program $*: printed $(cat "$work/said/out")"
+  [ "$(state)" = "$before" ] || fail "$program $*: changed its folder: $(diff <(echo "$before") <(state) || true)"
+  count=$((count + 1))
+}
+restore() {
+  local text=$1
+  shift
+  refused tweedie-restore "$text" --device "$device" -o out --steps 2 "$@"
+}
+denoise() { restore "$1" --task denoising "${@:2}"; }
+
+# Pictures.
+denoise absent.png --input absent.png
+denoise cut.png --input cut.png
+denoise text --input text
+denoise folder --input folder
+denoise absent.png --measurement absent.png
+denoise other.png --input photo.png --measurement other.png
+denoise "--input"
+
+# Weight files.
+denoise absent.h5 --input photo.png --weights absent.h5
+denoise text --input photo.png --weights text
+denoise cut.h5 --input photo.png --weights cut.h5
+denoise schedules.h5 --input photo.png --weights "$data/schedules.h5"
+denoise middle_block.1.qkv.weight --input photo.png --weights missing.h5
+denoise label_emb.weight --input photo.png --weights surplus.h5
+denoise "out.2.weight" --input photo.png --weights shape.h5
+denoise "time_embed.2.weight" --input photo.png --weights nan.h5
+
+# Tasks and their settings.
+restore sharpen --task sharpen --input photo.png
+restore --task --input photo.png
+restore --mask --task inpainting --input photo.png
+restore other.png --task inpainting --mask other.png --input photo.png
+restore photo.png --task inpainting --mask photo.png --input photo.png
+restore absent.png --task inpainting --mask absent.png --input photo.png
+restore inpainting_box --task inpainting_box --measurement photo.png
+restore 50x50 --task inpainting_box --box 50 --input photo.png
+restore 1.5 --task inpainting_random --drop 1.5 --input photo.png
+restore 61 --task gaussian_blur --input tiny.png
+restore 8 --task gaussian_blur --kernel-size 8 --input photo.png
+restore sigma --task gaussian_blur --kernel-size 9 --blur-sigma bold --input photo.png
+restore factor --task super_resolution --factor 0 --input photo.png
+denoise steps --input photo.png --steps 1001
+for option in sigma zeta eta drop blur-sigma; do denoise "--$option" --input photo.png "--$option" nan; done
+restore "blur-sigma" --task gaussian_blur --blur-sigma inf --input photo.png
+denoise steps --input photo.png --steps few
+denoise samples --input photo.png --samples 0
+denoise sampler --input photo.png --sampler euler
+denoise --colour --input photo.png --colour
+refused tweedie-restore gpu --device gpu -o out --task denoising --input photo.png
+
+# A run that comes to nothing takes the folders it made with it.
+refused tweedie-restore diverged -o out --task denoising --input photo.png --zeta 1e38 --quiet --steps 5
+refused tweedie-restore diverged -o out/deep/ --task denoising --input photo.png --zeta 1e38 --quiet --steps 5
+
+# Where to write. Root may write anywhere: a path below a file is impossible for everybody.
+refused tweedie-restore photo.png -o photo.png --task denoising --input photo.png --steps 2
+refused tweedie-restore photo.png -o photo.png/out --task denoising --input photo.png --steps 2
+
+# Checkpoints.
+checkpoint=$data/unet_small/checkpoint.pt
+refused tweedie-convert absent.pt absent.pt out.h5
+refused tweedie-convert text text out.h5
+refused tweedie-convert cut.pt cut.pt out.h5 --config "$data/unet_small/model_config.json"
+refused tweedie-convert folder folder out.h5
+refused tweedie-convert broken.yaml "$checkpoint" out.h5 --config broken.yaml
+refused tweedie-convert broken.json "$checkpoint" out.h5 --config broken.json
+refused tweedie-convert image_sise "$checkpoint" out.h5 --config unknown.yaml
+refused tweedie-convert absent.yaml "$checkpoint" out.h5 --config absent.yaml
+refused tweedie-convert ffhq "$checkpoint" out.h5 --preset ffhq
+refused tweedie-convert ffhq256 "$checkpoint" out.h5 --preset ffhq256
+refused tweedie-convert good.h5 "$checkpoint" good.h5 --config "$data/unet_small/model_config.json"
+refused tweedie-convert photo.png/out.h5 "$checkpoint" photo.png/out.h5 --config "$data/unet_small/model_config.json"
+refused tweedie-convert absent/out.h5 "$checkpoint" absent/out.h5 --config "$data/unet_small/model_config.json"
+
+# The prior alone.
+draw() { refused tweedie-sample "$1" --device "$device" -o out --steps 2 --quiet "${@:2}"; }
+draw absent.h5 --weights absent.h5
+draw nan.h5 --weights nan.h5
+draw --label --weights classes.h5
+draw "label 10" --weights classes.h5 --label 10
+draw --label --label 1
+draw 33x32 --weights good.h5 --height 32 --width 33
+draw --eta --eta nan
+draw --count --count 0
+refused tweedie-sample photo.png/out -o photo.png/out --height 8 --width 8 --steps 2
+
+# References.
+verify() {
+  local text=$1
+  shift
+  refused tweedie-verify "$text" --device "$device" "$@"
+}
+verify absent.h5 absent.h5
+verify text text
+verify cut.h5 cut.h5
+verify good.h5 good.h5
+verify --weights "$data/unet_small/reference.h5"
+verify --weights "$data/trajectories/sr4_ps.h5"
+verify reference.h5 --weights classes.h5 "$data/unet_small/reference.h5"
+verify middle_block.1.qkv.weight --weights missing.h5 "$data/unet_small/reference.h5"
+verify tolerance --tolerance tight "$data/schedules.h5"
+
+# Without CUDA there is none to ask for.
+if [ "${1:-}" = without-cuda ]; then
+  for arguments in "tweedie-restore -o out --task denoising --input photo.png" "tweedie-verify $data/schedules.h5"; do
+    read -ra words <<<"$arguments"
+    refused "${words[0]}" "device cuda" --device cuda "${words[@]:1}"
+  done
+fi
+printf '%s cases refused, each with exit code 2 and one line\n' "$count"

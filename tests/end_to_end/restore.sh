@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# tweedie-restore on one task, from a photograph to the report: restore.sh BIN DATA DEVICE TASK
+source "$(dirname "$0")/common.sh"
+task=$1
+
+# Sides that are no multiples of the network's stride.
+height=30
+width=37
+convert unet_small
+"$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/photo.png" $height $width
+"$bin/end_to_end_prepare" mask "$work/mask.png" $height $width
+
+options=()
+case "$task" in
+  inpainting_random) options=(--drop 0.6) ;;
+  inpainting_box) options=(--box 11) ;;
+  inpainting) options=(--mask "$work/mask.png") ;;
+  super_resolution) options=(--factor 2) ;;
+  gaussian_blur) options=(--kernel-size 9 --blur-sigma 1.5) ;;
+esac
+
+# restore FOLDER OPTIONS...
+restore() {
+  local folder=$1
+  shift
+  "$bin/tweedie-restore" --device "$device" --task "$task" --weights "$work/unet_small.h5" --steps 3 --quiet \
+    "${options[@]}" -o "$work/$folder" "$@" >"$work/printed" 2>"$work/complaints" ||
+    fail "exit code $?: $(cat "$work/complaints")"
+  [ ! -s "$work/complaints" ] || fail "--quiet, but stderr says: $(cat "$work/complaints")"
+}
+# holds FOLDER FILES...: the folder has these files, none of them empty, and no others.
+holds() {
+  local folder=$1
+  shift
+  [ "$(ls -A "$work/$folder" | sort | tr '\n' ' ')" = "$(printf '%s\n' "$@" | sort | tr '\n' ' ')" ] ||
+    fail "$task: $folder holds $(ls -A "$work/$folder" | tr '\n' ' '), expected $*"
+  for file in "$@"; do [ -s "$work/$folder/$file" ] || fail "$task: $folder/$file is empty"; done
+}
+report_has() {
+  "$bin/end_to_end_prepare" has "$work/$1/report.json" "${@:2}" || fail "$task: $1/report.json"
+}
+same() {
+  cmp -s "$work/$1" "$work/$2" || fail "$task: $1 and $2 differ, expected the same bytes"
+}
+different() {
+  if cmp -s "$work/$1" "$work/$2"; then fail "$task: $1 and $2 are the same, expected others"; fi
+}
+
+restore first --input "$work/photo.png" --seed 5
+pictures=(measurement.png restored.png comparison.png)
+holds first "${pictures[@]}" original.png report.json
+report_has first /program /version /command /date /device /seed /task/name /task/operator/name /task/noise/sigma /prior \
+  /sampler/name /sampler/steps /sampler/eta /guidance/zeta /image/height /image/width /image/channels \
+  /before/psnr_db /before/ssim /after/psnr_db /after/ssim /samples/0/distance /samples/0/seconds_per_step \
+  /samples/0/psnr_db /peak_device_bytes
+"$bin/end_to_end_prepare" crop "$work/first/original.png" "$work/original.png" $height $width
+same original.png photo.png
+
+restore again --input "$work/photo.png" --seed 5
+restore other --input "$work/photo.png" --seed 6
+for picture in "${pictures[@]}"; do
+  same "first/$picture" "again/$picture"
+  different "first/$picture" "other/$picture"
+done
+
+# Several samples: the measurement is the same one, the samples are not.
+restore samples --input "$work/photo.png" --seed 5 --samples 2 --sampler ddim --eta 0.5
+holds samples "${pictures[@]}" original.png report.json sample_1.png sample_2.png standard_deviation.png
+report_has samples /samples/1/distance
+same first/measurement.png samples/measurement.png
+different samples/sample_1.png samples/sample_2.png
+
+# A measurement from a file; tasks that draw their own mask have none.
+case "$task" in
+  inpainting_random | inpainting_box) ;;
+  super_resolution)
+    # The measurement of 38 columns: 19 x 2.
+    "$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/small.png" 15 19
+    restore measured --measurement "$work/small.png"
+    holds measured "${pictures[@]}" report.json ;;
+  *)
+    restore measured --measurement "$work/first/measurement.png"
+    holds measured "${pictures[@]}" report.json ;;
+esac
