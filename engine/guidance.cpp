@@ -61,7 +61,8 @@ Tensor PerturbedGuidance::apply(Step& step, Tensor next) {
   const Shape image = step.x0.shape();
   Tensor perturbed = context_.planar(image), sum = context_.planar(image);
   fill(q, sum, 0);
-  std::vector<double> mean(std::size_t(image.N), 0.0);
+  mean_.assign(std::size_t(image.N), 0.0);
+  squared_.resize(mean_.size());
   for (int k = 0; k < draws; ++k) {
     step.noise.uniform(perturbed, step.executed, k);
     axpby(q, perturbed, 1.f, step.x0, width, perturbed);
@@ -72,11 +73,11 @@ Tensor PerturbedGuidance::apply(Step& step, Tensor next) {
     divide_by_norm(q, residual, residual, distance_squared_.view(), -1.f / draws);
     add(q, sum, sum, measured.pullback(residual));
     // A few bytes and a wait: little beside the network's step.
-    const std::vector<double> squared = context_.download(distance_squared_);
-    for (std::size_t n = 0; n < mean.size(); ++n) mean[n] += std::sqrt(squared[n]) / draws;
+    copy_to_host(q, squared_.data(), distance_squared_.data(), squared_.size() * sizeof(double));
+    for (std::size_t n = 0; n < mean_.size(); ++n) mean_[n] += std::sqrt(squared_[n]) / draws;
   }
-  for (double& value : mean) value *= value;
-  copy_from_host(q, distance_squared_.data(), mean.data(), mean.size() * sizeof(double));
+  for (double& value : mean_) value *= value;
+  copy_from_host(q, distance_squared_.data(), mean_.data(), mean_.size() * sizeof(double));
   axpby(q, next, 1.f, next, float(-zeta_), step.pull_back(sum));
   return next;
 }

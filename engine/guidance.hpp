@@ -74,6 +74,8 @@ class PerturbedGuidance : public MeasurementGuidance {
 
  private:
   double zeta_;
+  // Of each sample, on the host; kept, so that a step allocates nothing.
+  std::vector<double> squared_, mean_;
 };
 
 /// A guidance by name, and what the named ones need.

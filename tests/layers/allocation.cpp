@@ -5,8 +5,8 @@
 
 #include "engine/guidance.hpp"
 #include "engine/spectrum_prior.hpp"
+#include "operators/factory.hpp"
 #include "operators/inpainting.hpp"
-#include "operators/separable.hpp"
 #include "tests/layers/allocation_count.hpp"
 #include "tests/layers/small_unets.hpp"
 
@@ -24,15 +24,15 @@ void* kept(void* p) {
 constexpr int steps = 7;
 constexpr Shape image{1, 3, 16, 24};
 
-enum class Kind { inpainting, blur };
-
-std::unique_ptr<ForwardOperator> make(Context& context, Kind kind) {
-  if (kind == Kind::inpainting)
-    return std::make_unique<Inpainting>(
-        context, context.upload({1, 1, image.H, image.W}, random_mask(image.H, image.W, 0.5, 3)));
-  return std::make_unique<SeparableOperator>(
-      context, [](int pixels) { return correlation_rows(pixels, gaussian_taps(9, 2.0), Boundary::reflect); });
+std::unique_ptr<ForwardOperator> make(Context& context, const nlohmann::json& settings) {
+  OperatorData data;
+  data.mask = context.upload({1, 1, image.H, image.W}, random_mask(image.H, image.W, 0.5, 3));
+  return make_operator(context, settings, data);
 }
+
+const nlohmann::json inpainting{{"name", "inpainting"}};
+const nlohmann::json gaussian_blur{{"name", "gaussian_blur"}, {"kernel_size", 9}, {"intensity", 2.0}};
+const nlohmann::json super_resolution{{"name", "super_resolution"}, {"scale_factor", 2}};
 
 struct Counts {
   Allocations ours;        ///< by this project's code, from the end of the first step to the end of the last
@@ -68,12 +68,15 @@ Counts count_after_first_step(Context& context, Denoiser& denoiser, Guidance* gu
   return {counted(), after - before};
 }
 
-void check_none(Context& context, Denoiser& denoiser, Kind kind) {
+void check_none(Context& context, Denoiser& denoiser, const nlohmann::json& settings,
+                const GuidanceOptions& options = {"dps", 0.3}) {
+  CAPTURE(settings.dump());
+  CAPTURE(options.method);
   for (const Method method : {Method::ddpm, Method::ddim}) {
-    const auto op = make(context, kind);
+    const auto op = make(context, settings);
     const Tensor y = op->forward(context.normal(image));
-    DpsGuidance guidance(context, *op, y, 0.3);
-    const Counts counts = count_after_first_step(context, denoiser, &guidance, method);
+    const auto guidance = make_guidance(context, options, *op, y);
+    const Counts counts = count_after_first_step(context, denoiser, guidance.get(), method);
     CHECK(counts.driver == 0);
     // On CUDA the device's memory alone is looked at: the libraries, real or simulated, are not ours.
     if (context.device() == Device::cuda) continue;
@@ -157,16 +160,33 @@ TEST_CASE("a U-Net guided by an inpainting mask or a blur allocates nothing afte
       Context context(device, 1);
       TestSource source;
       UNet unet(context, WeightScope(source), each.config);
-      for (const Kind kind : {Kind::inpainting, Kind::blur}) check_none(context, unet, kind);
+      for (const nlohmann::json& settings : {inpainting, gaussian_blur}) check_none(context, unet, settings);
     }
 }
 
-TEST_CASE("the spectrum prior allocates nothing after the first step") {
+TEST_CASE("the spectrum prior allocates nothing after the first step, whatever is measured") {
   for (const Device device : backends()) {
     CAPTURE(std::string(name(device)));
     Context context(device, 1);
     SpectrumPrior prior(context);
-    for (const Kind kind : {Kind::inpainting, Kind::blur}) check_none(context, prior, kind);
+    for (const nlohmann::json& settings :
+         {inpainting, gaussian_blur, super_resolution, nlohmann::json{{"name", "noise"}},
+          nlohmann::json{{"name", "motion_blur"}, {"kernel_size", 9}},
+          nlohmann::json{{"name", "phase_retrieval"}}})
+      check_none(context, prior, settings);
+  }
+}
+
+TEST_CASE("no guidance allocates after the first step") {
+  for (const Device device : backends()) {
+    CAPTURE(std::string(name(device)));
+    Context context(device, 1);
+    SpectrumPrior prior(context);
+    for (const std::string& method : guidance_names()) {
+      GuidanceOptions options{method, 0.3};
+      if (method == "dps-poisson") options.photon_rate = 1;
+      check_none(context, prior, super_resolution, options);
+    }
   }
 }
 
