@@ -89,6 +89,7 @@ restore factor --task super_resolution --factor 0 --input photo.png
 denoise steps --input photo.png --steps 1001
 for option in sigma zeta eta drop blur-sigma; do denoise "--$option" --input photo.png "--$option" nan; done
 restore "blur-sigma" --task gaussian_blur --blur-sigma inf --input photo.png
+restore pseudo-inverse --task gaussian_blur --kernel-size 9 --method projection --input photo.png
 denoise steps --input photo.png --steps few
 denoise samples --input photo.png --samples 0
 denoise sampler --input photo.png --sampler euler

@@ -21,7 +21,7 @@ namespace tweedie {
 namespace {
 
 struct Options {
-  std::string task, input, measurement, weights, output, device = "auto", sampler = "ddpm";
+  std::string task, input, measurement, weights, output, device = "auto", sampler = "ddpm", method = "dps";
   TaskOptions operation;
   double sigma = 0.05, zeta = -1, eta = 0;
   int steps = 0, samples = 1;
@@ -76,8 +76,7 @@ Problem pose(Context& context, const Options& o, const Task& task, const Prior& 
   } else {
     p.y = add_noise(context, task.noise, p.op->forward(context.upload(p.image, p.original->data)), *p.op);
   }
-  if (p.padded != p.image)
-    p.op = std::make_unique<Composed>(make_crop(context, p.image.H, p.image.W), std::move(p.op));
+  if (p.padded != p.image) p.op = on_crop(context, p.image.H, p.image.W, std::move(p.op));
   return p;
 }
 
@@ -89,7 +88,7 @@ struct Run {
 Run restore_once(Context& context, const Options& o, Problem& p, const Prior& prior, const Schedule& schedule,
                  double zeta, int index) {
   context.start_stream(std::uint64_t(index) + 1);  // stream 0 made the measurement
-  const auto guidance = make_guidance(context, {"dps", zeta}, *p.op, p.y);
+  const auto guidance = make_guidance(context, {o.method, zeta}, *p.op, p.y);
   const SamplerOptions options{o.sampler == "ddim" ? Method::ddim : Method::ddpm, prior.variance(), o.eta,
                                !o.no_clip};
   const std::string label = o.samples == 1 ? "restore" : fmt::format("sample {}/{}", index + 1, o.samples);
@@ -147,7 +146,7 @@ int restore(const Options& o) {
   report["prior"] = prior.description;
   report["sampler"] = {
       {"name", o.sampler}, {"steps", schedule.steps()}, {"eta", o.eta}, {"clip_denoised", !o.no_clip}};
-  report["guidance"] = {{"name", "dps"}, {"zeta", zeta}};
+  report["guidance"] = {{"name", o.method}, {"zeta", zeta}};
   report["image"] = {{"height", problem.image.H}, {"width", problem.image.W}, {"channels", problem.image.C}};
   if (problem.original) {
     report["before"] = quality(pictures.before, *problem.original);
@@ -205,6 +204,9 @@ void declare(CLI::App& app, Options& o) {
       ->check(CLI::IsMember({"ddpm", "ddim"}))
       ->capture_default_str();
   app.add_option("--eta", o.eta, "ddim: 0 is deterministic, 1 as noisy as ddpm")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--method", o.method, "Guidance by the measurement (README: which suits which task)")
+      ->check(CLI::IsMember({"dps", "mcg", "projection", "ilvr", "ps+", "noisy-gradient"}))
+      ->capture_default_str();
   app.add_option("--steps", o.steps, "Sampling steps (0: all the prior was made with)")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
