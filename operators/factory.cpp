@@ -2,6 +2,7 @@
 
 #include "operators/inpainting.hpp"
 #include "operators/kernel_blur.hpp"
+#include "operators/nonlinear_blur.hpp"
 #include "operators/phase_retrieval.hpp"
 #include "operators/separable.hpp"
 #include "operators/settings.hpp"
@@ -62,11 +63,35 @@ std::unique_ptr<ForwardOperator> phase_retrieval(Context& context, Settings& s) 
       range == "unit" ? PhaseRetrieval::Range::unit : PhaseRetrieval::Range::pm1);
 }
 
+// The DPS repository names the network by the path of its options; ours comes with its weight file.
+std::unique_ptr<ForwardOperator> nonlinear_blur(Context& context, Settings& s, const OperatorData& data) {
+  require(!data.weights.empty(), "nonlinear blur: the weight file of its network is not given");
+  s.ignore("opt_yml_path");
+  const std::string draw = s.text("draw", "once");
+  require(draw == "once" || draw == "per_call", "nonlinear blur: draw '", draw,
+          "'; expected once or per_call");
+  std::unique_ptr<KernelWizard> network = load_kernel_wizard(context, data.weights);
+  const KernelWizardConfig& c = network->config();
+  const auto agree = [&](const char* key, int value) {
+    const int stated = s.integer(key, value);
+    require(stated == value, "nonlinear blur: ", key, " is ", stated, ", the network of ", data.weights,
+            " has ", value);
+  };
+  agree("input_nc", c.input_nc);
+  agree("nf", c.nf);
+  agree("front_RBs", c.front_RBs);
+  agree("back_RBs", c.back_RBs);
+  agree("kernel_dim", c.kernel_dim);
+  return std::make_unique<NonlinearBlur>(
+      context, std::move(network), data.kernel,
+      draw == "once" ? NonlinearBlur::Draw::once : NonlinearBlur::Draw::per_call);
+}
+
 }  // namespace
 
 std::vector<std::string> operator_names() {
   return {"noise",       "inpainting",  "super_resolution", "gaussian_blur",
-          "motion_blur", "kernel_blur", "phase_retrieval"};
+          "motion_blur", "kernel_blur", "phase_retrieval",  "nonlinear_blur"};
 }
 
 std::unique_ptr<ForwardOperator> make_operator(Context& context, const nlohmann::json& settings,
@@ -89,6 +114,8 @@ std::unique_ptr<ForwardOperator> make_operator(Context& context, const nlohmann:
     op = kernel_blur(context, s, data);
   } else if (name == "phase_retrieval") {
     op = phase_retrieval(context, s);
+  } else if (name == "nonlinear_blur") {
+    op = nonlinear_blur(context, s, data);
   } else {
     std::string known;
     for (const std::string& each : operator_names()) known += (known.empty() ? "" : ", ") + each;

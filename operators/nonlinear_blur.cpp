@@ -1,0 +1,89 @@
+#include "operators/nonlinear_blur.hpp"
+
+#include "kernels/elementwise.hpp"
+#include "weights/weight_file.hpp"
+
+namespace tweedie {
+
+NonlinearBlur::NonlinearBlur(Context& context, std::unique_ptr<KernelWizard> network, const Tensor& code,
+                             Draw draw)
+    : context_(context), network_(std::move(network)), given_(bool(code)), draw_(draw) {
+  if (!code) return;
+  require(draw == Draw::once,
+          "nonlinear blur: a kernel's code is given, and one is to be drawn at every call");
+  require(code.shape().N == 1, "nonlinear blur: a kernel's code of ", code.shape(), "; expected one sample");
+  code_shape_ = code.shape();
+  code_ = context.download(code);
+}
+
+Shape NonlinearBlur::output_shape(const Shape& image) const {
+  Shape code = network_->code_shape(image);
+  code.N = 1;
+  require(!given_ || code == code_shape_, "nonlinear blur: a kernel's code of ", code_shape_, " for images ",
+          image, ", which take ", code);
+  return image;
+}
+
+Tensor NonlinearBlur::code_for(const Shape& image) {
+  output_shape(image);
+  const Shape all = network_->code_shape(image), one{1, all.C, all.H, all.W};
+  if (draw_ == Draw::per_call) {
+    Tensor code = context_.normal(all);
+    axpby(context_.queue, code, 1.2f, code, 0.f, code);
+    return code;
+  }
+  if (code_shape_ != one) {
+    Tensor code = context_.normal(one);
+    axpby(context_.queue, code, 1.2f, code, 0.f, code);
+    code_ = context_.download(code);
+    code_shape_ = one;
+  }
+  std::vector<float> repeated;
+  for (int n = 0; n < all.N; ++n) repeated.insert(repeated.end(), code_.begin(), code_.end());
+  return context_.upload(all, repeated);
+}
+
+Tensor NonlinearBlur::to_unit(const Tensor& x) {
+  Tensor half = context_.planar(x.shape());
+  fill(context_.queue, half, 0.5f);
+  axpby(context_.queue, half, 0.5f, x, 1.f, half);
+  return half;
+}
+
+Tensor NonlinearBlur::from_unit(Tensor v) {
+  raw_ = context_.planar(v.shape());
+  fill(context_.queue, raw_, 1.f);
+  axpby(context_.queue, raw_, 2.f, v, -1.f, raw_);
+  clamp(context_.queue, v, raw_, -1.f, 1.f);
+  return v;
+}
+
+Tensor NonlinearBlur::forward(const Tensor& x) {
+  Tensor y = from_unit(network_->forward(to_unit(x), code_for(x.shape())));
+  raw_ = {};
+  return y;
+}
+
+Vjp<Tensor> NonlinearBlur::vjp(const Tensor& x) {
+  Vjp<Tensor> inner = network_->vjp(to_unit(x), code_for(x.shape()));
+  return {from_unit(std::move(inner.value)),
+          [this, pull_back = std::move(inner.pullback)](const Tensor& cotangent) {
+            // The factors 2 behind the network and 1/2 before it cancel.
+            Tensor d = context_.planar(cotangent.shape());
+            clamp_backward(context_.queue, d, cotangent, raw_, -1.f, 1.f);
+            raw_ = {};
+            return pull_back(d);
+          }};
+}
+
+std::unique_ptr<KernelWizard> load_kernel_wizard(Context& context, const std::string& path) {
+  WeightFile file(path);
+  require(file.header().architecture == "kernel_wizard", path, ": holds a ", file.header().architecture,
+          ", expected a kernel_wizard");
+  auto network = std::make_unique<KernelWizard>(
+      context, WeightScope(file), parse_kernel_wizard_config(file.header().config, path + ": config"));
+  file.require_all_used();
+  return network;
+}
+
+}  // namespace tweedie

@@ -1,0 +1,44 @@
+// Blur by a network that a kernel's code steers: what no convolution describes.
+#pragma once
+
+#include <memory>
+
+#include "engine/forward_operator.hpp"
+#include "layers/kernel_wizard.hpp"
+
+namespace tweedie {
+
+/// y = clamp(2 B((x + 1) / 2, code) - 1, -1, 1), B a KernelWizard; the gradient is 0 where y was clamped. The
+/// code is 1.2 N(0, I), as the DPS code has it, from the context's stream, unless one is given. It is drawn
+/// once for a size of image, the same for every sample of a batch, so that the measurement and its guidance
+/// see the same blur; `per_call` draws a new one at every call and for every sample, as the published code
+/// does (there the two disagree).
+class NonlinearBlur : public ForwardOperator {
+ public:
+  enum class Draw { once, per_call };
+  /// code: (1, kernel_dim, H/128, W/128), or empty.
+  NonlinearBlur(Context& context, std::unique_ptr<KernelWizard> network, const Tensor& code, Draw draw);
+  /// Errors: sides that are no multiples of 128, or that a given code does not belong to.
+  Shape output_shape(const Shape& image) const override;
+  Tensor forward(const Tensor& x) override;
+  Vjp<Tensor> vjp(const Tensor& x) override;
+
+ private:
+  Tensor code_for(const Shape& image);
+  Tensor to_unit(const Tensor& x);
+  /// 2 v - 1, kept in `raw_` for the gradient, and clamped.
+  Tensor from_unit(Tensor v);
+
+  Context& context_;
+  std::unique_ptr<KernelWizard> network_;
+  std::vector<float> code_;
+  Shape code_shape_;  // of one sample's code; empty: none yet
+  bool given_;
+  Draw draw_;
+  Tensor raw_;
+};
+
+/// The network of a weight file that holds a KernelWizard. Errors: it holds something else.
+std::unique_ptr<KernelWizard> load_kernel_wizard(Context& context, const std::string& path);
+
+}  // namespace tweedie
