@@ -1,9 +1,11 @@
 #include "tests/ptx/machine.hpp"
 
+#include <cxxabi.h>
 #include <omp.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <mutex>
@@ -48,6 +50,13 @@ std::string RangeSet::describe(std::uint64_t address) const {
 
 // ---- faults -------------------------------------------------------------------------------------------
 
+std::string readable_name(const std::string& kernel) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> name(
+      abi::__cxa_demangle(kernel.c_str(), nullptr, nullptr, &status), std::free);
+  return status == 0 ? name.get() : kernel;
+}
+
 std::string thread_name(const Block& block, unsigned thread) {
   const Dim3& size = block.size;
   return message("thread (", thread % size.x, ",", thread / size.x % size.y, ",", thread / size.x / size.y,
@@ -58,7 +67,7 @@ void fault(FaultKind kind, const Warp& warp, const Instruction& instruction, uns
            const std::string& text) {
   const Block& block = *warp.block;
   const Origin& origin = block.function->origins[instruction.index];
-  std::string place = message("kernel ", block.function->name, ", PTX line ", origin.line);
+  std::string place = message("kernel ", readable_name(block.function->name), ", PTX line ", origin.line);
   if (!origin.source_file.empty()) place += message(" (", origin.source_file, ":", origin.source_line, ")");
   throw Fault(kind,
               message(text, " [", place, ", ", origin.opcode, ", block (", block.index.x, ",", block.index.y,

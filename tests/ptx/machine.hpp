@@ -59,6 +59,9 @@ class Fault : public Error {
   FaultKind kind_;
 };
 
+/// The C++ name of a kernel; the name itself when it is not mangled.
+std::string readable_name(const std::string& kernel);
+
 struct Options {
   WarpOrder order = WarpOrder::forward;
   std::uint32_t seed = 1;    ///< of WarpOrder::random

@@ -74,7 +74,7 @@ class Parser {
   const Operand* find_register(const std::string& name) const;
   const Variable* find_variable(const std::string& name) const;
   void append(Instruction instruction, const std::string& opcode, int line);
-  void note_shared_access(const Instruction& instruction);
+  void note_shared_access(const Instruction& instruction, std::string_view opcode);
 
   struct DeviceFunction {
     std::vector<Parameter> results, parameters;

@@ -80,16 +80,17 @@ void Parser::location() {
 }
 
 void Parser::append(Instruction instruction, const std::string& opcode, int line) {
-  note_shared_access(instruction);
+  note_shared_access(instruction, opcode);
   function_->code.push_back(std::move(instruction));
   function_->origins.push_back({line, int(source_line_), opcode, {}});
   origin_files_.push_back(source_file_);
 }
 
 // Races are looked for in pieces as small as the smallest access; generic accesses may be shared ones.
-void Parser::note_shared_access(const Instruction& i) {
-  const bool shared = i.space == Space::shared || i.space == Space::generic;
-  if (shared && i.type != Type::none && i.type != Type::pred)
+void Parser::note_shared_access(const Instruction& i, std::string_view opcode) {
+  const bool accesses = opcode.starts_with("ld.") || opcode.starts_with("st.") ||
+                        opcode.starts_with("atom.") || opcode.starts_with("red.");
+  if (accesses && (i.space == Space::shared || i.space == Space::generic))
     function_->shared_granule = std::min(function_->shared_granule, size_of(i.type));
 }
 

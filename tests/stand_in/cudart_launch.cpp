@@ -71,7 +71,9 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
   try {
     const ptx::Module& module = loaded(*kernel->code);
     const std::string no = objection(module.traits(kernel->name), *kernel, grid, block, shared);
-    if (!no.empty()) return refuse(cudaErrorInvalidConfiguration, "launch of " + kernel->name + ": " + no);
+    if (!no.empty())
+      return refuse(cudaErrorInvalidConfiguration,
+                    "launch of " + ptx::readable_name(kernel->name) + ": " + no);
     DeviceAccess access;
     runtime.counts.launches += 1;
     const ptx::Statistics done =
