@@ -98,7 +98,7 @@ std::vector<float> gradient_at(Context& context, ForwardOperator& op, const Tens
 // (trajectory.cpp).
 void allow_for_kinks(Context& context, ForwardOperator& op, const Tensor& x, const Tensor& cotangent,
                      const std::vector<float>& ours, Check& check) {
-  if (check.passed()) return;
+  if (check.passed() || op.is_linear()) return;  // a linear operator has no kinks
   const std::vector<float> values = context.download(x);
   double spread = 0;
   for (std::uint64_t trial = 1; trial <= 4; ++trial) {
