@@ -60,6 +60,12 @@ TEST_CASE_FIXTURE(Fixture, "a missing barrier is a race on shared memory") {
   expect_clean([&] { kernels::missing_barrier(out, true); });
 }
 
+TEST_CASE_FIXTURE(Fixture, "overwriting shared memory that another warp may still read is a race") {
+  expect_fault([&] { kernels::early_overwrite(out, false); }, cudaErrorLaunchFailure,
+               {"race on shared memory", "early_overwrite", "faults.cu:"});
+  expect_clean([&] { kernels::early_overwrite(out, true); });
+}
+
 TEST_CASE_FIXTURE(Fixture, "lanes of a warp exchanging without __syncwarp is a race too") {
   expect_fault([&] { kernels::missing_warp_barrier(out, false); }, cudaErrorLaunchFailure,
                {"race on shared memory", "missing_warp_barrier", "faults.cu:"});

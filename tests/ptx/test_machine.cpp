@@ -93,7 +93,11 @@ bool mentions(const std::string& text, std::initializer_list<const char*> words)
 
 std::string launch_objection(FaultKind kind, const std::string& body, unsigned threads) {
   const Module module = load(".visible .entry k() {\n" + body + "\nret;\n}\n");
-  return objection(kind, [&] { module.launch("k", {1, 1, 1}, {threads, 1, 1}, 0, nullptr, RangeSet()); });
+  Options options;
+  options.control_budget = 1 << 20;
+  return objection(kind, [&] {
+    module.launch("k", {1, 1, 1}, {threads, 1, 1}, 0, nullptr, RangeSet(), options);
+  });
 }
 
 }  // namespace
@@ -198,8 +202,9 @@ TEST_CASE("16-bit floating point") {
   check({{"add.f16 %hx, %ha, %hb;", "%hx", 0x3c00, 0x1000, 0, 0x3c00},  // 1 + 2^-11: tie to even
          {"add.f16 %hx, %ha, %hb;", "%hx", 0x3c01, 0x1000, 0, 0x3c02},  // tie to even, upwards
          {"fma.rn.bf16 %hx, %ha, %hb, %hc;", "%hx", 0x0080, 0x3f80, 0x3f80, 0x3f80},
-         // 1 + 2^-8 is a tie; 2^-126 more, lost in double precision, decides it
-         {"fma.rn.bf16 %hx, %ha, %hb, %hc;", "%hx", 0x3f81, 0x3f81, 0x0080, 0x3f82},
+         // 7 * 37/256 is a tie between 0x3f81 and 0x3f82; -2^-126, lost in double precision, decides it
+         {"fma.rn.bf16 %hx, %ha, %hb, %hc;", "%hx", 0x40e0, 0x3e14, 0x8080, 0x3f81},
+         {"fma.rn.bf16 %hx, %ha, %hb, %hc;", "%hx", 0x40e0, 0x3e14, 0, 0x3f82},
          {"mul.f16x2 %rx, %ra, %rb;", "%rx", 0x40003c00, 0x42004200, 0, 0x46004200},
          {"max.bf16x2 %rx, %ra, %rb;", "%rx", 0x7fff3f80, 0x3f804000, 0, 0x3f804000},
          {"neg.bf16 %hx, %ha;", "%hx", 0x3f80, 0, 0, 0xbf80},
@@ -310,9 +315,28 @@ TEST_CASE("warp operations: deadlock, wrong member masks") {
   CHECK(mentions(launch_objection(FaultKind::warp_operation,
                                   start + "selp.u32 %r1, 0xffffffff, 0xfffffffe, %p; bar.warp.sync %r1;", 32),
                  {"different member masks"}));
-  // Lanes that have exited need not come.
+  // Lanes that have exited need not come, whether they leave before the others arrive or while those wait.
   CHECK(launch_objection(FaultKind::warp_operation, start + "@%p ret; bar.warp.sync 0xffffffff;", 32) ==
         "nothing");
+  CHECK(launch_objection(FaultKind::warp_operation,
+                         start + "@%p bra OUT; bar.warp.sync 0xffffffff; OUT:", 32) == "nothing");
+}
+
+TEST_CASE("lanes that spin at a low address do not starve the lane they wait for") {
+  CHECK(launch_objection(FaultKind::budget, R"(
+    .shared .align 4 .b32 flag; .reg .b32 %r<4>; .reg .pred %p, %q;
+    mov.u32 %r0, %tid.x;
+    setp.eq.u32 %p, %r0, 0;
+    @%p st.shared.u32 [flag], 0;
+    bar.warp.sync 0xffffffff;
+    @%p bra SET;
+    SPIN: atom.shared.or.b32 %r1, [flag], 0;
+    setp.eq.u32 %q, %r1, 0;
+    @%q bra SPIN;
+    bra END;
+    SET: atom.shared.exch.b32 %r2, [flag], 1;
+    END:)",
+                         32) == "nothing");
 }
 
 TEST_CASE("barriers reduce a predicate over the block") {

@@ -18,6 +18,19 @@ __global__ void missing_barrier_kernel(float* out) {
   out[threadIdx.x] = row[threads - 1 - threadIdx.x];  // written by the other warp
 }
 
+// The second warp overwrites what the first may still be reading.
+template <bool good>
+__global__ void early_overwrite_kernel(float* out) {
+  __shared__ float row[threads];
+  row[threadIdx.x] = float(threadIdx.x);
+  __syncthreads();
+  if (threadIdx.x < 32) out[threadIdx.x] = row[threadIdx.x + 32];
+  if (good) __syncthreads();
+  if (threadIdx.x >= 32) row[threadIdx.x] = 0;
+  __syncthreads();
+  out[threadIdx.x + threads] = row[threadIdx.x];
+}
+
 template <bool good>
 __global__ void divergent_barrier_kernel(float* out) {
   __shared__ float row[threads];
@@ -117,6 +130,7 @@ __global__ void write_one_kernel(float* out) { out[threadIdx.x] = 1; }
   } while (0)
 
 void missing_barrier(float* out, bool good) { LAUNCH(missing_barrier, out); }
+void early_overwrite(float* out, bool good) { LAUNCH(early_overwrite, out); }
 void divergent_barrier(float* out, bool good) { LAUNCH(divergent_barrier, out); }
 void skipped_barrier(float* out, bool good) { LAUNCH(skipped_barrier, out); }
 void out_of_bounds(float* out, int n, bool good) { LAUNCH(out_of_bounds, out, n); }

@@ -36,6 +36,7 @@ void critical_section(int* lock_and_total, int n);  ///< a lock fought for by th
 
 // ---- faults.cu: a mistake, and the same kernel without it (`good`)
 void missing_barrier(float* out, bool good);
+void early_overwrite(float* out, bool good);
 void divergent_barrier(float* out, bool good);
 void skipped_barrier(float* out, bool good);
 void out_of_bounds(float* out, int n, bool good);  ///< writes out[n] unless good
