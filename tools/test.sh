@@ -48,6 +48,7 @@ has_nvcc() {
 }
 
 mkdir -p build
+passed=()
 for stage in "${stages[@]}"; do
   case "$stage" in
     release)
@@ -57,6 +58,8 @@ for stage in "${stages[@]}"; do
       if has_nvcc simulated; then
         build simulated -DTWEEDIE_CUDA=simulated
         check simulated
+      else
+        continue
       fi ;;
     sanitize)
       # A test asks for more memory than there is: that must come back as an error, as it does without sanitizers.
@@ -67,11 +70,14 @@ for stage in "${stages[@]}"; do
       if has_nvcc cuda; then
         build cuda -DTWEEDIE_CUDA=on
         if nvidia-smi >/dev/null 2>&1; then check cuda; else echo "no GPU here: compiled and linked, not run"; fi
+      else
+        continue
       fi ;;
     fuzz)
       tools/setup.sh --fuzz
       tests/fuzz/run.sh 60 build/fuzz ;;
     *) echo "tools/test.sh: unknown stage '$stage'; expected release, simulated, sanitize, cuda or fuzz" >&2; exit 2 ;;
   esac
+  passed+=("$stage")
 done
-printf '\nall stages passed: %s\n' "${stages[*]}"
+printf '\nstages passed: %s\n' "${passed[*]}"
