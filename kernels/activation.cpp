@@ -2,18 +2,10 @@
 
 #include <cmath>
 
+#include "kernels/for_each_index.hpp"
+
 namespace tweedie {
 namespace {
-
-// Below this many elements waking the other threads costs more than the loop.
-constexpr std::int64_t worth_threads = 1 << 15;
-
-/// f(i) for i in [0, count); no call depends on another.
-template <class F>
-void for_each_index(std::int64_t count, F f) {
-#pragma omp parallel for simd schedule(static) if (parallel : count >= worth_threads)
-  for (std::int64_t i = 0; i < count; ++i) f(i);
-}
 
 void check_slope(const char* op, float slope) {
   require(slope >= 0 && slope < 1, op, ": a slope of ", slope, "; expected 0 or more and below 1");

@@ -2,20 +2,11 @@
 
 #include <cmath>
 
+#include "kernels/for_each_index.hpp"
 #include "kernels/vector_math.hpp"
 
 namespace tweedie {
 namespace {
-
-// Below this many elements waking the other threads costs more than the loop.
-constexpr std::int64_t worth_threads = 1 << 15;
-
-/// f(i) for i in [0, count); no call depends on another.
-template <class F>
-void for_each_index(std::int64_t count, F f) {
-#pragma omp parallel for simd schedule(static) if (parallel : count >= worth_threads)
-  for (std::int64_t i = 0; i < count; ++i) f(i);
-}
 
 /// y = a x, a not 0.
 void scale(Queue& q, View<float> y, float a, View<const float> x) {

@@ -18,7 +18,7 @@ packages=(
   libyaml-cpp-dev nlohmann-json3-dev
   libpng-dev libjpeg-dev        # images
   libcli11-dev libfmt-dev       # command lines, text
-  doctest-dev libbenchmark-dev  # tests, benches
+  doctest-dev                   # tests
 )
 fuzz=no
 for argument in "$@"; do

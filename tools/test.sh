@@ -17,9 +17,7 @@ if [ ${#stages[@]} -eq 0 ]; then
   [ "${CI:-}" = true ] && stages=(release simulated sanitize cuda fuzz)
 fi
 jobs=${JOBS:-$(nproc)}
-for nvcc_folder in /usr/local/cuda/bin; do
-  command -v nvcc >/dev/null || { [ -x "$nvcc_folder/nvcc" ] && PATH=$PATH:$nvcc_folder; } || true
-done
+command -v nvcc >/dev/null || PATH=$PATH:/usr/local/cuda/bin # where the toolkit installs itself
 
 tools/setup.sh
 launcher=()

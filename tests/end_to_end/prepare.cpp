@@ -20,6 +20,8 @@ constexpr const char* usage =
     "usage: prepare crop IN OUT HEIGHT WIDTH [gray]   upper left part of a picture\n"
     "       prepare mask OUT HEIGHT WIDTH             every third pixel black\n"
     "       prepare spoil IN OUT WHAT KEY             weight file, WHAT: missing, surplus, shape or nan\n"
+    "       prepare attribute FILE NAME TEXT          root attribute of an HDF5 file, replaced\n"
+    "       prepare rename FILE FROM TO               of a group in an HDF5 file\n"
     "       prepare has FILE POINTER...               exit code 0 when a JSON file has all of these\n";
 
 void make_crop(const std::vector<std::string>& words) {
@@ -73,6 +75,30 @@ void spoil(const std::vector<std::string>& words) {
   require(H5Fclose(file) >= 0, out, ": not closed");
 }
 
+void set_attribute(const std::vector<std::string>& words) {
+  const std::string &path = words.at(1), &name = words.at(2), &text = words.at(3);
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  require(file >= 0, path, ": not opened");
+  H5Adelete(file, name.c_str());
+  const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+  H5Tset_size(type, text.size());
+  const hid_t attribute = H5Acreate2(file, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT);
+  require(H5Awrite(attribute, type, text.data()) >= 0, name, ": not written");
+  H5Aclose(attribute);
+  H5Sclose(space);
+  H5Tclose(type);
+  require(H5Fclose(file) >= 0, path, ": not closed");
+}
+
+void rename_group(const std::vector<std::string>& words) {
+  const std::string& path = words.at(1);
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  require(file >= 0, path, ": not opened");
+  const auto moved = H5Lmove(file, words.at(2).c_str(), file, words.at(3).c_str(), H5P_DEFAULT, H5P_DEFAULT);
+  require(moved >= 0, words.at(2), ": not renamed");
+  require(H5Fclose(file) >= 0, path, ": not closed");
+}
+
 void has(const std::vector<std::string>& words) {
   std::ifstream file(words.at(1));
   const nlohmann::json json = nlohmann::json::parse(file);
@@ -92,6 +118,10 @@ int main(int argc, char** argv) {
       make_mask(words);
     else if (command == "spoil")
       spoil(words);
+    else if (command == "attribute")
+      set_attribute(words);
+    else if (command == "rename")
+      rename_group(words);
     else if (command == "has")
       has(words);
     else

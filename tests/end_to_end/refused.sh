@@ -147,6 +147,23 @@ verify --weights "$data/trajectories/sr4_ps.h5"
 verify reference.h5 --weights classes.h5 "$data/unet_small/reference.h5"
 verify middle_block.1.qkv.weight --weights missing.h5 "$data/unet_small/reference.h5"
 verify tolerance --tolerance tight "$data/schedules.h5"
+# Descriptions that are JSON, but not what they should be.
+described() { # described TEXT NAME JSON: a run whose attribute NAME says JSON
+  cp "$data/trajectories/common.h5" .
+  cp "$data/trajectories/sr4_ps.h5" described.h5
+  "$prepare" attribute described.h5 "$2" "$3"
+  before=$(state)
+  verify "$1" --weights good.h5 described.h5
+}
+described described.h5 task '[1]'
+described described.h5 task '{"operator": {"name": "noise"}, "method": 7}'
+described operator task '{"operator": 5, "method": "ps"}'
+described "not JSON" task 'ps'
+described described.h5 diffusion '{"sampler": 3}'
+cp "$data/schedules.h5" named.h5
+"$prepare" rename named.h5 linear_1000_50 linear_many
+before=$(state)
+verify linear_many named.h5
 
 # Without CUDA there is none to ask for.
 if [ "${1:-}" = without-cuda ]; then

@@ -1,7 +1,6 @@
 // tweedie-restore: an image in, degraded by a task and restored; or a measurement restored.
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 

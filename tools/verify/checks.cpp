@@ -138,7 +138,11 @@ std::vector<Check> check_schedules(const Setup& setup, const ArrayFile& file) {
     std::string respacing = second == std::string::npos ? "" : group.substr(second + 1);
     std::replace(respacing.begin(), respacing.end(), '-', ',');
     if (respacing == "all") respacing.clear();
-    const Schedule s = make_schedule(group.substr(0, first), std::stoi(group.substr(first + 1)), respacing);
+    const std::string steps =
+        group.substr(first + 1, second == std::string::npos ? second : second - first - 1);
+    require(!steps.empty() && steps.size() < 8 && steps.find_first_not_of("0123456789") == std::string::npos,
+            file.path(), ": a group named '", group, "', expected NAME_STEPS[_RESPACING]");
+    const Schedule s = make_schedule(group.substr(0, first), std::stoi(steps), respacing);
     const auto check = [&](const char* name, const std::vector<double>& ours) {
       const std::vector<double> theirs = file.doubles(group + "/" + name);
       checks.push_back(compare<double>(group + "/" + name, ours, theirs, setup.tolerance));
@@ -157,7 +161,9 @@ std::vector<Check> check_schedules(const Setup& setup, const ArrayFile& file) {
   return checks;
 }
 
-std::vector<Check> check_file(const Setup& setup, const ArrayFile& file) {
+namespace {
+
+std::vector<Check> check_by_kind(const Setup& setup, const ArrayFile& file) {
   if (file.has("x_T")) return check_trajectory(setup, file);
   if (file.has("grad_out")) return check_network(setup, file);
   if (file.has("cotangent")) return check_operator(setup, file);
@@ -166,6 +172,17 @@ std::vector<Check> check_file(const Setup& setup, const ArrayFile& file) {
       !names.empty() && file.has(names[0] + "/betas"), file.path(),
       ": not a reference file: expected the datasets of a network, an operator, a trajectory or schedules");
   return check_schedules(setup, file);
+}
+
+}  // namespace
+
+std::vector<Check> check_file(const Setup& setup, const ArrayFile& file) {
+  try {
+    return check_by_kind(setup, file);
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(
+        message(file.path(), ": its description lacks something or holds another type: ", error.what()));
+  }
 }
 
 }  // namespace tweedie::verify

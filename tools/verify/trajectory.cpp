@@ -119,6 +119,9 @@ class Trajectory {
         start_(context_, file, "x_T"),
         distance_(file.doubles("distance")) {
     const nlohmann::json task = file.json_attribute("task");
+    for (const int step : x_.steps)
+      require(step >= 0 && std::size_t(step) < distance_.size(), file.path(), ": x holds step ", step,
+              ", the run has ", distance_.size());
     operator_ = make_operator(context_, task.at("operator"), operator_data(setup, file));
     guidance_ =
         make_guidance(context_, guidance_options(task), *operator_, load(context_, file, "measurement"));
