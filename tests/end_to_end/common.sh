@@ -18,5 +18,7 @@ fail() {
 
 # convert NAME: the checkpoint tests/data/NAME becomes $work/NAME.h5.
 convert() {
-  "$bin/tweedie-convert" "$data/$1/checkpoint.pt" "$work/$1.h5" --config "$data/$1/model_config.json" >/dev/null
+  local config=()
+  [ ! -e "$data/$1/model_config.json" ] || config=(--config "$data/$1/model_config.json")
+  "$bin/tweedie-convert" "$data/$1/checkpoint.pt" "$work/$1.h5" "${config[@]}" >/dev/null
 }

@@ -8,6 +8,7 @@ options=()
 if [ "$network" != - ]; then
   convert "$network"
   options=(--weights "$work/$network.h5")
+  [ "$network" != kernel_wizard ] || options=(--operator-weights "$work/$network.h5")
 fi
 "$bin/tweedie-verify" --device "$device" "${options[@]}" "$data/$file" | tee "$work/printed"
 # Not only no disagreement, but something that agreed, on the device asked for.
