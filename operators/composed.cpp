@@ -16,29 +16,37 @@ SparseRows first_pixels(int pixels, int kept) {
   return m;
 }
 
-class LinearOnCrop : public LinearOperator {
+class LinearComposed : public LinearOperator {
  public:
-  LinearOnCrop(std::unique_ptr<ForwardOperator> crop, std::unique_ptr<ForwardOperator> op)
-      : crop_owner_(std::move(crop)),
-        op_owner_(std::move(op)),
-        crop_(dynamic_cast<LinearOperator&>(*crop_owner_)),
-        op_(dynamic_cast<LinearOperator&>(*op_owner_)) {}
+  LinearComposed(std::unique_ptr<ForwardOperator> first, std::unique_ptr<ForwardOperator> second)
+      : first_owner_(std::move(first)),
+        second_owner_(std::move(second)),
+        first_(dynamic_cast<LinearOperator&>(*first_owner_)),
+        second_(dynamic_cast<LinearOperator&>(*second_owner_)) {}
   Shape output_shape(const Shape& image) const override {
-    return op_.output_shape(crop_.output_shape(image));
+    return second_.output_shape(first_.output_shape(image));
   }
-  Tensor forward(const Tensor& x) override { return op_.forward(crop_.forward(x)); }
+  Tensor forward(const Tensor& x) override { return second_.forward(first_.forward(x)); }
   Tensor adjoint(const Tensor& y, const Shape& image) override {
-    return crop_.adjoint(op_.adjoint(y, crop_.output_shape(image)), image);
+    return first_.adjoint(second_.adjoint(y, first_.output_shape(image)), image);
   }
-  bool has_pseudo_inverse() const override { return op_.has_pseudo_inverse(); }
-  Tensor pseudo_inverse(const Tensor& y, const Shape& image) override {
-    return crop_.adjoint(op_.pseudo_inverse(y, crop_.output_shape(image)), image);
-  }
-  void discard_unmeasured(Tensor& y) override { op_.discard_unmeasured(y); }
+  void discard_unmeasured(Tensor& y) override { second_.discard_unmeasured(y); }
 
  private:
-  std::unique_ptr<ForwardOperator> crop_owner_, op_owner_;
-  LinearOperator &crop_, &op_;
+  std::unique_ptr<ForwardOperator> first_owner_, second_owner_;
+
+ protected:
+  LinearOperator &first_, &second_;
+};
+
+// A crop's rows are orthonormal, so that (A crop)^+ is A^+ followed by the padding.
+class LinearOnCrop : public LinearComposed {
+ public:
+  using LinearComposed::LinearComposed;
+  bool has_pseudo_inverse() const override { return second_.has_pseudo_inverse(); }
+  Tensor pseudo_inverse(const Tensor& y, const Shape& image) override {
+    return first_.adjoint(second_.pseudo_inverse(y, first_.output_shape(image)), image);
+  }
 };
 
 }  // namespace
@@ -49,6 +57,13 @@ Vjp<Tensor> Composed::vjp(const Tensor& x) {
   pull_second_ = std::move(outer.pullback);
   return {std::move(outer.value),
           [this](const Tensor& cotangent) { return pull_first_(pull_second_(cotangent)); }};
+}
+
+std::unique_ptr<ForwardOperator> compose(std::unique_ptr<ForwardOperator> first,
+                                         std::unique_ptr<ForwardOperator> second) {
+  if (dynamic_cast<LinearOperator*>(first.get()) && dynamic_cast<LinearOperator*>(second.get()))
+    return std::make_unique<LinearComposed>(std::move(first), std::move(second));
+  return std::make_unique<Composed>(std::move(first), std::move(second));
 }
 
 std::unique_ptr<ForwardOperator> make_crop(Context& context, int H, int W) {

@@ -26,6 +26,10 @@ class Composed : public ForwardOperator {
   std::function<Tensor(const Tensor&)> pull_first_, pull_second_;
 };
 
+/// second(first(x)): a LinearOperator, without a pseudo-inverse, where both are.
+std::unique_ptr<ForwardOperator> compose(std::unique_ptr<ForwardOperator> first,
+                                         std::unique_ptr<ForwardOperator> second);
+
 /// The top left H x W pixels of an image; the adjoint, which is the pseudo-inverse too, pads with zeros.
 std::unique_ptr<ForwardOperator> make_crop(Context& context, int H, int W);
 

@@ -1,5 +1,7 @@
 #include "operators/factory.hpp"
 
+#include "operators/colourisation.hpp"
+#include "operators/composed.hpp"
 #include "operators/inpainting.hpp"
 #include "operators/kernel_blur.hpp"
 #include "operators/nonlinear_blur.hpp"
@@ -87,11 +89,22 @@ std::unique_ptr<ForwardOperator> nonlinear_blur(Context& context, Settings& s, c
       draw == "once" ? NonlinearBlur::Draw::once : NonlinearBlur::Draw::per_call);
 }
 
+// The first of a list works on the image, each further one on what the one before measured.
+std::unique_ptr<ForwardOperator> composed(Context& context, Settings& s, const OperatorData& data) {
+  std::unique_ptr<ForwardOperator> op;
+  for (const nlohmann::json& each : s.list("operators")) {
+    std::unique_ptr<ForwardOperator> next = make_operator(context, each, data);
+    op = op ? compose(std::move(op), std::move(next)) : std::move(next);
+  }
+  require(bool(op), "composed operator: 'operators' is an empty list");
+  return op;
+}
+
 }  // namespace
 
 std::vector<std::string> operator_names() {
-  return {"noise",       "inpainting",  "super_resolution", "gaussian_blur",
-          "motion_blur", "kernel_blur", "phase_retrieval",  "nonlinear_blur"};
+  return {"noise",       "inpainting",      "super_resolution", "gaussian_blur", "motion_blur",
+          "kernel_blur", "phase_retrieval", "nonlinear_blur",   "colourisation", "composed"};
 }
 
 std::unique_ptr<ForwardOperator> make_operator(Context& context, const nlohmann::json& settings,
@@ -116,6 +129,10 @@ std::unique_ptr<ForwardOperator> make_operator(Context& context, const nlohmann:
     op = phase_retrieval(context, s);
   } else if (name == "nonlinear_blur") {
     op = nonlinear_blur(context, s, data);
+  } else if (name == "colourisation") {
+    op = std::make_unique<Colourisation>(context);
+  } else if (name == "composed") {
+    op = composed(context, s, data);
   } else {
     std::string known;
     for (const std::string& each : operator_names()) known += (known.empty() ? "" : ", ") + each;

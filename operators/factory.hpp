@@ -24,7 +24,8 @@ struct OperatorData {
 std::vector<std::string> operator_names();
 
 /// An operator from settings such as {"name": "super_resolution", "scale_factor": 4}, the DPS repository's
-/// names and keys. Errors: unknown name or setting (named), a missing setting or array.
+/// names and keys; {"name": "composed", "operators": [a, b]} is b after a, both with the same data. Errors:
+/// unknown name or setting (named), a missing setting or array.
 std::unique_ptr<ForwardOperator> make_operator(Context& context, const nlohmann::json& settings,
                                                const OperatorData& data);
 

@@ -72,6 +72,18 @@ std::vector<float> random_box_mask(int H, int W, int height, int width, int marg
   return box_mask(H, W, top, left, height, width);
 }
 
+std::vector<float> inverted(std::vector<float> mask) {
+  for (float& m : mask) m = 1 - m;
+  return mask;
+}
+
+std::vector<float> both(std::vector<float> mask, const std::vector<float>& other) {
+  require(mask.size() == other.size(), "inpainting: masks of ", mask.size(), " and ", other.size(),
+          " pixels");
+  for (std::size_t i = 0; i < mask.size(); ++i) mask[i] *= other[i];
+  return mask;
+}
+
 std::vector<float> random_mask(int H, int W, double fraction, std::uint64_t seed) {
   require(fraction >= 0 && fraction <= 1, "inpainting: a fraction of ", fraction,
           " dropped pixels; expected 0 to 1");

@@ -44,6 +44,10 @@ class Inpainting : public LinearOperator {
 std::vector<float> box_mask(int H, int W, int top, int left, int height, int width);
 /// A hole of that size placed at random, `margin` pixels or more from every border.
 std::vector<float> random_box_mask(int H, int W, int height, int width, int margin, std::uint64_t seed);
+/// The other way round: what was observed is lost and the rest kept ("extreme" of a box: only it is left).
+std::vector<float> inverted(std::vector<float> mask);
+/// Observed where both masks observe.
+std::vector<float> both(std::vector<float> mask, const std::vector<float>& other);
 /// int(H * W * fraction) pixels dropped without replacement.
 std::vector<float> random_mask(int H, int W, double fraction, std::uint64_t seed);
 

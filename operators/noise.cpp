@@ -23,10 +23,10 @@ Noise parse_noise(const nlohmann::json& json) {
   } else if (noise.name == "poisson") {
     noise.rate = settings.number("rate");
     require(noise.rate > 0, "noise: a Poisson rate of ", noise.rate, "; expected a positive number");
-    noise.compat = settings.flag("compat", false);
   } else {
     require(noise.name == "none", "noise '", noise.name, "': expected gaussian, poisson or none");
   }
+  noise.compat = settings.flag("compat", false);
   settings.require_all_used();
   return noise;
 }
@@ -34,10 +34,8 @@ Noise parse_noise(const nlohmann::json& json) {
 nlohmann::json to_json(const Noise& noise) {
   nlohmann::json json{{"name", noise.name}};
   if (noise.name == "gaussian") json["sigma"] = noise.sigma;
-  if (noise.name == "poisson") {
-    json["rate"] = noise.rate;
-    json["compat"] = noise.compat;
-  }
+  if (noise.name == "poisson") json["rate"] = noise.rate;
+  if (noise.compat) json["compat"] = true;
   return json;
 }
 
@@ -92,7 +90,7 @@ Tensor add_noise(Context& context, const Noise& noise, Tensor y, ForwardOperator
     const Tensor n = context.normal(y.shape());
     axpby(context.queue, y, 1.f, y, float(noise.sigma), n);
   }
-  op.discard_unmeasured(y);
+  if (!noise.compat) op.discard_unmeasured(y);
   return y;
 }
 

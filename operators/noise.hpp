@@ -13,14 +13,16 @@ namespace tweedie {
 /// - "gaussian" of standard deviation sigma;
 /// - "poisson": a measured value v is a count of mean 127.5 rate (v + 1), none where that is negative, mapped
 ///   back to units of [-1, 1] images; so white is 255 rate photons, and a count may exceed white. `compat`
-///   limits the mean and the result to [-1, 1], as the DPS repository does: right for dim images, wrong for
-///   measurements that leave that range, such as magnitudes of a Fourier transform;
+///   limits the mean and the result to [-1, 1]: right for dim images, wrong for measurements that leave that
+///   range, such as magnitudes of a Fourier transform;
 /// - "none".
+/// `compat`: as the DPS repository has it, Poisson noise limited and any noise also where nothing is
+/// measured.
 struct Noise {
   std::string name = "none";
-  double sigma = 0;     ///< gaussian: in units of [-1, 1] images
-  double rate = 1;      ///< poisson
-  bool compat = false;  ///< poisson
+  double sigma = 0;  ///< gaussian: in units of [-1, 1] images
+  double rate = 1;   ///< poisson
+  bool compat = false;
 };
 
 /// Reads {"name": "gaussian", "sigma": 0.05, "unit": "pm1"}, unit being that of sigma: of images in [-1, 1]
@@ -31,8 +33,9 @@ Noise parse_noise(const nlohmann::json& json);
 /// The same settings, sigma in units of [-1, 1] images.
 nlohmann::json to_json(const Noise& noise);
 
-/// y + noise from the context's stream, on measured entries only (the published code also adds it where
-/// pixels are masked, which inflates the misfit). Errors: Poisson noise of a value that is not finite.
+/// y + noise from the context's stream, on measured entries only unless `compat` (the published code also
+/// adds it where pixels are masked, which inflates the misfit). Errors: Poisson noise of a value that is not
+/// finite.
 Tensor add_noise(Context& context, const Noise& noise, Tensor y, ForwardOperator& op);
 
 /// The count that the uniform u in [0, 1) picks of the Poisson distribution of this mean: exact inversion,

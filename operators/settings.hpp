@@ -40,6 +40,11 @@ class Settings {
             ", expected true or false");
     return json_.at(key).get<bool>();
   }
+  const nlohmann::json& list(const std::string& key) {
+    require(has(key) && json_.at(key).is_array(), what_, ": '", key, "' must be a list");
+    used_.insert(key);
+    return json_.at(key);
+  }
   /// Accepts a key without looking at its value.
   void ignore(const std::string& key) { used_.insert(key); }
   void require_all_used() const {

@@ -17,6 +17,7 @@ struct Row {
   const char* name;
   Maker make;
   bool odd_sizes = true;  ///< whether it takes any height and width
+  bool gray = true;       ///< whether it takes images of one channel
 };
 
 Maker named(json settings) {
@@ -49,6 +50,9 @@ std::vector<Row> rows() {
       {"identity", named({{"name", "noise"}})},
       {"inpainting, box", masked([](int H, int W) { return box_mask(H, W, 5, 7, 11, 13); })},
       {"inpainting, random", masked([](int H, int W) { return random_mask(H, W, 0.7, 3); })},
+      {"inpainting, extreme", masked([](int H, int W) { return inverted(box_mask(H, W, 5, 7, 11, 13)); })},
+      {"inpainting, box and random",
+       masked([](int H, int W) { return both(box_mask(H, W, 5, 7, 11, 13), random_mask(H, W, 0.7, 3)); })},
       {"inpainting, a mask for each sample and channel", mask_per_channel},
       {"Gaussian blur, reflected", named(blur("reflect"))},
       {"Gaussian blur, circular", named(blur("circular"))},
@@ -59,6 +63,10 @@ std::vector<Row> rows() {
       {"super-resolution x4, bicubic", named(smaller(4, "bicubic"))},
       {"super-resolution x2, average", named(smaller(2, "average")), false},
       {"super-resolution x4, average", named(smaller(4, "average")), false},
+      {"super-resolution x8, bicubic", named(smaller(8, "bicubic"))},
+      {"colourisation", named({{"name", "colourisation"}}), true, false},
+      {"super-resolution of a blur",
+       named({{"name", "composed"}, {"operators", {blur("reflect"), smaller(2, "bicubic")}}})},
       {"crop", [](Context& context, Shape s) { return make_crop(context, s.H - 3, s.W - 5); }},
       {"blur of a crop", cropped_blur},
   };
@@ -68,7 +76,7 @@ void for_each_row(const std::function<void(const Row&, Context&, Shape)>& body) 
   for (const Device device : backends())
     for (const Row& row : rows())
       for (const Shape shape : {Shape{3, 3, 40, 56}, Shape{1, 1, 33, 29}}) {
-        if (shape.H % 4 != 0 && !row.odd_sizes) continue;
+        if ((shape.H % 4 != 0 && !row.odd_sizes) || (shape.C == 1 && !row.gray)) continue;
         CAPTURE(std::string(name(device)));
         CAPTURE(std::string(row.name));
         CAPTURE(shape);

@@ -50,6 +50,33 @@ void check_says(const std::string& message, const std::string& part) {
 
 }  // namespace
 
+TEST_CASE("extreme keeps only the box; both lose what either loses") {
+  const std::vector<float> box = box_mask(20, 30, 3, 5, 7, 11), random = random_mask(20, 30, 0.5, 1);
+  CHECK(hole(inverted(box), 20, 30).pixels == 20 * 30 - 7 * 11);
+  const std::vector<float> lost = both(box, random);
+  for (std::size_t i = 0; i < lost.size(); ++i) REQUIRE(lost[i] == (box[i] == 1 && random[i] == 1 ? 1 : 0));
+  CHECK_THROWS_AS(both(box, random_mask(20, 31, 0.5, 1)), Error);
+}
+
+TEST_CASE("noise falls on measured entries only, as published also on the others") {
+  for (const Device device : backends())
+    for (const char* name : {"gaussian", "poisson"}) {
+      Context context(device, 3);
+      const std::vector<float> mask = box_mask(12, 10, 2, 3, 5, 4);
+      Inpainting op(context, context.upload({1, 1, 12, 10}, mask));
+      Noise noise{name, 0.1};
+      for (const bool compat : {false, true}) {
+        noise.compat = compat;
+        const Tensor clean = context.upload({1, 1, 12, 10}, std::vector<float>(120, 0.f));
+        const std::vector<float> y = context.download(add_noise(context, noise, clean, op));
+        int moved = 0;
+        for (std::size_t i = 0; i < y.size(); ++i) moved += mask[i] == 0 && y[i] != 0;
+        CHECK(moved >= (compat ? 15 : 0));  // of 20 masked pixels; a count may be the mean
+        if (!compat) CHECK(moved == 0);
+      }
+    }
+}
+
 TEST_CASE("a box mask hides exactly its box") {
   const Hole found = hole(box_mask(20, 30, 3, 5, 7, 11), 20, 30);
   CHECK(found.pixels == 7 * 11);

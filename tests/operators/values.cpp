@@ -238,3 +238,42 @@ TEST_CASE("inpainting multiplies by its mask; the identity copies") {
     CHECK(context.pool.damaged_guards() == 0);
   }
 }
+
+TEST_CASE("colourisation measures luma; its pseudo-inverse is the smallest colour image of that gray") {
+  const Input x;
+  const double w[3] = {0.299, 0.587, 0.114}, squared = w[0] * w[0] + w[1] * w[1] + w[2] * w[2];
+  const Pixel gray = [&](int n, int, int h, int v) {
+    return w[0] * x(n, 0, h, v) + w[1] * x(n, 1, h, v) + w[2] * x(n, 2, h, v);
+  };
+  const Shape measured{shape.N, 1, shape.H, shape.W};
+  check_forward({{"name", "colourisation"}}, measured, gray);
+  for (const Device device : backends()) {
+    Context context(device, 1, true);
+    const auto op = make_operator(context, {{"name", "colourisation"}}, {});
+    auto& linear = dynamic_cast<LinearOperator&>(*op);
+    const Tensor y = linear.forward(context.upload(shape, x.values));
+    check_close("pseudo-inverse", context.download(linear.pseudo_inverse(y, shape)),
+                image(shape, [&](int n, int c, int h, int v) { return w[c] * gray(n, 0, h, v) / squared; }),
+                rounding);
+    CHECK_THROWS_WITH_AS(linear.output_shape({1, 1, 4, 4}), doctest::Contains("channels"), Error);
+  }
+}
+
+TEST_CASE("a composed operator is one after the other, linear where both are") {
+  Context context(Device::cpu);
+  const nlohmann::json blur{{"name", "gaussian_blur"}, {"kernel_size", 9}, {"intensity", 1.5}},
+      smaller{{"name", "super_resolution"}, {"scale_factor", 2}},
+      magnitude{{"name", "phase_retrieval"}, {"oversample", 2}};
+  const auto x = context.upload(shape, Input().values);
+  for (const bool linear : {true, false}) {
+    const nlohmann::json last = linear ? smaller : magnitude;
+    const auto op = make_operator(context, {{"name", "composed"}, {"operators", {blur, last}}}, {});
+    const auto first = make_operator(context, blur, {}), second = make_operator(context, last, {});
+    CHECK(op->is_linear() == linear);
+    check_equal("composed", context.download(op->forward(x)),
+                context.download(second->forward(first->forward(x))));
+  }
+  CHECK_THROWS_WITH_AS(
+      make_operator(context, {{"name", "composed"}, {"operators", nlohmann::json::array()}}, {}),
+      doctest::Contains("empty"), Error);
+}
