@@ -45,6 +45,11 @@ class Settings {
     used_.insert(key);
     return json_.at(key);
   }
+  const nlohmann::json& table(const std::string& key) {
+    require(has(key) && json_.at(key).is_object(), what_, ": '", key, "' must be a table of settings");
+    used_.insert(key);
+    return json_.at(key);
+  }
   /// Accepts a key without looking at its value.
   void ignore(const std::string& key) { used_.insert(key); }
   void require_all_used() const {

@@ -3,8 +3,12 @@
 namespace tweedie {
 
 Schedule Prior::schedule(int steps) const {
+  const int trained = network ? network->diffusion.steps : DiffusionConfig{}.steps;
+  return schedule(steps == 0 || steps == trained ? std::string() : std::to_string(steps));
+}
+
+Schedule Prior::schedule(const std::string& respacing) const {
   const DiffusionConfig diffusion = network ? network->diffusion : DiffusionConfig{};
-  const std::string respacing = steps == 0 || steps == diffusion.steps ? "" : std::to_string(steps);
   return make_schedule(diffusion.noise_schedule, diffusion.steps, respacing);
 }
 

@@ -23,8 +23,9 @@ struct Prior {
   /// What the sides of its images must be multiples of.
   int stride() const { return network ? network->unet->stride() : 1; }
   /// The schedule it was trained with (linear, 1000 steps for the analytic one), respaced to `steps` (0:
-  /// all).
+  /// all), or as `make_schedule` takes it.
   Schedule schedule(int steps) const;
+  Schedule schedule(const std::string& respacing) const;
   Variance variance() const {
     return denoiser().learns_variance() ? Variance::learned_range : Variance::fixed_small;
   }

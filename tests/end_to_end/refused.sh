@@ -3,6 +3,8 @@
 # refused.sh BIN DATA DEVICE
 source "$(dirname "$0")/common.sh"
 
+files=$(cd "$(dirname "$0")/task_files" && pwd)
+
 mkdir "$work/in" "$work/said"
 cd "$work/in"
 convert unet_small
@@ -26,6 +28,28 @@ mkdir folder
 printf 'image_size: [32\n' >broken.yaml
 printf '{"image_size": 32,\n' >broken.json
 printf 'image_size: 32\nnum_heads: 1\nimage_sise: 32\n' >unknown.yaml
+task_file() { sed "$2" "$files/inpainting_config.yaml" >"$1"; } # task_file NAME SED: the inpainting task, changed
+task_file vanilla.yaml 's/method: ps/method: vanilla/'
+task_file method.yaml 's/method: ps/method: pss/'
+task_file scale.yaml 's/scale: 0.5/scael: 0.5/'
+task_file typed.yaml 's/scale: 0.5/scale: large/'
+task_file operator.yaml 's/name: inpainting/name: outpainting/'
+task_file mask_type.yaml 's/mask_type: random/mask_type: round/'
+task_file prob.yaml 's/\[0.3, 0.7\]/0.5/'
+task_file noise.yaml 's/name: gaussian/name: pink/'
+task_file surplus.yaml 's/^data:/dataset:/'
+sed 's/dynamic_threshold: False/dynamic_threshold: True/' "$files/diffusion_config.yaml" >threshold.yaml
+sed 's/steps: 1000/steps: 4000/' "$files/diffusion_config.yaml" >many.yaml
+sed 's/model_mean_type: epsilon/model_mean_type: start_x/' "$files/diffusion_config.yaml" >mean.yaml
+sed 's/sampler: ddpm/sampler: dpm/' "$files/diffusion_config.yaml" >sampler.yaml
+sed 's/num_channels: 32/num_channels: 64/' "$files/model_config.yaml" >model.yaml
+"$prepare" mask even.png 4 3
+"$bin/tweedie-restore" --task gaussian_blur --kernel-size 9 --input photo.png --steps 1 --quiet -o "$work/said/blurred" \
+  --device cpu >/dev/null
+cp "$work/said/blurred/measurement.h5" blurred.h5
+"$prepare" attribute blurred.h5 image '[3, 32, 41]'
+cp "$work/said/blurred/measurement.h5" other.h5
+rm -r "$work/said/blurred"
 
 # Names of all there is; of files also size, inode and time of the last change.
 state() { (cd "$work/in" && find . -type f -printf '%p %s %i %T@\n' -o -printf '%p\n' | sort); }
@@ -164,6 +188,42 @@ cp "$data/schedules.h5" named.h5
 "$prepare" rename named.h5 linear_1000_50 linear_many
 before=$(state)
 verify linear_many named.h5
+
+# Task files and their kin.
+configured() { restore "$1" --task_config "$2" --input photo.png "${@:3}"; }
+configured vanilla vanilla.yaml
+configured scael scale.yaml
+configured scale typed.yaml
+configured outpainting operator.yaml
+configured round mask_type.yaml
+configured mask_prob_range prob.yaml
+configured pink noise.yaml
+configured dataset surplus.yaml
+configured pss method.yaml
+configured absent.yaml absent.yaml
+configured broken.yaml broken.yaml
+configured "not both" "$files/inpainting_config.yaml" --task denoising
+denoise "dynamic_threshold" --input photo.png --diffusion_config threshold.yaml
+denoise "4000" --input photo.png --diffusion_config many.yaml
+denoise "start_x" --input photo.png --diffusion_config mean.yaml
+denoise "dpm" --input photo.png --diffusion_config sampler.yaml
+denoise "model_channels 64" --input photo.png --weights good.h5 --model_config model.yaml
+denoise "--weights" --input photo.png --model_config model.yaml
+restore "give a --task" --input photo.png
+
+# Measurements as numbers, kernels, networks of operators.
+restore "gaussian_blur" --task motion_blur --measurement other.h5
+restore "(1, 3, 32, 40)" --task gaussian_blur --measurement blurred.h5
+restore "not a measurement" --task gaussian_blur --measurement good.h5
+restore "not a picture" --task phase_retrieval --measurement photo.png
+restore "odd sides" --task kernel_blur --kernel even.png --input photo.png
+restore "--kernel" --task kernel_blur --input photo.png
+restore "--operator-weights" --task nonlinear_blur --input photo.png
+restore "good.h5" --task nonlinear_blur --operator-weights good.h5 --input photo.png
+restore "linear" --task phase_retrieval --method projection --input photo.png
+restore "pseudo-inverse" --task gaussian_blur --kernel-size 9 --method mcg --input photo.png
+denoise --noise --noise pink --input photo.png
+denoise --rate --noise poisson --rate 0 --input photo.png
 
 # Without CUDA there is none to ask for.
 if [ "${1:-}" = without-cuda ]; then

@@ -3,9 +3,14 @@
 source "$(dirname "$0")/common.sh"
 task=$1
 
-# Sides that are no multiples of the network's stride.
+# Sides that are no multiples of the network's stride; those of the nonlinear blur's network are its own.
 height=30
 width=37
+if [ "$task" = nonlinear_blur ]; then
+  height=128
+  width=128
+  convert kernel_wizard
+fi
 convert unet_small
 "$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/photo.png" $height $width
 "$bin/end_to_end_prepare" mask "$work/mask.png" $height $width
@@ -16,7 +21,14 @@ case "$task" in
   inpainting_box) options=(--box 11) ;;
   inpainting) options=(--mask "$work/mask.png") ;;
   super_resolution) options=(--factor 2) ;;
+  inpainting_both) options=(--drop 0.3 --box 9) ;;
   gaussian_blur) options=(--kernel-size 9 --blur-sigma 1.5) ;;
+  motion_blur) options=(--kernel-size 9 --intensity 0.3) ;;
+  kernel_blur)
+    "$bin/end_to_end_prepare" mask "$work/kernel.png" 5 3
+    options=(--kernel "$work/kernel.png" --boundary circular) ;;
+  nonlinear_blur) options=(--operator-weights "$work/kernel_wizard.h5") ;;
+  phase_retrieval) options=(--restarts 2 --noise poisson --zeta 0.1) ;;
 esac
 
 # restore FOLDER OPTIONS...
@@ -47,12 +59,16 @@ different() {
 }
 
 restore first --input "$work/photo.png" --seed 5
-pictures=(measurement.png restored.png comparison.png)
+pictures=(measurement.png measurement.h5 restored.png comparison.png)
 holds first "${pictures[@]}" original.png report.json
-report_has first /program /version /command /date /device /seed /task/name /task/operator/name /task/noise/sigma /prior \
+report_has first /program /version /command /date /device /seed /task/name /task/operator/name /task/noise/name /prior \
   /sampler/name /sampler/steps /sampler/eta /guidance/zeta /image/height /image/width /image/channels \
-  /before/psnr_db /before/ssim /after/psnr_db /after/ssim /samples/0/distance /samples/0/seconds_per_step \
+  /after/psnr_db /after/ssim /samples/0/misfit /samples/0/seconds_per_step \
   /samples/0/psnr_db /peak_device_bytes
+case "$task" in
+  phase_retrieval) report_has first /samples/0/runs/1/misfit ;;
+  *) report_has first /before/psnr_db /before/ssim ;;
+esac
 "$bin/end_to_end_prepare" crop "$work/first/original.png" "$work/original.png" $height $width
 same original.png photo.png
 
@@ -66,13 +82,20 @@ done
 # Several samples: the measurement is the same one, the samples are not.
 restore samples --input "$work/photo.png" --seed 5 --samples 2 --sampler ddim --eta 0.5
 holds samples "${pictures[@]}" original.png report.json sample_1.png sample_2.png standard_deviation.png
-report_has samples /samples/1/distance
+report_has samples /samples/1/misfit /calibration/inside_central_50 /calibration/inside_central_90
 same first/measurement.png samples/measurement.png
 different samples/sample_1.png samples/sample_2.png
 
-# A measurement from a file; tasks that draw their own mask have none.
+# The exact measurement of another run: the same mask or kernel, the same restoration.
+restore exact --measurement "$work/first/measurement.h5" --input "$work/photo.png" --seed 5
+same exact/restored.png first/restored.png
+restore exact_again --measurement "$work/first/measurement.h5" --seed 6
+different exact_again/restored.png first/restored.png
+same exact_again/measurement.h5 first/measurement.h5
+
+# A measurement from a picture, where it is one; tasks that draw their own mask have none.
 case "$task" in
-  inpainting_random | inpainting_box) ;;
+  inpainting_* | phase_retrieval | motion_blur | nonlinear_blur) ;;
   super_resolution)
     # The measurement of 38 columns: 19 x 2.
     "$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/small.png" 15 19

@@ -8,41 +8,69 @@
 #include <vector>
 
 #include "engine/context.hpp"
-#include "engine/forward_operator.hpp"
-#include "operators/noise.hpp"
+#include "operators/factory.hpp"
 
 namespace tweedie {
 
-/// One inverse problem: an operator, a noise model, a step size.
+/// What a measurement is to look at: a picture, magnitudes of frequencies, line integrals, complex
+/// frequencies.
+enum class Shows { picture, magnitudes, sinogram, frequencies };
+
+/// Step sizes of the guidance for a prior: the papers' for networks trained on FFHQ and ImageNet and for
+/// Poisson noise; for the spectrum prior a factor of the root of the number of measured values.
+struct StepSizes {
+  double ffhq = 1, imagenet = 1, poisson = 0.3, spectrum = 0.045;
+};
+
+/// One inverse problem.
 struct Task {
   std::string name;
   nlohmann::json settings;  ///< of the operator, as `make_operator` takes them
-  Noise noise{"gaussian", 0.05};
-  double zeta_network = 1;   ///< step size of the guidance with a trained prior
-  double zeta_spectrum = 1;  ///< with the spectrum prior, times sqrt(number of measured values)
-  int shrinks = 1;           ///< the image is so many times larger than the measurement
+  StepSizes zeta;
+  Shows shows = Shows::picture;
+  int shrinks = 1;   ///< the image is so many times larger than the measurement
+  int channels = 0;  ///< of a picture that is the measurement, 0: the image's
+  int restarts = 1;  ///< runs of which the one with the least misfit is kept
+};
+
+/// Where pixels are lost.
+struct MaskOptions {
+  std::string kind = "file";      ///< file, random, box, both (lost by either), extreme (all but the box)
+  std::string file;               ///< observed pixels are white
+  double drop[2] = {0.92, 0.92};  ///< random: fraction of pixels lost, drawn between the two
+  int box[2] = {0, 0};  ///< box: its sides are drawn from [box[0], box[1]); 0: half the image, 128 at most
+  int margin = 16;      ///< from the border, less where the image is too small for it
+};
+
+/// What the command line or a task file may change of a task.
+struct TaskOptions {
+  MaskOptions mask;
+  int factor = 4;                     ///< super_resolution
+  std::string reduction = "bicubic";  ///< or average
+  int kernel_size = 61;               ///< gaussian_blur, motion_blur
+  double blur_sigma = 3;              ///< gaussian_blur, pixels
+  double intensity = 0.5;             ///< motion_blur
+  std::string kernel;                 ///< kernel_blur, motion_blur: file
+  std::string boundary = "reflect";   ///< blurs; or circular
+  double oversample = 2;              ///< phase_retrieval
+  std::string range;                  ///< phase_retrieval: pm1 or unit
+  std::string weights;                ///< nonlinear_blur: its network
+  bool per_call = false;              ///< nonlinear_blur: a new kernel at every call
+  nlohmann::json settings;            ///< of the operator, from a task file: instead of all but the mask
 };
 
 /// Names and one line each, for --help.
 std::string describe_tasks();
 
-/// What the command line may change of a task.
-struct TaskOptions {
-  std::string mask;      ///< file: observed pixels are white
-  double drop = 0.92;    ///< inpainting_random: fraction of pixels lost
-  int box = 0;           ///< inpainting_box: side of the hole, 0: half the image's shorter side, 128 at most
-  int factor = 4;        ///< super_resolution
-  int kernel_size = 61;  ///< gaussian_blur
-  double blur_sigma = 3;
-};
-
 /// Errors: an unknown name (the known ones are listed).
 Task make_task(const std::string& name, const TaskOptions& options);
 
-/// The operator of a task for H x W images: reads the mask file or draws the mask. Errors: a mask that does
-/// not fit, an image that is too small.
-std::unique_ptr<ForwardOperator> make_task_operator(Context& context, const Task& task,
-                                                    const TaskOptions& options, int H, int W,
-                                                    std::uint64_t seed);
+/// The name of the task that a task file's operator is. Errors: none is.
+std::string task_of_operator(const nlohmann::json& settings, const MaskOptions& mask);
+
+/// The arrays of a task's operator for H x W images: reads the mask or kernel file or draws what is not
+/// given. Errors: a file that does not fit, an image that is too small.
+OperatorData make_operator_data(Context& context, const Task& task, const TaskOptions& options, int H, int W,
+                                std::uint64_t seed);
 
 }  // namespace tweedie

@@ -1,0 +1,162 @@
+#include "tools/restore/options.hpp"
+
+#include <cmath>
+
+#include "tools/device_option.hpp"
+#include "tools/restore/task_file.hpp"
+
+namespace tweedie {
+namespace {
+
+void declare_measurement(CLI::App& app, Options& o) {
+  app.add_option("--task", o.task, "What was measured (see above)");
+  app.add_option("--task-config,--task_config", o.task_config,
+                 "Task, noise and method from a YAML file as the DPS repository has them");
+  app.add_option("--model-config,--model_config", o.model_config,
+                 "YAML file the network's configuration must agree with");
+  app.add_option("--diffusion-config,--diffusion_config", o.diffusion_config,
+                 "Sampler and respacing from a YAML file");
+  app.add_option("--input", o.input,
+                 "Image (PNG, JPEG) to degrade and restore; or, with --measurement, the truth");
+  app.add_option("--measurement", o.measurement,
+                 "Restore this measurement instead of simulating one: PNG, JPEG, or the measurement.h5 of "
+                 "another run");
+  TaskOptions& t = o.operation;
+  app.add_option("--mask", t.mask.file, "Mask for inpainting: white is observed");
+  app.add_option_function<double>(
+         "--drop", [&t](double drop) { t.mask.drop[0] = t.mask.drop[1] = drop; },
+         "inpainting_random, _both: fraction of pixels lost")
+      ->default_str("0.92");
+  app.add_option_function<int>(
+      "--box", [&t](int side) { t.mask.box[0] = side, t.mask.box[1] = side + 1; },
+      "inpainting_box, _both, _extreme: side of the box in pixels (default: half the image, 128 at most)");
+  app.add_option("--factor", t.factor, "super_resolution: reduction")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  app.add_option("--reduction", t.reduction, "super_resolution: bicubic (antialiased) or average")
+      ->check(CLI::IsMember({"bicubic", "average"}))
+      ->capture_default_str();
+  app.add_option("--kernel-size", t.kernel_size, "gaussian_blur, motion_blur: odd number of pixels")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4095));
+  app.add_option("--blur-sigma", t.blur_sigma, "gaussian_blur: pixels")->capture_default_str();
+  app.add_option("--intensity", t.intensity, "motion_blur: 0 nearly straight, 1 a scribble")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--kernel", t.kernel, "kernel_blur: gray picture, or HDF5 with a dataset `kernel`");
+  app.add_option("--boundary", t.boundary, "Blurs: how the image goes on beyond its edge")
+      ->check(CLI::IsMember({"reflect", "circular"}))
+      ->capture_default_str();
+  app.add_option("--oversample", t.oversample,
+                 "phase_retrieval: oversample / 8 of a side are added all around")
+      ->capture_default_str();
+  app.add_option("--range", t.range,
+                 "phase_retrieval: transform the image in [-1, 1] (pm1) or in [0, 1] (unit)")
+      ->check(CLI::IsMember({"pm1", "unit"}))
+      ->default_str("pm1");
+  app.add_option("--operator-weights", t.weights, "nonlinear_blur: weight file of its network");
+  app.add_option("--noise", o.noise, "gaussian, poisson or none")
+      ->check(CLI::IsMember({"gaussian", "poisson", "none"}))
+      ->capture_default_str();
+  app.add_option("--sigma", o.sigma, "gaussian: standard deviation; 0: none")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--unit", o.unit, "--sigma is for images in [-1, 1] (pm1) or in [0, 1] (unit)")
+      ->check(CLI::IsMember({"pm1", "unit"}))
+      ->capture_default_str();
+  app.add_option("--rate", o.rate, "poisson: white is 255 times so many photons")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+}
+
+void declare_method(CLI::App& app, Options& o) {
+  app.add_option("--weights", o.weights,
+                 "Weight file of a trained prior; without it, the analytic spectrum prior");
+  app.add_option("--method", o.method, "How the measurement is used (README: which suits which task)")
+      ->check(CLI::IsMember({"dps", "mcg", "projection", "ilvr", "ps+", "noisy-gradient"}))
+      ->capture_default_str();
+  app.add_option("--zeta", o.zeta, "Step size of the guidance (default: the task's for this prior)")
+      ->check(CLI::NonNegativeNumber);
+  app.add_flag("--compat", o.compat,
+               "As the DPS repository computes it where that differs: Poisson guidance, the projection of "
+               "super-resolution, noise on masked pixels, a new nonlinear blur at every call");
+  app.add_option("--sampler", o.sampler, "ddpm (ancestral) or ddim")
+      ->check(CLI::IsMember({"ddpm", "ddim"}))
+      ->capture_default_str();
+  app.add_option("--eta", o.eta, "ddim: 0 is deterministic, 1 as noisy as ddpm")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--steps", o.steps, "Sampling steps (0: all the prior was made with)")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--samples", o.samples, "Samples to draw of the posterior")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100000));
+  app.add_option("--restarts", o.restarts,
+                 "Runs for each sample, of which the one with the least misfit is kept (0: 4 for "
+                 "phase_retrieval, else 1)")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000));
+  app.add_option("--seed", o.seed, "Seed of mask, noise and sampler")->capture_default_str();
+  app.add_flag("--no-clip", o.no_clip, "Do not clip the estimate of the image to [-1, 1] inside the sampler");
+}
+
+void declare(CLI::App& app, Options& o) {
+  app.description("Restores an image by diffusion posterior sampling.\n" + describe_tasks());
+  app.footer(
+      "Examples:\n"
+      "  tweedie-restore --task inpainting_random --drop 0.7 --input photo.png -o out\n"
+      "  tweedie-restore --task gaussian_blur --input photo.jpg --weights ffhq.h5 --steps 100 -o out\n"
+      "  tweedie-restore --task inpainting --mask holes.png --measurement damaged.png -o out\n"
+      "  tweedie-restore --task_config gaussian_deblur_config.yaml --weights ffhq.h5 --input face.png -o "
+      "out\n"
+      "Pixels and sigma are in units of [-1, 1] images. Written: restored.png, measurement.png, "
+      "measurement.h5 (exact,\n"
+      "with mask or kernel), comparison.png, report.json; with --samples N also each sample, their mean, "
+      "their "
+      "standard\n"
+      "deviation as a heat map and, where the truth is known, how often it falls inside the samples' central "
+      "50 and 90 %.");
+  declare_measurement(app, o);
+  declare_method(app, o);
+  add_device_option(app, o.device);
+  app.add_option("-o,--output,--save_dir", o.output, "Folder for the results (made if missing)")->required();
+  app.add_flag("--quiet", o.quiet, "No progress");
+}
+
+}  // namespace
+
+Options read_options(CLI::App& app, int argc, char** argv) {
+  Options o;
+  o.command.assign(argv, argv + argc);
+  declare(app, o);
+  app.parse(argc, argv);
+  if (!o.task_config.empty()) {
+    require(o.task.empty(), "give --task or --task-config, not both");
+    apply_task_file(o, o.task_config);
+  }
+  if (!o.diffusion_config.empty()) apply_diffusion_file(o, o.diffusion_config);
+  if (!o.task_config.empty() || !o.diffusion_config.empty()) {
+    app.parse(argc, argv);  // once more, over what the files said
+  }
+  require(!o.task.empty(), "give a --task or a --task-config");
+  require(!o.input.empty() || !o.measurement.empty(), "give an image with --input or a --measurement");
+  const TaskOptions& t = o.operation;
+  for (const auto& [option, value] : {std::pair{"--sigma", o.sigma},
+                                      {"--zeta", o.zeta.value_or(0)},
+                                      {"--eta", o.eta},
+                                      {"--rate", o.rate},
+                                      {"--drop", t.mask.drop[0]},
+                                      {"--oversample", t.oversample},
+                                      {"--blur-sigma", t.blur_sigma}})
+    require(std::isfinite(value), option, ": ", value, " is not a finite number");
+  o.operation.per_call = o.compat;
+  return o;
+}
+
+Noise noise_of(const Options& o) {
+  Noise noise{o.noise, 0, o.rate, o.compat};
+  if (noise.name == "gaussian") noise.sigma = o.sigma * (o.unit == "unit" ? 2 : 1);
+  if (noise.name == "gaussian" && noise.sigma == 0) noise.name = "none";
+  return noise;
+}
+
+}  // namespace tweedie

@@ -1,0 +1,142 @@
+#include "tools/restore/problem.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "kernels/elementwise.hpp"
+#include "kernels/reduce.hpp"
+#include "operators/composed.hpp"
+#include "tools/restore/pictures.hpp"
+
+namespace tweedie {
+namespace {
+
+int round_up(int n, int to) { return (n + to - 1) / to * to; }
+
+Image as_channels(const Image& image, int channels) {
+  if (channels == 0 || image.channels == channels) return image;
+  return channels == 3 ? to_rgb(image) : to_gray(image);
+}
+
+bool is_hdf5(const std::string& path) { return std::filesystem::path(path).extension() == ".h5"; }
+
+// The picture of a measurement as the measurement of an image.
+void take_picture(Context& context, Problem& p, const Options& o, int channels,
+                  std::vector<std::string>* notes) {
+  const Task& task = p.task;
+  require(task.shows == Shows::picture, o.measurement, ": the measurement of task ", task.name,
+          " is not a picture; expected the measurement.h5 of another run");
+  require(!task.name.starts_with("inpainting_") || !o.operation.mask.file.empty(), "task ", task.name,
+          " draws its own mask; restore a measurement with --task inpainting --mask FILE");
+  const Image shown = as_channels(read_image(o.measurement, notes), task.channels ? task.channels : channels);
+  const int of_image = task.channels ? (channels ? channels : 3) : shown.channels;
+  p.image = {1, of_image, shown.height * task.shrinks, shown.width * task.shrinks};
+  p.measurement.y = context.upload({1, shown.channels, shown.height, shown.width}, shown.data);
+}
+
+void take_file(Context& context, Problem& p, const Options& o) {
+  p.measurement = read_measurement(context, o.measurement);
+  const std::string stored = p.measurement.settings.value("name", "");
+  require(stored == p.task.settings.value("name", ""), o.measurement, ": measured by the operator '", stored,
+          "', task ", p.task.name, " has '", p.task.settings.value("name", ""), "'");
+  p.task.settings = p.measurement.settings;
+  p.measurement.data.weights = o.operation.weights;
+  p.image = p.measurement.image;
+}
+
+}  // namespace
+
+double Problem::misfit(Context& context, const Tensor& x) const {
+  const Tensor measured = op->forward(x);
+  Tensor residual = context.planar(measured.shape());
+  axpby(context.queue, residual, 1.f, y(), -1.f, measured);
+  TensorOf<double> squared = context.per_sample(1);
+  sum_squares(context.queue, squared.view(), residual);
+  return std::sqrt(context.download(squared)[0]);
+}
+
+std::optional<double> Problem::expected_misfit(Context& context) const {
+  if (noise.name != "gaussian") return {};
+  Tensor measured = context.planar(y().shape());
+  fill(context.queue, measured, 1.f);
+  op->discard_unmeasured(measured);
+  double count = 0;
+  for (const float m : context.download(measured)) count += m != 0;
+  return noise.sigma * std::sqrt(count);
+}
+
+Problem pose(Context& context, const Options& o, const Prior& prior) {
+  std::vector<std::string> notes;
+  Problem p;
+  p.task = make_task(o.task, o.operation);
+  p.noise = noise_of(o);
+  if (!o.input.empty()) {
+    p.original = as_channels(read_image(o.input, &notes), prior.channels());
+    if (p.task.name == "colourisation") p.original = to_rgb(*p.original);
+    p.image = {1, p.original->channels, p.original->height, p.original->width};
+  }
+  const Shape of_original = p.image;
+  const bool given = !o.measurement.empty(), exact = given && is_hdf5(o.measurement);
+  if (exact)
+    take_file(context, p, o);
+  else if (given)
+    take_picture(context, p, o, prior.channels(), &notes);
+  for (const std::string& note : notes) fmt::print(stderr, "tweedie-restore: note: {}\n", note);
+  require(!given || !p.original || p.image == of_original, o.measurement, ": belongs to an image of ",
+          p.image, ", but ", o.input, " is ", of_original);
+  require(prior.channels() == 0 || p.image.C == prior.channels(), o.measurement, ": of an image of ",
+          p.image.C, " channels, the prior's have ", prior.channels());
+
+  Measurement& m = p.measurement;
+  if (!exact) {
+    m.data = make_operator_data(context, p.task, o.operation, p.image.H, p.image.W, o.seed);
+    m.settings = p.task.settings;
+    m.image = p.image;
+  }
+  p.op = make_operator(context, p.task.settings, m.data);
+  const Shape measured = p.op->output_shape(p.image);
+  if (given) {
+    require(measured == m.y.shape(), o.measurement, ": of shape ", m.y.shape(),
+            "; the task's measurement of such an image is ", measured);
+    p.op->discard_unmeasured(m.y);
+  } else {
+    m.y = add_noise(context, p.noise, p.op->forward(context.upload(p.image, p.original->data)), *p.op);
+  }
+  const int stride = prior.stride();
+  p.padded = {1, p.image.C, round_up(p.image.H, stride), round_up(p.image.W, stride)};
+  if (p.padded != p.image) p.op = on_crop(context, p.image.H, p.image.W, std::move(p.op));
+  return p;
+}
+
+namespace {
+
+/// Values to [-1, 1], the least black and the largest white.
+Image stretched(Image image) {
+  const auto [low, high] = std::minmax_element(image.data.begin(), image.data.end());
+  const float from = *low, scale = *high > *low ? 2 / (*high - *low) : 0;
+  for (float& v : image.data) v = (v - from) * scale - 1;
+  return image;
+}
+
+}  // namespace
+
+Views view_measurement(Context& context, const Problem& p) {
+  const Shape s = p.y().shape();
+  const std::vector<float> values = context.download(p.y());
+  if (p.task.shows == Shows::picture && (s.C == 1 || s.C == 3)) {
+    const Image picture = clipped({s.C, s.H, s.W, values});
+    return {picture, resized(as_channels(picture, p.image.C), p.image.H, p.image.W)};
+  }
+  // The mean over the channels, of magnitudes their logarithm.
+  Image seen = uniform_image(1, s.H, s.W, 0);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float v = p.task.shows == Shows::magnitudes ? std::log1p(std::max(values[i], 0.f)) : values[i];
+    seen.data[i % seen.plane()] += v / float(s.C);
+  }
+  return {stretched(std::move(seen)), {}};
+}
+
+}  // namespace tweedie

@@ -1,0 +1,102 @@
+#include "tools/restore/solve.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/guidance.hpp"
+#include "tools/progress.hpp"
+#include "weights/unet_config.hpp"
+
+namespace tweedie {
+namespace {
+
+/// The step size of the table; a network is one of ImageNet when it has the configuration of that.
+double default_zeta(const Problem& p, const Prior& prior) {
+  const StepSizes& z = p.task.zeta;
+  if (!prior.network) return z.spectrum * std::sqrt(double(p.y().shape().size()));
+  if (p.noise.name == "poisson") return z.poisson;
+  return prior.network->unet->config() == preset("imagenet256").unet ? z.imagenet : z.ffhq;
+}
+
+/// Everything that is the same in all runs.
+struct Plan {
+  Schedule schedule;
+  SamplerOptions sampler;
+  GuidanceOptions guidance;
+  int restarts = 1;
+};
+
+Plan make_plan(const Options& o, const Problem& p, const Prior& prior) {
+  Plan plan;
+  plan.schedule =
+      o.steps == 0 && !o.respacing.empty() ? prior.schedule(o.respacing) : prior.schedule(o.steps);
+  plan.sampler = {o.sampler == "ddim" ? Method::ddim : Method::ddpm, o.variance.value_or(prior.variance()),
+                  o.eta, !o.no_clip};
+  plan.guidance.method = o.method == "dps" ? "ps" : o.method;  // the one that suits the noise
+  plan.guidance.scale = o.zeta.value_or(default_zeta(p, prior));
+  plan.guidance.compat = o.compat;
+  plan.guidance.photon_rate = p.noise.name == "poisson" ? p.noise.rate : 0;
+  plan.guidance.factor = p.task.shrinks > 1 ? p.task.shrinks : 0;
+  plan.restarts = o.restarts > 0 ? o.restarts : p.task.restarts;
+  return plan;
+}
+
+Run run_once(Context& context, const Plan& plan, const Problem& p, const Prior& prior, Progress& progress) {
+  const auto guidance = make_guidance(context, plan.guidance, *p.op, p.y());
+  ContextNoise noise(context);
+  Run run;
+  const Tensor x =
+      sample(context, prior.denoiser(), plan.schedule, plan.sampler, context.normal(p.padded), guidance.get(),
+             noise, [&](const Step& step, const Tensor&) {
+               const double distance = std::sqrt(context.download(guidance->distance_squared())[0]);
+               require(std::isfinite(distance), "the sampler diverged at step ", step.executed + 1, " of ",
+                       plan.schedule.steps(), ": try a smaller --zeta than ", plan.guidance.scale);
+               progress.update(step.executed + 1, distance);
+               return true;
+             });
+  run.seconds_per_step = progress.seconds_per_step();
+  const Image full = clipped({p.padded.C, p.padded.H, p.padded.W, context.download(x)});
+  run.misfit = p.misfit(context, context.upload(p.padded, full.data));
+  run.restored = crop(full, 0, 0, p.image.H, p.image.W);
+  return run;
+}
+
+std::string label_of(const Options& o, int sample, int run, int restarts) {
+  std::string label = o.samples == 1 ? "restore" : fmt::format("sample {}/{}", sample + 1, o.samples);
+  if (restarts > 1) label += fmt::format(", run {}/{}", run + 1, restarts);
+  return label;
+}
+
+}  // namespace
+
+Solution solve(Context& context, const Options& o, const Problem& p, const Prior& prior) {
+  const Plan plan = make_plan(o, p, prior);
+  Solution solution;
+  solution.settings = {{"sampler",
+                        {{"name", o.sampler},
+                         {"steps", plan.schedule.steps()},
+                         {"eta", o.eta},
+                         {"clip_denoised", plan.sampler.clip_denoised}}},
+                       {"guidance",
+                        {{"name", o.method},
+                         {"zeta", plan.guidance.scale},
+                         {"compat", o.compat},
+                         {"restarts", plan.restarts}}}};
+  for (int i = 0; i < o.samples; ++i) {
+    Sample sample;
+    for (int k = 0; k < plan.restarts; ++k) {
+      context.start_stream(std::uint64_t(i) * std::uint64_t(plan.restarts) + std::uint64_t(k) + 1);
+      Progress progress(label_of(o, i, k, plan.restarts), plan.schedule.steps(),
+                        o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic);
+      sample.runs.push_back(run_once(context, plan, p, prior, progress));
+    }
+    sample.best = *std::min_element(sample.runs.begin(), sample.runs.end(),
+                                    [](const Run& a, const Run& b) { return a.misfit < b.misfit; });
+    solution.samples.push_back(std::move(sample));
+  }
+  return solution;
+}
+
+}  // namespace tweedie
