@@ -230,6 +230,22 @@ inline constexpr AxisFilterCase axis_filters_unet[] = {
     {{16, 3, 256, 256}, 256, 61, Axis::rows}, {{16, 3, 256, 256}, 256, 61, Axis::columns},
 };
 
+// ---- correlate: `taps` scattered over `reach` pixels on all sides ----------------------------------------
+struct CorrelateCase {
+  Shape x;
+  int taps, reach;
+};
+inline constexpr CorrelateCase correlates_small[] = {
+    {{1, 1, 1, 1}, 1, 0},   {{3, 2, 7, 5}, 9, 2},    {{1, 3, 5, 67}, 12, 9}, {{2, 1, 33, 40}, 25, 12},
+    {{1, 1, 3, 2}, 20, 30}, {{1, 2, 12, 128}, 4, 1}, {{1, 1, 4, 4}, 0, 1},   {{0, 3, 8, 8}, 5, 2},
+};
+inline constexpr CorrelateCase correlates_unet[] = {
+    {{1, 3, 256, 256}, 9, 1},
+    {{1, 3, 316, 316}, 25, 30},
+    {{1, 3, 316, 316}, 100, 30},
+    {{1, 3, 316, 316}, 400, 30},
+};
+
 // ---- timestep_embedding ----------------------------------------------------------------------------------
 struct EmbeddingCase {
   int N, D;

@@ -48,13 +48,13 @@ std::unique_ptr<ForwardOperator> motion_blur(Context& context, Settings& s, cons
       data.kernel ? data.kernel : context.upload(taps, motion_kernel(size, intensity, std::uint64_t(seed)));
   require(kernel.shape() == taps, "motion blur: a kernel of shape ", kernel.shape(), " for kernel_size ",
           size);
-  return std::make_unique<KernelBlur>(context, kernel, boundary(s));
+  return make_blur(context, kernel, boundary(s));
 }
 
 // Any kernel, of any odd sides.
 std::unique_ptr<ForwardOperator> kernel_blur(Context& context, Settings& s, const OperatorData& data) {
   require(bool(data.kernel), "kernel_blur: no kernel given");
-  return std::make_unique<KernelBlur>(context, data.kernel, boundary(s));
+  return make_blur(context, data.kernel, boundary(s));
 }
 
 std::unique_ptr<ForwardOperator> phase_retrieval(Context& context, Settings& s) {

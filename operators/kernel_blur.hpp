@@ -2,23 +2,26 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "engine/context.hpp"
 #include "engine/forward_operator.hpp"
+#include "kernels/correlate.hpp"
 #include "operators/separable.hpp"
 
 namespace tweedie {
 
 /// Cross-correlation of every channel with one 2-D kernel of odd sides, the same size out:
 ///   y[h, w] = sum_kl k[k, l] x[h + k - kh/2, w + l - kw/2] , x continued by the boundary rule.
-/// Computed by FFTs of the continued image (the sides are enlarged to products of small primes, so that
-/// nothing wraps around): the cost does not depend on the kernel's. The adjoint is exact: the convolution of
-/// the zero-padded y, folded back by the transposed boundary rule.
+/// Computed tap by tap (zeros are left out), or by FFTs of the continued image, whose sides are enlarged to
+/// products of small primes so that nothing wraps around: their cost does not depend on the kernel's. The
+/// adjoint is exact: the convolution of the zero-padded y, folded back by the transposed boundary rule.
 class KernelBlur : public LinearOperator {
  public:
+  enum class Path { direct, fft };
   /// kernel: planar (1, 1, kh, kw). Errors: even sides, more than one channel.
-  KernelBlur(Context& context, const Tensor& kernel, Boundary boundary);
+  KernelBlur(Context& context, const Tensor& kernel, Boundary boundary, Path path);
   Shape output_shape(const Shape& image) const override { return image; }
   Tensor forward(const Tensor& x) override;
   Tensor adjoint(const Tensor& y, const Shape& image) override;
@@ -27,15 +30,26 @@ class KernelBlur : public LinearOperator {
   using Spectrum = TensorOf<std::complex<float>>;
   void prepare(int H, int W);
   /// x (correlated with, or convolved with) the kernel, on the enlarged planes.
-  Tensor filter(const Tensor& x, bool correlate);
+  Tensor filter(const Tensor& x, Direction direction);
 
   Context& context_;
-  Shape taps_;
+  Shape shape_;  ///< of the kernel
   std::vector<float> kernel_;
+  Path path_;
   SeparableOperator continued_, embedded_;  // n pixels in the enlarged plane: by the rule, and alone
-  int H_ = 0, W_ = 0;                       // of the image that `spectrum_` is for
-  Spectrum spectrum_;                       // of the kernel
+  TensorOf<int> dh_, dw_;                   // of the taps, for the direct path
+  Tensor weights_;
+  int H_ = 0, W_ = 0;  // of the image that `spectrum_` is for
+  Spectrum spectrum_;  // of the kernel, for the other one
 };
+
+/// Blur by any kernel on the cheapest path: separable where the kernel is the outer product of a column and a
+/// row (to 1e-6), else direct up to `direct_taps` of it, else by FFT. All agree to rounding.
+std::unique_ptr<LinearOperator> make_blur(Context& context, const Tensor& kernel, Boundary boundary);
+
+/// Up to so many taps that are not 0 the direct path is the cheaper one (tweedie-bench: correlate against
+/// fft2_real and its inverse).
+inline constexpr int direct_taps = 64;
 
 /// A `size` x `size` kernel of a shaken camera, non-negative with sum 1, from a seeded random walk: a path
 /// whose length grows with the intensity, of short steps with Beta(1, 30) lengths and slowly turning angles,

@@ -74,6 +74,37 @@ TEST_CASE("kernel blur: cross-correlation with the continued image, and its exac
       }
 }
 
+TEST_CASE("kernel blur: the direct, the separable and the FFT path agree, and the cheapest is taken") {
+  const std::vector<float> x = random_values(shape.size(), 1);
+  for (const Device device : backends())
+    for (const Boundary rule : {Boundary::reflect, Boundary::circular}) {
+      Context context(device, 1, true);
+      const Shape taps{1, 1, 9, 7};
+      std::vector<float> outer, scattered(std::size_t(taps.size()), 0.f);
+      for (int h = 0; h < taps.H; ++h)
+        for (int w = 0; w < taps.W; ++w) outer.push_back(float((1 + h % 4) * (w - 2)) / 50);
+      for (const int at : {0, 5, 17, 40, 62}) scattered[std::size_t(at)] = float(at - 20) / 40;
+      for (const std::vector<float>& kernel : {outer, scattered}) {
+        const Tensor k = context.upload(taps, kernel), image = context.upload(shape, x);
+        const std::vector<double> expected =
+            correlated(x, kernel, taps.H, taps.W, rule == Boundary::circular);
+        const auto chosen = make_blur(context, k, rule);
+        KernelBlur direct(context, k, rule, KernelBlur::Path::direct);
+        KernelBlur fft(context, k, rule, KernelBlur::Path::fft);
+        CHECK((dynamic_cast<SeparableOperator*>(chosen.get()) != nullptr) == (kernel == outer));
+        const std::vector<float> adjoint = context.download(fft.adjoint(image, shape));
+        for (LinearOperator* op :
+             {static_cast<LinearOperator*>(&direct), static_cast<LinearOperator*>(&fft), chosen.get()}) {
+          check_close("forward", context.download(op->forward(image)), expected, 2e-6);
+          check_close("adjoint", context.download(op->adjoint(image, shape)), adjoint, 2e-6);
+        }
+      }
+      KernelBlur nothing(context, context.upload(taps, std::vector<float>(63, 0.f)), rule,
+                         KernelBlur::Path::direct);
+      for (const float v : context.download(nothing.forward(context.upload(shape, x)))) REQUIRE(v == 0);
+    }
+}
+
 TEST_CASE("kernel blur: a kernel of even sides, or none, is refused") {
   Context context(Device::cpu);
   OperatorData data;
