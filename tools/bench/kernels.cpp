@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numbers>
 #include <type_traits>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "kernels/group_norm.hpp"
 #include "kernels/layout.hpp"
 #include "kernels/matmul.hpp"
+#include "kernels/radon.hpp"
 #include "kernels/random.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/resample.hpp"
@@ -292,6 +294,24 @@ void bench_axis_filter(Bench& bench) {
   }
 }
 
+void bench_radon(Bench& bench) {
+  if (!wants_any(bench, {"radon", "radon_adjoint", "backproject"})) return;
+  Queue& q = bench.queue();
+  for (const auto& [shape, angles, detectors] : cases::radons_unet) {
+    std::vector<double> radians;
+    for (int a = 0; a < angles; ++a) radians.push_back(std::numbers::pi * a / angles);
+    const auto on_device = upload(bench, radon_angles(shape.H, shape.W, detectors, 1, radians));
+    const RadonView rays{shape.H, shape.W, detectors, angles, on_device.data()};
+    Tensor x = values(bench, shape), y = values(bench, {shape.N, shape.C, angles, detectors});
+    const std::string what = fmt::format("{}, {} angles of {}", text(shape), angles, detectors);
+    // Each pixel and angle: 2 detectors of weight, seldom 1 or 3; each a position, a weight, a sum.
+    const Work work{bytes({shape.size(), y.shape().size()}), 12.0 * double(shape.size()) * angles};
+    bench.row("radon", what, work, [&] { radon(q, y, x, rays); });
+    bench.row("radon_adjoint", what, work, [&] { radon_adjoint(q, x, y, rays); });
+    bench.row("backproject", what, work, [&] { backproject(q, x, y, rays); });
+  }
+}
+
 void bench_fft(Bench& bench) {
   if (!wants_any(bench, {"fft2", "ifft2", "fft2_real", "ifft2_real"})) return;
   Queue& q = bench.queue();
@@ -325,6 +345,7 @@ Json bench_kernels(Context& context, const KernelOptions& options) {
   bench_convolution(bench);
   bench_matmul(bench);
   bench_axis_filter(bench);
+  bench_radon(bench);
   bench_fft(bench);
   bench_embeddings(bench);
   return bench.report();
