@@ -39,7 +39,7 @@ void radon(Queue& q, View<float> y, View<const float> x, const RadonView& r);
 /// pixel: no order of threads changes it, and the same bits on every backend.
 void radon_adjoint(Queue& q, View<float> x, View<const float> y, const RadonView& r);
 /// x = sum_a of y interpolated linearly at each pixel's place on the detector, 0 beyond its ends: what
-/// filtered backprojection sums. Not the adjoint, whose weights favour pixels in the middle of a ray.
+/// filtered backprojection sums. (The sum of the adjoint's weights depends on how a pixel lies between rays.)
 void backproject(Queue& q, View<float> x, View<const float> y, const RadonView& r);
 
 /// Detectors that may see a pixel: those less than one pixel, and so at most one detector, from it. They are

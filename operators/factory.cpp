@@ -2,8 +2,10 @@
 
 #include "operators/colourisation.hpp"
 #include "operators/composed.hpp"
+#include "operators/ct.hpp"
 #include "operators/inpainting.hpp"
 #include "operators/kernel_blur.hpp"
+#include "operators/mri.hpp"
 #include "operators/nonlinear_blur.hpp"
 #include "operators/phase_retrieval.hpp"
 #include "operators/separable.hpp"
@@ -100,11 +102,42 @@ std::unique_ptr<ForwardOperator> composed(Context& context, Settings& s, const O
   return op;
 }
 
+std::unique_ptr<ForwardOperator> ct(Context& context, Settings& s) {
+  const RadonSettings standard;
+  return std::make_unique<Radon>(
+      context, RadonSettings{s.integer("angles", standard.angles), s.number("first", standard.first),
+                             s.number("span", standard.span), s.integer("detectors", standard.detectors)});
+}
+
+// A mask that was given is not drawn: then the settings of the drawing are refused.
+std::unique_ptr<ForwardOperator> mri(Context& context, Settings& s, const OperatorData& data) {
+  const auto image = s.flag("complex", false) ? CartesianMri::Image::complex : CartesianMri::Image::real;
+  std::function<std::vector<float>(int, int)> mask;
+  if (data.mask) {
+    const Shape m = data.mask.shape();
+    require(m.N == 1 && m.C == 1, "MRI: a mask of shape ", m, "; expected (1, 1, H, W), or (1, 1, 1, W)");
+    mask = [m, given = context.download(data.mask)](int H, int W) {
+      require((m.H == H || m.H == 1) && m.W == W, "MRI: a mask of ", m.H, "x", m.W, " entries for images of ",
+              H, "x", W);
+      std::vector<float> all = given;
+      while (all.size() < std::size_t(H) * std::size_t(W)) all.insert(all.end(), given.begin(), given.end());
+      return all;
+    };
+  } else {
+    const Sampling standard;
+    const Sampling sampling{s.text("mask", standard.pattern), s.number("acceleration", standard.acceleration),
+                            s.number("centre", standard.centre), std::uint64_t(s.integer("seed", 0))};
+    mask = [sampling](int H, int W) { return sampling_mask(H, W, sampling); };
+  }
+  return std::make_unique<CartesianMri>(context, std::move(mask), image, data.sensitivity);
+}
+
 }  // namespace
 
 std::vector<std::string> operator_names() {
-  return {"noise",       "inpainting",      "super_resolution", "gaussian_blur", "motion_blur",
-          "kernel_blur", "phase_retrieval", "nonlinear_blur",   "colourisation", "composed"};
+  return {
+      "noise",           "inpainting",     "super_resolution", "gaussian_blur", "motion_blur", "kernel_blur",
+      "phase_retrieval", "nonlinear_blur", "colourisation",    "composed",      "ct",          "mri"};
 }
 
 std::unique_ptr<ForwardOperator> make_operator(Context& context, const nlohmann::json& settings,
@@ -133,6 +166,10 @@ std::unique_ptr<ForwardOperator> make_operator(Context& context, const nlohmann:
     op = std::make_unique<Colourisation>(context);
   } else if (name == "composed") {
     op = composed(context, s, data);
+  } else if (name == "ct") {
+    op = ct(context, s);
+  } else if (name == "mri") {
+    op = mri(context, s, data);
   } else {
     std::string known;
     for (const std::string& each : operator_names()) known += (known.empty() ? "" : ", ") + each;

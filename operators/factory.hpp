@@ -13,10 +13,14 @@ namespace tweedie {
 
 /// Arrays an operator may need beside its settings.
 struct OperatorData {
-  Tensor mask;  ///< inpainting: (1 or N, 1 or C, H, W), zeros and ones
+  /// Inpainting: (1 or N, 1 or C, H, W), zeros and ones. mri: (1, 1, H, W), or (1, 1, 1, W) for columns,
+  /// frequency 0 in the middle; drawn where this is empty.
+  Tensor mask;
   /// Blurs: (1, 1, kh, kw), odd sides; motion_blur draws one where this is empty. nonlinear_blur: a kernel's
   /// code (1, kernel_dim, H/128, W/128), drawn where this is empty.
   Tensor kernel;
+  Tensor
+      sensitivity;  ///< mri: the coils', (coils, 2, H, W), real and imaginary parts; a single coil if empty
   std::string weights;  ///< nonlinear_blur: path of its network's weight file
 };
 

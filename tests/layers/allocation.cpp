@@ -172,7 +172,8 @@ TEST_CASE("the spectrum prior allocates nothing after the first step, whatever i
     for (const nlohmann::json& settings :
          {inpainting, gaussian_blur, super_resolution, nlohmann::json{{"name", "noise"}},
           nlohmann::json{{"name", "motion_blur"}, {"kernel_size", 9}},
-          nlohmann::json{{"name", "phase_retrieval"}}})
+          nlohmann::json{{"name", "phase_retrieval"}}, nlohmann::json{{"name", "ct"}},
+          nlohmann::json{{"name", "mri"}}})
       check_none(context, prior, settings);
   }
 }

@@ -18,6 +18,7 @@ struct Row {
   Maker make;
   bool odd_sizes = true;  ///< whether it takes any height and width
   bool gray = true;       ///< whether it takes images of one channel
+  int channels = 0;       ///< the number it is tried with; 0: 3 and 1
 };
 
 Maker named(json settings) {
@@ -46,7 +47,33 @@ std::vector<Row> rows() {
     return std::make_unique<Composed>(make_crop(context, s.H - 3, s.W - 5),
                                       make_operator(context, blur("reflect"), {}));
   };
+  const auto scan = [](const char* mask, bool complex) {
+    return json{{"name", "mri"}, {"mask", mask}, {"seed", 3}, {"complex", complex}};
+  };
+  const auto given_mask = [scan](Context& context, Shape s) {
+    OperatorData data;
+    data.mask = context.upload({1, 1, 1, s.W}, random_mask(1, s.W, 0.6, 5));
+    return make_operator(context, {{"name", "mri"}}, data);
+  };
+  const auto coils = [](bool complex) {
+    return [complex](Context& context, Shape s) {
+      OperatorData data;
+      data.sensitivity = context.upload({5, 2, s.H, s.W}, random_values(10 * s.plane(), 4));
+      return make_operator(context, {{"name", "mri"}, {"complex", complex}}, data);
+    };
+  };
   return {
+      {"CT, sparse view", named({{"name", "ct"}, {"angles", 23}})},
+      {"CT, limited angle",
+       named({{"name", "ct"}, {"angles", 31}, {"first", -20}, {"span", 110}, {"detectors", 40}})},
+      {"MRI, random columns", named(scan("uniform1d", false))},
+      {"MRI, equispaced columns", named(scan("equispaced1d", false))},
+      {"MRI, random entries", named(scan("uniform2d", false))},
+      {"MRI, Gaussian entries of complex images", named(scan("gaussian2d", true)), true, true, 2},
+      {"MRI, Gaussian columns of complex images", named(scan("gaussian1d", true)), true, true, 2},
+      {"MRI, a given mask of columns", given_mask},
+      {"MRI, 5 coils", coils(false)},
+      {"MRI, 5 coils, complex images", coils(true), true, true, 2},
       {"identity", named({{"name", "noise"}})},
       {"inpainting, box", masked([](int H, int W) { return box_mask(H, W, 5, 7, 11, 13); })},
       {"inpainting, random", masked([](int H, int W) { return random_mask(H, W, 0.7, 3); })},
@@ -75,8 +102,9 @@ std::vector<Row> rows() {
 void for_each_row(const std::function<void(const Row&, Context&, Shape)>& body) {
   for (const Device device : backends())
     for (const Row& row : rows())
-      for (const Shape shape : {Shape{3, 3, 40, 56}, Shape{1, 1, 33, 29}}) {
+      for (Shape shape : {Shape{3, 3, 40, 56}, Shape{1, 1, 33, 29}}) {
         if ((shape.H % 4 != 0 && !row.odd_sizes) || (shape.C == 1 && !row.gray)) continue;
+        if (row.channels > 0) shape.C = row.channels;
         CAPTURE(std::string(name(device)));
         CAPTURE(std::string(row.name));
         CAPTURE(shape);

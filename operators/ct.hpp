@@ -1,0 +1,52 @@
+// Computed tomography with parallel beams: sparse views, limited angles.
+#pragma once
+
+#include "engine/context.hpp"
+#include "engine/forward_operator.hpp"
+#include "kernels/radon.hpp"
+
+namespace tweedie {
+
+/// Which rays are measured. Angles are in degrees, anticlockwise; at angle 0 the rays are columns.
+struct RadonSettings {
+  int angles = 60;
+  double first = 0;   ///< angle k is first + k span / angles
+  double span = 180;  ///< below 180: limited angle. More would measure the same rays twice
+  /// As wide as pixels, about the image's centre. 0: as many as the diagonal has pixels, rounded up, and one
+  /// more if that is what makes the rays of angle 0 (W odd or even) pass through pixels' centres.
+  int detectors = 0;
+};
+
+/// Line integrals of each channel along parallel rays, (N, C, angles, detectors). The longer side of the
+/// image has length 1, so that those of [-1, 1] images stay within the square root of 2. Interpolation along
+/// the rays' driving axis, with its exact adjoint (kernels/radon.hpp). Outside, the image is 0: mid-grey.
+class Radon : public LinearOperator {
+ public:
+  /// Errors: no angle, more than 16384 detectors, a span outside (0, 180], a first angle that is not finite.
+  Radon(Context& context, const RadonSettings& settings);
+  Shape output_shape(const Shape& image) const override;
+  Tensor forward(const Tensor& x) override;
+  Tensor adjoint(const Tensor& y, const Shape& image) override;
+
+  /// The classical reconstruction: each view filtered by the band-limited ramp (Kak & Slaney 1988, Eq. 61,
+  /// by FFTs of rows with enough zeros around them) and smeared back with linear interpolation,
+  ///   x = span/angles sum_a (y_a * h)(x cos t_a + y sin t_a) .
+  /// It recovers the image where there are about as many views as detectors, over 180 degrees; it is no
+  /// pseudo-inverse. The result is not limited to [-1, 1].
+  Tensor filtered_backprojection(const Tensor& y, const Shape& image);
+
+ private:
+  void prepare(const Shape& image);
+  void require_measurement(const Tensor& y, const Shape& image) const;
+  RadonView rays() const {
+    return {H_, W_, output_shape({1, 1, H_, W_}).W, settings_.angles, angles_.data()};
+  }
+
+  Context& context_;
+  RadonSettings settings_;
+  int H_ = 0, W_ = 0;  // of the images that what follows is for
+  TensorOf<RadonAngle> angles_;
+  TensorOf<std::complex<float>> ramp_;  // its spectrum, (1, 1, 1, padded detectors); empty until asked for
+};
+
+}  // namespace tweedie
