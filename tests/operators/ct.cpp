@@ -210,6 +210,20 @@ TEST_CASE("CT: enough detectors for the diagonal, aligned with columns") {
     CHECK(y[d] == doctest::Approx(d == 0 || d == 5 ? 0 : (x[d - 1] + x[d + 3] + x[d + 7]) / 4));
 }
 
+TEST_CASE("CT: one operator takes images of changing sizes") {
+  for (const Device device : backends()) {
+    Context context(device, 1, true);
+    Radon op(context, {5, 10, 180, 14});
+    for (const Shape& shape : {Shape{1, 1, 9, 14}, Shape{1, 1, 14, 9}, Shape{1, 1, 7, 9}}) {
+      Radon fresh(context, {5, 10, 180, 14});
+      const Tensor x = context.upload(shape, random_values(shape.size(), 1)), y = op.forward(x);
+      check_equal("forward", context.download(y), context.download(fresh.forward(x)));
+      check_equal("backprojection", context.download(op.filtered_backprojection(y, shape)),
+                  context.download(fresh.filtered_backprojection(y, shape)));
+    }
+  }
+}
+
 TEST_CASE("CT: bad settings are named") {
   Context context(Device::cpu);
   const auto refuses = [&](const nlohmann::json& settings, const char* text) {

@@ -232,13 +232,13 @@ TEST_CASE("fastMRI: what is wrong with a file is said in one line") {
 TEST_CASE("fastMRI: sensitivities from the calibration centre") {
   const int coils = 4, H = 48, W = 64;
   const std::size_t plane = std::size_t(H * W);
-  // Smooth coils around a smooth real object: what a centre of 17 columns can tell.
+  // Smooth coils around a real object with edges, which ring unless the centre is windowed.
   std::vector<float> maps(2 * coils * plane), x(2 * plane, 0.f);
   for (int h = 0; h < H; ++h)
     for (int w = 0; w < W; ++w) {
       const std::size_t p = std::size_t(h * W + w);
       const double v = (h - H / 2) / double(H), u = (w - W / 2) / double(W);
-      x[p] = float(std::exp(-18 * (u * u + v * v)));
+      x[p] = u * u + v * v < 0.12 ? (u > 0.05 && v > 0 ? 0.3f : 1.f) : 0.f;
       double squares = 0;
       std::complex<double> s[coils];
       for (int k = 0; k < coils; ++k) {
@@ -276,8 +276,9 @@ TEST_CASE("fastMRI: sensitivities from the calibration centre") {
         if (x[i % plane] > 0.1f) error = std::max(error, std::abs(double(estimate[i]) - maps[i]));
       return error;
     };
-    // Averages over some 4 pixels of maps that change by a few per cent on the way.
-    CHECK(worst(s) < 0.03);
+    // Averages over some 4 pixels of maps that change by a few per cent on the way: 0.037. Without the window
+    // it is 0.06, with the columns beyond it 0.1.
+    CHECK(worst(s) < 0.045);
     FastMriSlice without_mask = s;
     without_mask.mask.clear();
     CHECK(worst(without_mask) == worst(s));  // columns that were not measured are 0
