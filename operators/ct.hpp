@@ -28,8 +28,8 @@ class Radon : public LinearOperator {
   Tensor forward(const Tensor& x) override;
   Tensor adjoint(const Tensor& y, const Shape& image) override;
 
-  /// The classical reconstruction: each view filtered by the band-limited ramp (Kak & Slaney 1988, Eq. 61,
-  /// by FFTs of rows with enough zeros around them) and smeared back with linear interpolation,
+  /// The classical reconstruction: each view filtered by the band-limited ramp (Kak & Slaney 1988, chapter 3,
+  /// Eq. 61, by FFTs of rows with enough zeros around them) and smeared back with linear interpolation,
   ///   x = span/angles sum_a (y_a * h)(x cos t_a + y sin t_a) .
   /// It recovers the image where there are about as many views as detectors, over 180 degrees; it is no
   /// pseudo-inverse. The result is not limited to [-1, 1].

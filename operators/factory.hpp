@@ -19,8 +19,7 @@ struct OperatorData {
   /// Blurs: (1, 1, kh, kw), odd sides; motion_blur draws one where this is empty. nonlinear_blur: a kernel's
   /// code (1, kernel_dim, H/128, W/128), drawn where this is empty.
   Tensor kernel;
-  Tensor
-      sensitivity;  ///< mri: the coils', (coils, 2, H, W), real and imaginary parts; a single coil if empty
+  Tensor sensitivity;   ///< mri: (coils, 2, H, W), real and imaginary parts; empty: a single coil
   std::string weights;  ///< nonlinear_blur: path of its network's weight file
 };
 

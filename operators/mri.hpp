@@ -65,8 +65,9 @@ class CartesianMri : public LinearOperator {
   int sensitivity_H_ = 0, sensitivity_W_ = 0;
   int H_ = 0, W_ = 0;  // of the images that what follows is for
   Tensor mask_;
-  // The centred transform of n pixels is n^(1/2) D F D' with diagonal D and D' of phases. What is multiplied
-  // before the transform: s_k D' / n^(1/2), (coils, 1, H, W); and after it: m D, and the pseudo-inverse's.
+  // The centred, orthonormal transform of n pixels is D fft2 D' / n^(1/2), D and D' diagonal matrices of
+  // phases. What is multiplied before: s_k D' / n^(1/2), (coils, 1, H, W); and after: m D, and for the
+  // pseudo-inverse m D 2 / (m(k) + m(-k)).
   Spectrum before_, after_, after_inverse_;
 };
 
