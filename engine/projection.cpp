@@ -30,9 +30,8 @@ int ProjectionGuidance::factor(const Shape& measured, const Shape& image) const 
 
 Tensor ProjectionGuidance::renoised(Step& step, const Shape& measured) {
   const Tensor& y = measurement(measured);
-  const std::size_t t = std::size_t(step.index);
   const bool compat = lift_ == Lift::nearest;
-  const double bar = compat ? step.schedule.alphas_cumprod[t] : step.schedule.alphas_cumprod_prev[t];
+  const double bar = compat ? step.alphas_cumprod() : step.next_alphas_cumprod();
   Tensor n = context_.planar(compat ? measured : step.x.shape());
   step.noise.measurement(n, step.executed);
   const Tensor measured_noise = compat ? n : operator_.forward(n);

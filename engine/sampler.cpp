@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/score_sde.hpp"
 #include "kernels/elementwise.hpp"
 
 namespace tweedie {
@@ -67,20 +68,79 @@ Tensor Step::pull_back(const Tensor& cotangent) {
   return g;
 }
 
-Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance) {
-  const bool ancestral = step.options.method == Method::ddpm;
-  require(!ancestral || step.options.variance != Variance::learned_range || denoiser.learns_variance(),
+namespace {
+
+void check_options(const Step& step, const Denoiser& denoiser) {
+  const SamplerOptions& o = step.options;
+  const bool by_score = o.method != Method::ddpm && o.method != Method::ddim;
+  require(o.method != Method::ddpm || o.variance != Variance::learned_range || denoiser.learns_variance(),
           "sampler: learned-range variance needs a network that predicts it; use fixed_small");
+  require(by_score || o.parameterisation == Parameterisation::vp,
+          "sampler: ddpm and ddim have no parameterisation; ve is for sde, ode, pc and langevin");
+  if (o.method == Method::pc || o.method == Method::langevin) {
+    const int fewest = o.method == Method::pc ? 0 : 1;
+    require(o.corrections >= fewest, "sampler: ", o.corrections, " corrections a level, expected ", fewest,
+            " or more");
+    require(o.snr > 0 && std::isfinite(o.snr), "sampler: signal-to-noise ratio ", o.snr,
+            ", expected a positive number");
+  }
   require(step.x.b() == 1, "sampler: the state must be planar");
+}
+
+// Langevin updates of step.x at its own noise level, each a guided step.
+void correct(Step& step, Denoiser& denoiser, Guidance* guidance) {
+  step.stays = true;
+  for (int k = 0; k < step.options.corrections; ++k) {
+    step.denoise(denoiser, guidance && guidance->needs_gradient());
+    Tensor draw = step.context.planar(step.x.shape());
+    step.noise.ancestral(draw, step.executed);
+    Tensor next = langevin_update(step, std::move(draw));
+    step.x = guidance ? guidance->apply(step, std::move(next)) : std::move(next);
+  }
+  step.stays = false;
+}
+
+// The unguided step; `draw` is empty where the method needs no noise.
+Tensor propose(const Step& s, const Tensor& draw) {
+  Tensor next = s.context.planar(s.x.shape());
+  switch (s.options.method) {
+    case Method::ddpm:
+      ancestral_step(s, next, draw);
+      break;
+    case Method::ddim:
+      ddim_step(s, next, draw);
+      break;
+    case Method::sde:
+    case Method::pc:
+      reverse_sde_step(s, next, draw);
+      break;
+    case Method::ode:
+      probability_flow_step(s, next);
+      break;
+    case Method::langevin:
+      copy(s.context.queue, next, s.x0);
+      break;
+  }
+  return next;
+}
+
+}  // namespace
+
+Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance) {
+  check_options(step, denoiser);
+  const Method method = step.options.method;
+  if (method == Method::pc || method == Method::langevin) correct(step, denoiser, guidance);
+  if (method == Method::langevin && step.index > 0) return carried_over(step);
   step.denoise(denoiser, guidance && guidance->needs_gradient());
-  Tensor draw = step.context.planar(step.x.shape());
-  step.noise.ancestral(draw, step.executed);
-  Tensor next = step.context.planar(step.x.shape());
-  if (ancestral)
-    ancestral_step(step, next, draw);
-  else
-    ddim_step(step, next, draw);
-  return guidance ? guidance->apply(step, std::move(next)) : next;
+  Tensor draw;
+  if (method != Method::ode && method != Method::langevin) {
+    draw = step.context.planar(step.x.shape());
+    step.noise.ancestral(draw, step.executed);
+  }
+  Tensor next = propose(step, draw);
+  if (guidance) next = guidance->apply(step, std::move(next));
+  if (method == Method::ode && step.index > 0) heun_correction(step, denoiser, next);
+  return next;
 }
 
 Tensor sample(Context& context, Denoiser& denoiser, const Schedule& schedule, const SamplerOptions& options,

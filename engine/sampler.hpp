@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/context.hpp"
 #include "engine/denoiser.hpp"
@@ -11,7 +12,13 @@
 
 namespace tweedie {
 
-enum class Method { ddpm, ddim };
+/// ddpm: ancestral (Ho et al. 2020); ddim (Song et al. 2021a). From the score, see engine/score_sde.hpp: the
+/// reverse SDE by Euler-Maruyama; the probability-flow ODE by Heun's method; predictor-corrector; annealed
+/// Langevin.
+enum class Method { ddpm, ddim, sde, ode, pc, langevin };
+/// Coordinates in which sde, ode, pc and langevin take their steps: x_t itself (variance-preserving), or
+/// x_t / sqrt(abar_t), the image plus noise of variance (1 - abar) / abar (variance-exploding).
+enum class Parameterisation { vp, ve };
 /// Variance of an ancestral step: the posterior's, beta's, or what the network learned between the two.
 enum class Variance { fixed_small, fixed_large, learned_range };
 
@@ -19,14 +26,27 @@ struct SamplerOptions {
   Method method = Method::ddpm;
   Variance variance = Variance::learned_range;
   double eta = 0;             ///< DDIM: 0 deterministic, 1 as noisy as DDPM
-  bool clip_denoised = true;  ///< clip x0_hat to [-1, 1], inside the gradient too
+  bool clip_denoised = true;  ///< clip x0_hat to [-1, 1], inside the gradient and the score too
+  Parameterisation parameterisation = Parameterisation::vp;  ///< of sde, ode, pc and langevin
+  int corrections = 1;  ///< pc, langevin: Langevin updates at every noise level
+  double snr = 0.16;    ///< pc, langevin: their signal-to-noise ratio r, which sets the step size
 };
+
+/// ddpm, ddim, sde, ode, pc, langevin.
+std::vector<std::string> sampler_names();
+/// The names with a line each, for --help.
+std::string describe_samplers();
+/// Errors: an unknown name (the known ones are listed).
+Method parse_method(const std::string& name);
+/// "vp" or "ve". Errors: another name.
+Parameterisation parse_parameterisation(const std::string& name);
 
 /// Where a sampler's noise comes from: the context's stream, or a recording that is replayed.
 class NoiseSource {
  public:
   virtual ~NoiseSource() = default;
-  /// Standard normals for the ancestral step `executed` (0 is the first one executed).
+  /// Standard normals for the ancestral step `executed` (0 is the first one executed); pc and langevin ask
+  /// once for every update of the step.
   virtual void ancestral(View<float> out, int executed) = 0;
   /// Standard normals for re-noised measurements, in the image's shape or the measurement's.
   virtual void measurement(View<float> out, int executed) = 0;
@@ -64,13 +84,18 @@ class Step {
   NoiseSource& noise;
   const int index;     ///< schedule index, steps - 1 down to 0
   const int executed;  ///< 0, 1, 2, ...
-  const Tensor& x;     ///< x_t
+  Tensor x;            ///< x_t; pc and langevin move it while its noise level stays
+  bool stays = false;  ///< true during such an update
   Prediction prediction;
   Tensor x0;  ///< x0_hat = a x_t - b eps, clipped when the options say so
 
   double a() const { return schedule.sqrt_recip_alphas_cumprod[std::size_t(index)]; }
   double b() const { return schedule.sqrt_recipm1_alphas_cumprod[std::size_t(index)]; }
   double alphas_cumprod() const { return schedule.alphas_cumprod[std::size_t(index)]; }
+  /// abar of the state this step makes: what guidance brings the measurement's noise to.
+  double next_alphas_cumprod() const {
+    return stays ? alphas_cumprod() : schedule.alphas_cumprod_prev[std::size_t(index)];
+  }
   /// Runs the denoiser (keeping what the pullback needs when `with_gradient`) and fills prediction and x0.
   void denoise(Denoiser& denoiser, bool with_gradient);
   /// Gradient with respect to x_t of <cotangent, x0_hat(x_t)>, through the clipping and the network:
@@ -88,7 +113,8 @@ class Guidance {
   virtual ~Guidance() = default;
   /// True when `apply` calls Step::pull_back.
   virtual bool needs_gradient() const = 0;
-  /// `next` is the unguided sample x'_{t-1}; returns x_{t-1}.
+  /// `next` is the unguided sample x'_{t-1}; returns x_{t-1}. In x_t's coordinates, whatever the
+  /// parameterisation.
   virtual Tensor apply(Step& step, Tensor next) = 0;
   /// Misfit per sample of the last step, |y - A x0_hat|, in the measurement's units; (N,1,1,1) or empty.
   virtual const TensorOf<double>& distance_squared() const = 0;
@@ -98,8 +124,11 @@ class Guidance {
 using Observer = std::function<bool(const Step& step, const Tensor& next)>;
 
 /// One step: denoises step.x, draws the step's noise, moves on and applies the guidance (null: none).
-/// Returns x_{t-1}. No noise is added at schedule index 0.
-/// Errors: learned variance asked of a denoiser that predicts none.
+/// Returns x_{t-1}. No noise is added at schedule index 0 on the way to x_{-1}. Evaluations of the denoiser,
+/// each guided unless it says otherwise: ddpm, ddim and sde 1; ode 2, the second unguided, 1 at index 0;
+/// pc 1 + corrections; langevin corrections, at index 0 one more.
+/// Errors: learned variance asked of a denoiser that predicts none; ve of ddpm or ddim; corrections below 0
+/// (langevin: 1); an snr that is not positive.
 Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance);
 
 /// Runs all steps of the schedule from x_T (planar, any N) and returns the last state: the guided, unclamped

@@ -1,0 +1,53 @@
+#include <algorithm>
+
+#include "engine/sampler.hpp"
+
+namespace tweedie {
+namespace {
+
+struct Row {
+  Method method;
+  const char *name, *what;
+};
+
+constexpr Row rows[] = {
+    {Method::ddpm, "ddpm", "ancestral"},
+    {Method::ddim, "ddim", "deterministic at eta 0, up to as noisy as ddpm at 1"},
+    {Method::sde, "sde", "reverse stochastic differential equation, Euler-Maruyama"},
+    {Method::ode, "ode", "probability-flow equation, Heun: no noise, twice the network, good in few steps"},
+    {Method::pc, "pc", "sde with Langevin corrections at each noise level"},
+    {Method::langevin, "langevin", "annealed Langevin, the score alone: wants many updates a level"},
+};
+
+}  // namespace
+
+std::vector<std::string> sampler_names() {
+  std::vector<std::string> names;
+  for (const Row& row : rows) names.push_back(row.name);
+  return names;
+}
+
+std::string describe_samplers() {
+  std::string text = "Samplers:";
+  for (const Row& row : rows) {
+    const std::string name = row.name;
+    text += "\n  " + name + std::string(10 - std::min<std::size_t>(name.size(), 9), ' ') + row.what;
+  }
+  return text;
+}
+
+Method parse_method(const std::string& name) {
+  std::string known;
+  for (const Row& row : rows) {
+    if (name == row.name) return row.method;
+    known += (known.empty() ? "" : ", ") + std::string(row.name);
+  }
+  throw Error(message("sampler '", name, "' is not known; expected one of ", known));
+}
+
+Parameterisation parse_parameterisation(const std::string& name) {
+  require(name == "vp" || name == "ve", "parameterisation '", name, "' is not known; expected vp or ve");
+  return name == "vp" ? Parameterisation::vp : Parameterisation::ve;
+}
+
+}  // namespace tweedie
