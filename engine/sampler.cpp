@@ -72,11 +72,11 @@ namespace {
 
 void check_options(const Step& step, const Denoiser& denoiser) {
   const SamplerOptions& o = step.options;
-  const bool by_score = o.method != Method::ddpm && o.method != Method::ddim;
+  const bool chooses = o.method == Method::sde || o.method == Method::ode || o.method == Method::pc;
   require(o.method != Method::ddpm || o.variance != Variance::learned_range || denoiser.learns_variance(),
           "sampler: learned-range variance needs a network that predicts it; use fixed_small");
-  require(by_score || o.parameterisation == Parameterisation::vp,
-          "sampler: ddpm and ddim have no parameterisation; ve is for sde, ode, pc and langevin");
+  require(chooses || o.parameterisation == Parameterisation::vp,
+          "sampler: ddpm, ddim and langevin have no choice of parameterisation; ve is for sde, ode and pc");
   if (o.method == Method::pc || o.method == Method::langevin) {
     const int fewest = o.method == Method::pc ? 0 : 1;
     require(o.corrections >= fewest, "sampler: ", o.corrections, " corrections a level, expected ", fewest,

@@ -16,8 +16,9 @@ namespace tweedie {
 /// reverse SDE by Euler-Maruyama; the probability-flow ODE by Heun's method; predictor-corrector; annealed
 /// Langevin.
 enum class Method { ddpm, ddim, sde, ode, pc, langevin };
-/// Coordinates in which sde, ode, pc and langevin take their steps: x_t itself (variance-preserving), or
-/// x_t / sqrt(abar_t), the image plus noise of variance (1 - abar) / abar (variance-exploding).
+/// Coordinates in which sde, ode and pc take their steps: x_t itself (variance-preserving), or
+/// x_t / sqrt(abar_t), the image plus noise of variance (1 - abar) / abar (variance-exploding). ddim and
+/// langevin are ve in their nature, ddpm is exact in both: they have no choice.
 enum class Parameterisation { vp, ve };
 /// Variance of an ancestral step: the posterior's, beta's, or what the network learned between the two.
 enum class Variance { fixed_small, fixed_large, learned_range };
@@ -27,7 +28,7 @@ struct SamplerOptions {
   Variance variance = Variance::learned_range;
   double eta = 0;             ///< DDIM: 0 deterministic, 1 as noisy as DDPM
   bool clip_denoised = true;  ///< clip x0_hat to [-1, 1], inside the gradient and the score too
-  Parameterisation parameterisation = Parameterisation::vp;  ///< of sde, ode, pc and langevin
+  Parameterisation parameterisation = Parameterisation::vp;  ///< of sde, ode and pc
   int corrections = 1;  ///< pc, langevin: Langevin updates at every noise level
   double snr = 0.16;    ///< pc, langevin: their signal-to-noise ratio r, which sets the step size
 };
@@ -127,8 +128,8 @@ using Observer = std::function<bool(const Step& step, const Tensor& next)>;
 /// Returns x_{t-1}. No noise is added at schedule index 0 on the way to x_{-1}. Evaluations of the denoiser,
 /// each guided unless it says otherwise: ddpm, ddim and sde 1; ode 2, the second unguided, 1 at index 0;
 /// pc 1 + corrections; langevin corrections, at index 0 one more.
-/// Errors: learned variance asked of a denoiser that predicts none; ve of ddpm or ddim; corrections below 0
-/// (langevin: 1); an snr that is not positive.
+/// Errors: learned variance asked of a denoiser that predicts none; ve where there is no choice; corrections
+/// below 0 (langevin: 1); an snr that is not positive.
 Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance);
 
 /// Runs all steps of the schedule from x_T (planar, any N) and returns the last state: the guided, unclamped

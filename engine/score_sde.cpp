@@ -111,7 +111,6 @@ Tensor langevin_update(const Step& s, Tensor z) {
 }
 
 Tensor carried_over(const Step& s) {
-  if (!exploding(s)) return s.x;
   Tensor next = s.context.planar(s.x.shape());
   axpby(s.context.queue, next, float(std::sqrt(s.next_alphas_cumprod() / s.alphas_cumprod())), s.x, 0.f, s.x);
   return next;

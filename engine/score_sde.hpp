@@ -66,12 +66,12 @@ void heun_correction(Step& step, Denoiser& denoiser, Tensor& next);
 ///       4 and 5; here the corrections come before the predictor of the same level);
 ///   langevin: e = 2 r^2 (1 - abar), proportional to the variance of the noise (Song & Ermon, NeurIPS 2019,
 ///       Algorithm 1, whose step size on CIFAR-10 is r = 0.22).
-/// The two agree where score and noise are of equal length, up to sqrt(1 - abar); vp and ve are one for the
-/// second.
+/// For white data the two agree. The second is the same in vp and ve.
 Tensor langevin_update(const Step& step, Tensor z);
 
-/// Annealed Langevin's way to the next level: the state is taken over as it is, in vp x' = x, in ve
-/// x_ve' = x_ve. Its last level ends with x0_hat instead (Jolicoeur-Martineau et al., ICLR 2021).
+/// Annealed Langevin's way to the next level: x_ve is taken over as it is, in either parameterisation.
+/// (Taking over x_t would leave the growth of sqrt(abar) x_0 to the updates, which are slow in wide modes.)
+/// The last level ends with x0_hat instead (Jolicoeur-Martineau et al., ICLR 2021).
 Tensor carried_over(const Step& step);
 
 }  // namespace tweedie

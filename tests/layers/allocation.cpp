@@ -68,11 +68,15 @@ Counts count_after_first_step(Context& context, Denoiser& denoiser, Guidance* gu
   return {counted(), after - before};
 }
 
+constexpr Method methods[] = {Method::ddpm, Method::ddim, Method::sde,
+                              Method::ode,  Method::pc,   Method::langevin};
+
 void check_none(Context& context, Denoiser& denoiser, const nlohmann::json& settings,
                 const GuidanceOptions& options = {"dps", 0.3}) {
   CAPTURE(settings.dump());
   CAPTURE(options.method);
-  for (const Method method : {Method::ddpm, Method::ddim}) {
+  for (const Method method : methods) {
+    CAPTURE(int(method));
     const auto op = make(context, settings);
     const Tensor y = op->forward(context.normal(image));
     const auto guidance = make_guidance(context, options, *op, y);
@@ -197,8 +201,11 @@ TEST_CASE("unguided sampling allocates nothing after the first step") {
     Context context(device, 1);
     TestSource source;
     UNet unet(context, WeightScope(source), small_unets()[1].config);
-    const Counts counts = count_after_first_step(context, unet, nullptr, Method::ddpm);
-    CHECK(counts.driver == 0);
-    if (device == Device::cpu) CHECK_MESSAGE(counts.ours.count == 0, counts.ours.first);
+    for (const Method method : methods) {
+      CAPTURE(int(method));
+      const Counts counts = count_after_first_step(context, unet, nullptr, method);
+      CHECK(counts.driver == 0);
+      if (device == Device::cpu) CHECK_MESSAGE(counts.ours.count == 0, counts.ours.first);
+    }
   }
 }
