@@ -70,23 +70,6 @@ Tensor Step::pull_back(const Tensor& cotangent) {
 
 namespace {
 
-void check_options(const Step& step, const Denoiser& denoiser) {
-  const SamplerOptions& o = step.options;
-  const bool chooses = o.method == Method::sde || o.method == Method::ode || o.method == Method::pc;
-  require(o.method != Method::ddpm || o.variance != Variance::learned_range || denoiser.learns_variance(),
-          "sampler: learned-range variance needs a network that predicts it; use fixed_small");
-  require(chooses || o.parameterisation == Parameterisation::vp,
-          "sampler: ddpm, ddim and langevin have no choice of parameterisation; ve is for sde, ode and pc");
-  if (o.method == Method::pc || o.method == Method::langevin) {
-    const int fewest = o.method == Method::pc ? 0 : 1;
-    require(o.corrections >= fewest, "sampler: ", o.corrections, " corrections a level, expected ", fewest,
-            " or more");
-    require(o.snr > 0 && std::isfinite(o.snr), "sampler: signal-to-noise ratio ", o.snr,
-            ", expected a positive number");
-  }
-  require(step.x.b() == 1, "sampler: the state must be planar");
-}
-
 // Langevin updates of step.x at its own noise level, each a guided step.
 void correct(Step& step, Denoiser& denoiser, Guidance* guidance) {
   step.stays = true;
@@ -127,8 +110,12 @@ Tensor propose(const Step& s, const Tensor& draw) {
 }  // namespace
 
 Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance) {
-  check_options(step, denoiser);
-  const Method method = step.options.method;
+  const SamplerOptions& o = step.options;
+  require_valid(o);
+  require(o.method != Method::ddpm || o.variance != Variance::learned_range || denoiser.learns_variance(),
+          "sampler: learned-range variance needs a network that predicts it; use fixed_small");
+  require(step.x.b() == 1, "sampler: the state must be planar");
+  const Method method = o.method;
   if (method == Method::pc || method == Method::langevin) correct(step, denoiser, guidance);
   if (method == Method::langevin && step.index > 0) return carried_over(step);
   step.denoise(denoiser, guidance && guidance->needs_gradient());

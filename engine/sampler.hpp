@@ -33,6 +33,8 @@ struct SamplerOptions {
   double snr = 0.16;    ///< pc, langevin: their signal-to-noise ratio r, which sets the step size
 };
 
+/// Errors: ve where there is no choice; corrections below 0 (langevin: below 1); an snr that is not positive.
+void require_valid(const SamplerOptions& options);
 /// ddpm, ddim, sde, ode, pc, langevin.
 std::vector<std::string> sampler_names();
 /// The names with a line each, for --help.
@@ -128,8 +130,7 @@ using Observer = std::function<bool(const Step& step, const Tensor& next)>;
 /// Returns x_{t-1}. No noise is added at schedule index 0 on the way to x_{-1}. Evaluations of the denoiser,
 /// each guided unless it says otherwise: ddpm, ddim and sde 1; ode 2, the second unguided, 1 at index 0;
 /// pc 1 + corrections; langevin corrections, at index 0 one more.
-/// Errors: learned variance asked of a denoiser that predicts none; ve where there is no choice; corrections
-/// below 0 (langevin: 1); an snr that is not positive.
+/// Errors: those of `require_valid`; learned variance asked of a denoiser that predicts none.
 Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance);
 
 /// Runs all steps of the schedule from x_T (planar, any N) and returns the last state: the guided, unclamped

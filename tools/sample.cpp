@@ -11,17 +11,18 @@
 #include "tools/progress.hpp"
 #include "tools/report.hpp"
 #include "tools/run_main.hpp"
+#include "tools/sampler_option.hpp"
 
 namespace tweedie {
 namespace {
 
 struct Options {
-  std::string weights, output, device = "auto", sampler = "ddpm";
+  std::string weights, output, device = "auto";
+  SamplerChoice sampler;
   std::vector<int> labels;
   int count = 4, height = 0, width = 0, steps = 0, channels = 3;
-  double eta = 0;
   std::uint64_t seed = 0;
-  bool quiet = false, no_clip = false;
+  bool quiet = false;
   std::vector<std::string> command;
 };
 
@@ -41,8 +42,7 @@ Image sample_one(Context& context, const Options& o, const Prior& prior, const S
   context.start_stream(std::uint64_t(index));
   if (prior.network && !o.labels.empty())
     prior.network->unet->set_labels({o.labels[std::size_t(index) % o.labels.size()]});
-  const SamplerOptions options{o.sampler == "ddim" ? Method::ddim : Method::ddpm, prior.variance(), o.eta,
-                               !o.no_clip};
+  const SamplerOptions options = sampler_options(o.sampler, prior.variance());
   Progress progress(fmt::format("image {}/{}", index + 1, o.count), schedule.steps(),
                     o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic);
   ContextNoise noise(context);
@@ -78,8 +78,7 @@ int run(const Options& o) {
   write_png(path("grid.png"), contact_sheet(images, columns));
   Json report = start_report({"tweedie-sample", o.command, device_description(context.device()), o.seed});
   report["prior"] = prior.description;
-  report["sampler"] = {
-      {"name", o.sampler}, {"steps", schedule.steps()}, {"eta", o.eta}, {"clip_denoised", !o.no_clip}};
+  report["sampler"] = describe(o.sampler, schedule.steps());
   report["image"] = {{"count", o.count}, {"height", shape.H}, {"width", shape.W}, {"channels", shape.C}};
   if (!o.labels.empty()) report["labels"] = o.labels;
   report["peak_device_bytes"] = context.queue.meter().peak;
@@ -97,7 +96,8 @@ int main(int argc, char** argv) {
     Options o;
     o.command.assign(words, words + count);
     app.description(
-        "Draws images from a prior: a trained network, or the analytic spectrum prior without --weights.");
+        "Draws images from a prior: a trained network, or the analytic spectrum prior without --weights.\n" +
+        describe_samplers());
     app.footer("Written: image_1.png, image_2.png, ..., grid.png, report.json.");
     app.add_option("--weights", o.weights, "Weight file of a network (see tweedie-convert)");
     app.add_option("--count", o.count, "Images to draw")->capture_default_str()->check(CLI::Range(1, 10000));
@@ -105,22 +105,16 @@ int main(int argc, char** argv) {
     app.add_option("--height", o.height, "Rows (0: the network's image size, or 256)")
         ->check(CLI::NonNegativeNumber);
     app.add_option("--width", o.width, "Columns (0: likewise)")->check(CLI::NonNegativeNumber);
-    app.add_option("--sampler", o.sampler, "ddpm (ancestral) or ddim")
-        ->check(CLI::IsMember({"ddpm", "ddim"}))
-        ->capture_default_str();
-    app.add_option("--eta", o.eta, "ddim: 0 is deterministic, 1 as noisy as ddpm")
-        ->check(CLI::Range(0.0, 1.0));
+    add_sampler_options(app, o.sampler);
     app.add_option("--steps", o.steps, "Sampling steps (0: all the prior was made with)")
         ->capture_default_str()
         ->check(CLI::NonNegativeNumber);
     app.add_option("--seed", o.seed, "Seed")->capture_default_str();
     add_device_option(app, o.device);
     app.add_option("-o,--output", o.output, "Folder for the results (made if missing)")->required();
-    app.add_flag("--no-clip", o.no_clip,
-                 "Do not clip the estimate of the image to [-1, 1] inside the sampler");
     app.add_flag("--quiet", o.quiet, "No progress");
     app.parse(count, words);
-    require(std::isfinite(o.eta), "--eta: ", o.eta, " is not a finite number");
+    sampler_options(o.sampler, Variance::fixed_small);  // refuses before anything is loaded
     return run(o);
   });
 }

@@ -15,6 +15,18 @@ draw() {
 same() { cmp -s "$work/$1" "$work/$2" || fail "$1 and $2 differ, expected the same bytes"; }
 
 draw spectrum --height 31 --width 45
+# Every sampler, both parameterisations: pictures of their own; what has no choice refuses one.
+for sampler in ddim sde ode pc langevin; do
+  draw "$sampler" --height 31 --width 45 --sampler "$sampler" --corrections 2 --snr 0.2
+  if cmp -s "$work/$sampler/image_1.png" "$work/spectrum/image_1.png"; then fail "$sampler draws what ddpm draws"; fi
+done
+for sampler in sde ode pc; do
+  draw "$sampler-ve" --height 31 --width 45 --sampler "$sampler" --parameterisation ve
+  if cmp -s "$work/$sampler-ve/image_1.png" "$work/$sampler/image_1.png"; then fail "$sampler: vp and ve are the same"; fi
+done
+if "$bin/tweedie-sample" --device "$device" --steps 2 --sampler ddim --parameterisation ve -o "$work/refused" 2>/dev/null
+then fail "ddim takes --parameterisation ve"; fi
+[ ! -e "$work/refused" ] || fail "a refused run left its folder"
 draw network --weights "$work/unet_small.h5"
 draw classes --weights "$work/unet_classcond.h5" --label 3 7
 # The same seed, the same images, whatever is drawn before them; another label, another image.

@@ -123,6 +123,17 @@ TEST_CASE("predictor-corrector has the mean and variance of its recursion") {
     }
 }
 
+TEST_CASE("how far annealed Langevin follows the noise down") {
+  // By the recursion, which the sampler was held to above: the numbers in the header.
+  const auto width = [](int corrections, double snr) {
+    const SamplerOptions o =
+        test::options({Method::langevin, Parameterisation::vp, ""}, false, corrections, snr);
+    return test::recursion(make_schedule("linear", 1000), o, {{0}, {2e-3}}, {1}).variance[0] / 2e-3;
+  };
+  CHECK(width(1, 0.16) == doctest::Approx(4.2).epsilon(0.02));
+  CHECK(width(3, 0.4) == doctest::Approx(1.2).epsilon(0.02));
+}
+
 TEST_CASE("an Ornstein-Uhlenbeck process run backwards with its score contracts, without it explodes") {
   for (const Device device : test::backends())
     for (const double spread : {0.25, 4.0}) {

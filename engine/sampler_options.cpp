@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "engine/sampler.hpp"
 
@@ -16,10 +17,23 @@ constexpr Row rows[] = {
     {Method::sde, "sde", "reverse stochastic differential equation, Euler-Maruyama"},
     {Method::ode, "ode", "probability-flow equation, Heun: no noise, twice the network, good in few steps"},
     {Method::pc, "pc", "sde with Langevin corrections at each noise level"},
-    {Method::langevin, "langevin", "annealed Langevin, the score alone: wants many updates a level"},
+    {Method::langevin, "langevin",
+     "annealed Langevin, the score alone: wants 1000 steps and, say, 3 corrections at snr 0.4"},
 };
 
 }  // namespace
+
+void require_valid(const SamplerOptions& o) {
+  const bool chooses = o.method == Method::sde || o.method == Method::ode || o.method == Method::pc;
+  require(chooses || o.parameterisation == Parameterisation::vp,
+          "sampler: ddpm, ddim and langevin have no choice of parameterisation; ve is for sde, ode and pc");
+  if (o.method != Method::pc && o.method != Method::langevin) return;
+  const int fewest = o.method == Method::pc ? 0 : 1;
+  require(o.corrections >= fewest, "sampler: ", o.corrections, " corrections a noise level, expected ",
+          fewest, " or more");
+  require(o.snr > 0 && std::isfinite(o.snr), "sampler: signal-to-noise ratio ", o.snr,
+          ", expected a positive number");
+}
 
 std::vector<std::string> sampler_names() {
   std::vector<std::string> names;
