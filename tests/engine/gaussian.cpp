@@ -61,29 +61,6 @@ ModeStatistics BlurProblem::posterior() const {
   return s;
 }
 
-ModeStatistics BlurProblem::sampler_theory(const Schedule& schedule) const {
-  ModeStatistics s = posterior();
-  for (std::size_t k = 0; k < power.size(); ++k) {
-    const Complex target = s.mean[k];
-    const double spread = s.variance[k];
-    Complex mean = 0;
-    double variance = 1;
-    for (int i = schedule.steps() - 1; i >= 0; --i) {
-      // x0_hat = m + g (x - sqrt(abar) m); x' = a x0_hat + b x + noise
-      const std::size_t t = std::size_t(i);
-      const double bar = schedule.alphas_cumprod[t];
-      const double g = std::sqrt(bar) * spread / (bar * spread + 1 - bar);
-      const double a = schedule.posterior_mean_coef1[t], b = schedule.posterior_mean_coef2[t];
-      mean = (a * g + b) * mean + a * (1 - g * std::sqrt(bar)) * target;
-      variance = std::pow(a * g + b, 2) * variance +
-                 (i > 0 ? std::exp(schedule.posterior_log_variance_clipped[t]) : 0.0);
-    }
-    s.mean[k] = mean;
-    s.variance[k] = variance;
-  }
-  return s;
-}
-
 ModeStatistics BlurProblem::statistics(const Tensor& x) const {
   const std::vector<Complex> all = modes(context, x);
   const std::size_t count = power.size();

@@ -34,9 +34,6 @@ class BlurProblem {
   BlurProblem(Context& context, Shape image, double sigma);
   /// The truth of the posterior p(x0 | y).
   ModeStatistics posterior() const;
-  /// What ancestral steps of fixed small variance make of the exact denoiser of that posterior: the recursion
-  /// of mean and variance of each mode, in double, from N(0, 1).
-  ModeStatistics sampler_theory(const Schedule& schedule) const;
   /// Of the samples in a batch.
   ModeStatistics statistics(const Tensor& x) const;
   bool self_mirrored(std::size_t mode) const;

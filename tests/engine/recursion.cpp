@@ -99,6 +99,10 @@ ModeStatistics recursion(const Schedule& schedule, const SamplerOptions& o, cons
       for (Mode& mode : all) mode.apply(identity + e * mode.score(bar), 2 * e);
     }
     for (Mode& mode : all) {
+      if (o.method == Method::ddpm)
+        mode.apply(schedule.posterior_mean_coef1[std::size_t(i)] * mode.x0(bar) +
+                       schedule.posterior_mean_coef2[std::size_t(i)] * identity,
+                   i > 0 ? std::exp(schedule.posterior_log_variance_clipped[std::size_t(i)]) : 0.0);
       if (o.method == Method::ode) mode.apply(flow(mode, bar, next, exploding), 0);
       if (o.method == Method::sde || o.method == Method::pc) reverse_sde(mode, bar, next, exploding);
       if (o.method == Method::langevin)

@@ -8,9 +8,9 @@
 
 namespace tweedie::test {
 
-/// Mean and variance of each mode after all steps of sde, ode, pc or langevin on data N(target), from N(0,
-/// 1). pc's step size depends on the norms of score and noise in the whole image: here on their expectations,
-/// in which mode k counts `multiplicity[k]` times.
+/// Mean and variance of each mode after all steps of a sampler (not ddim; ddpm with fixed small variance) on
+/// data N(target), from N(0, 1). pc's step size depends on the norms of score and noise in the whole image:
+/// here on their expectations, in which mode k counts `multiplicity[k]` times.
 ModeStatistics recursion(const Schedule& schedule, const SamplerOptions& options,
                          const ModeStatistics& target, const std::vector<int>& multiplicity);
 

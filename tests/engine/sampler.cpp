@@ -6,7 +6,7 @@
 
 #include "engine/spectrum_prior.hpp"
 #include "kernels/elementwise.hpp"
-#include "tests/engine/gaussian.hpp"
+#include "tests/engine/recursion.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;
@@ -24,8 +24,8 @@ TEST_CASE("ancestral sampling of an exact posterior has its mean and variance") 
     const Shape batch{device == Device::cpu ? 128 : 32, 1, 16, 16};
     ContextNoise noise(context);
     const Tensor x = sample(context, posterior, schedule, options, context.normal(batch), nullptr, noise);
-    const test::ModeStatistics got = problem.statistics(x), expected = problem.sampler_theory(schedule);
-    const test::ModeStatistics exact = problem.posterior();
+    const test::ModeStatistics got = problem.statistics(x), exact = problem.posterior();
+    const test::ModeStatistics expected = test::recursion(schedule, options, exact, {});
 
     // Against what these steps should give, mode by mode, in units of the statistical error of so many
     // samples.
