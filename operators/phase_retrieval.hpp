@@ -18,6 +18,7 @@ class PhaseRetrieval : public ForwardOperator {
   enum class Range { pm1, unit };
   /// Errors: an oversampling that is not finite or below 0.
   PhaseRetrieval(Context& context, double oversample, Range range);
+  Range range() const { return offset_ == 0 ? Range::pm1 : Range::unit; }
   Shape output_shape(const Shape& image) const override;
   Tensor forward(const Tensor& x) override;
   Vjp<Tensor> vjp(const Tensor& x) override;
