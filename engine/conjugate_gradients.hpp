@@ -1,0 +1,30 @@
+// Conjugate gradients on a batch: one system a sample.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "engine/context.hpp"
+
+namespace tweedie {
+
+/// Called after each iteration with its number, from 1, and how far the worst sample is from what it is to
+/// be (what that means is said where it is passed); false ends the work, and what is reached is returned.
+using SolverProgress = std::function<bool(int iteration, double residual)>;
+
+/// How far `conjugate_gradients` came.
+struct Solved {
+  int iterations = 0;
+  std::vector<double> residual;  ///< |b - M x| / |b| of each sample by the recurrence, 0 where b is 0
+};
+
+/// Solves M x = b for symmetric positive semidefinite M that keep samples apart (Hestenes & Stiefel 1952):
+/// x is where to start and becomes the solution, alike b. Scalars and sums are in double, one a sample; each
+/// sample stops by itself once |b - M x| <= tolerance |b|, or where M has no more to give (b need not be in
+/// M's range). The residual is kept up by its recurrence, which in float drifts away from what b - M x is by
+/// some 1e-7 of M's condition: a caller to whom that matters refines (see `wiener`). At most `cap`
+/// iterations. Progress: the largest relative residual.
+Solved conjugate_gradients(Context& context, Tensor& x, const std::function<Tensor(const Tensor&)>& M,
+                           const Tensor& b, double tolerance, int cap, const SolverProgress& progress = {});
+
+}  // namespace tweedie
