@@ -35,6 +35,20 @@ std::vector<double> sample_norms(Context& context, const Tensor& t) {
   return norms;
 }
 
+/// About the inverse of A S A^T + sigma^2: that of S + sigma^2 for images of the measurement's size. None
+/// where measurements are no images.
+LinearMap stationary_inverse(LinearOperator& op, SpectrumPrior& prior, const Shape& measured, double sigma) {
+  if (measured.C != 1 && measured.C != 3) return {};
+  const std::vector<double> spectrum = prior.spectrum({1, measured.C, measured.H, measured.W});
+  std::vector<float> gain;
+  for (const double power : spectrum) gain.push_back(float(1 / (power + sigma * sigma)));
+  return [&op, &prior, gain](const Tensor& r) {
+    Tensor z = prior.filter(r, gain);
+    op.discard_unmeasured(z);
+    return z;
+  };
+}
+
 Shape pairs_of(const Shape& image) { return {image.N, 2 * image.C, image.H, image.W}; }
 
 /// The state of `admm_tv`: x, z and u, and what their updates need.
@@ -133,6 +147,7 @@ Estimate wiener(Context& context, LinearOperator& op, SpectrumPrior& prior, cons
     axpby(q, Mv, 1.f, Mv, variance, v);
     return Mv;
   };
+  const LinearMap P = stationary_inverse(op, prior, y.shape(), sigma);
   const Tensor b = measured_part(context, op, y);
   const std::vector<double> size = sample_norms(context, b);
   Tensor r = measured_part(context, op, y), u = context.planar(b.shape()), du = context.planar(b.shape());
@@ -144,12 +159,13 @@ Estimate wiener(Context& context, LinearOperator& op, SpectrumPrior& prior, cons
     before = worst;
     fill(q, du, 0);
     // No further than float can tell: the rest is the next round's.
-    const Solved solved =
-        conjugate_gradients(context, du, M, r, std::max(tolerance / worst / 2, 1e-4),
-                            cap - estimate.iterations, [&](int k, double residual) {
-                              go_on = !progress || progress(estimate.iterations + k, worst * residual);
-                              return go_on;
-                            });
+    const Solved solved = conjugate_gradients(
+        context, du, M, r, std::clamp(tolerance / worst / 10, 1e-4, 0.1), cap - estimate.iterations,
+        [&](int k, double residual) {
+          go_on = !progress || progress(estimate.iterations + k, worst * residual);
+          return go_on;
+        },
+        P);
     estimate.iterations += solved.iterations;
     add(q, estimate.x, estimate.x, correlate(du));
     add(q, u, u, du);

@@ -11,24 +11,24 @@ namespace {
 
 class Solver {
  public:
-  Solver(Context& context, Tensor& x, const std::function<Tensor(const Tensor&)>& M, const Tensor& b,
+  Solver(Context& context, Tensor& x, const LinearMap& M, const LinearMap& P, const Tensor& b,
          double tolerance)
       : context_(context),
         q_(context.queue),
         x_(x),
         M_(M),
-        b_(b),
+        P_(P),
         sums_(context.per_sample(b.shape().N)),
         r_(context.planar(b.shape())),
         p_(context.planar(b.shape())),
-        limit_(dot(b, b)),
+        limit_(dot(b, preconditioned(b))),
         norm_(limit_),
         stuck_(limit_.size(), false) {
     for (double& value : norm_) value = std::sqrt(value);
     for (double& value : limit_) value *= tolerance * tolerance;
-    axpby(q_, r_, 1.f, b_, -1.f, M_(x_));
-    copy(q_, p_, r_);
-    squares_ = dot(r_, r_);
+    axpby(q_, r_, 1.f, b, -1.f, M_(x_));
+    copy(q_, p_, preconditioned(r_));
+    squares_ = dot(r_, p_);
   }
 
   void step() {
@@ -46,11 +46,12 @@ class Solver {
       add_to(r_, -a, Mp, n);
     }
     const std::vector<double> before = squares_;
-    squares_ = dot(r_, r_);
+    const Tensor z = preconditioned(r_);
+    squares_ = dot(r_, z);
     for (std::size_t n = 0; n < squares_.size(); ++n) {
       if (at_rest(n)) continue;
       const View<float> p = p_.view().sample(int(n));
-      axpby(q_, p, 1.f, r_.view().sample(int(n)), float(squares_[n] / before[n]), p);
+      axpby(q_, p, 1.f, z.view().sample(int(n)), float(squares_[n] / before[n]), p);
     }
   }
 
@@ -71,6 +72,8 @@ class Solver {
  private:
   bool at_rest(std::size_t n) const { return stuck_[n] || squares_[n] <= limit_[n]; }
 
+  Tensor preconditioned(const Tensor& r) const { return P_ ? P_(r) : r; }
+
   void add_to(Tensor& y, float a, const Tensor& z, std::size_t n) {
     const View<float> to = y.view().sample(int(n));
     axpby(q_, to, 1.f, to, a, z.view().sample(int(n)));
@@ -85,13 +88,12 @@ class Solver {
   Context& context_;
   Queue& q_;
   Tensor& x_;
-  const std::function<Tensor(const Tensor&)>& M_;
-  const Tensor& b_;
+  const LinearMap &M_, &P_;
   TensorOf<double> sums_;
   Tensor r_, p_;
   std::vector<double> limit_, norm_;  ///< (tolerance |b|)^2, |b|
   std::vector<bool> stuck_;
-  std::vector<double> squares_;  ///< |r|^2
+  std::vector<double> squares_;  ///< |r|^2, all in P's norm
 };
 
 double largest(const std::vector<double>& values) {
@@ -100,12 +102,12 @@ double largest(const std::vector<double>& values) {
 
 }  // namespace
 
-Solved conjugate_gradients(Context& context, Tensor& x, const std::function<Tensor(const Tensor&)>& M,
-                           const Tensor& b, double tolerance, int cap, const SolverProgress& progress) {
+Solved conjugate_gradients(Context& context, Tensor& x, const LinearMap& M, const Tensor& b, double tolerance,
+                           int cap, const SolverProgress& progress, const LinearMap& P) {
   require(tolerance >= 0 && cap >= 0, "conjugate gradients: a tolerance of ", tolerance, " and at most ", cap,
           " iterations; expected 0 or more of both");
   require_alike("conjugate gradients", x.view(), b.view());
-  Solver solver(context, x, M, b, tolerance);
+  Solver solver(context, x, M, P, b, tolerance);
   int iterations = 0;
   while (!solver.done() && iterations < cap) {
     solver.step();

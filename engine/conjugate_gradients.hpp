@@ -12,6 +12,9 @@ namespace tweedie {
 /// be (what that means is said where it is passed); false ends the work, and what is reached is returned.
 using SolverProgress = std::function<bool(int iteration, double residual)>;
 
+/// A linear map of batches, sample by sample.
+using LinearMap = std::function<Tensor(const Tensor&)>;
+
 /// How far `conjugate_gradients` came.
 struct Solved {
   int iterations = 0;
@@ -19,12 +22,13 @@ struct Solved {
 };
 
 /// Solves M x = b for symmetric positive semidefinite M that keep samples apart (Hestenes & Stiefel 1952):
-/// x is where to start and becomes the solution, alike b. Scalars and sums are in double, one a sample; each
-/// sample stops by itself once |b - M x| <= tolerance |b|, or where M has no more to give (b need not be in
-/// M's range). The residual is kept up by its recurrence, which in float drifts away from what b - M x is by
-/// some 1e-7 of M's condition: a caller to whom that matters refines (see `wiener`). At most `cap`
-/// iterations. Progress: the largest relative residual.
-Solved conjugate_gradients(Context& context, Tensor& x, const std::function<Tensor(const Tensor&)>& M,
-                           const Tensor& b, double tolerance, int cap, const SolverProgress& progress = {});
+/// x is where to start and becomes the solution, alike b. `P`, positive definite, is near M's inverse, the
+/// nearer the faster; none stands for 1. Norms are |r|^2 = r^T P r. Scalars and sums are in double, one a
+/// sample; each sample stops by itself once |b - M x| <= tolerance |b|, or where M has no more to give (b
+/// need not be in M's range). The residual is kept up by its recurrence, which in float drifts away from what
+/// b - M x is by some 1e-7 of M's condition: a caller to whom that matters refines (see `wiener`). At most
+/// `cap` iterations. Progress: the largest relative residual.
+Solved conjugate_gradients(Context& context, Tensor& x, const LinearMap& M, const Tensor& b, double tolerance,
+                           int cap, const SolverProgress& progress = {}, const LinearMap& P = {});
 
 }  // namespace tweedie
