@@ -89,7 +89,7 @@ TEST_CASE("score samplers have the mean and variance of their own linear recursi
       CHECK(worst_variance < 3e-3);
       if (each.method == Method::sde) {  // the header's numbers
         const bool vp = each.parameterisation == Parameterisation::vp;
-        CHECK(std::sqrt(bias / total) == doctest::Approx(vp ? 0.586 : 0.00026).epsilon(0.05));
+        CHECK(std::abs(std::sqrt(bias / total) / (vp ? 0.586 : 0.000263) - 1) < 0.05);
       }
     }
 }
@@ -133,8 +133,8 @@ TEST_CASE("how far annealed Langevin follows the noise down") {
         test::options({Method::langevin, Parameterisation::vp, ""}, false, corrections, snr);
     return test::recursion(make_schedule("linear", 1000), o, {{0}, {2e-3}}, {1}).variance[0] / 2e-3;
   };
-  CHECK(width(1, 0.16) == doctest::Approx(4.2).epsilon(0.02));
-  CHECK(width(3, 0.4) == doctest::Approx(1.2).epsilon(0.02));
+  CHECK(width(1, 0.16) == doctest::Approx(4.22).epsilon(0.005));
+  CHECK(width(3, 0.4) == doctest::Approx(1.21).epsilon(0.005));
 }
 
 TEST_CASE("an Ornstein-Uhlenbeck process run backwards with its score contracts, without it explodes") {
@@ -150,7 +150,7 @@ TEST_CASE("an Ornstein-Uhlenbeck process run backwards with its score contracts,
       MESSAGE(std::string(name(device)), ": variance ", spread, " is recovered as ", with_score,
               "; reversed without the score it ends at ", without, ", e^T = ", std::exp(T));
       // The bias of Euler-Maruyama, which is of first order: see below.
-      CHECK(with_score == doctest::Approx(spread).epsilon(0.03));
+      CHECK(std::abs(with_score / spread - 1) < 0.03);
       // v' = v + 1 from v = 1 would be 2 e^T - 1; Euler-Maruyama grows less.
       CHECK(without > 0.3 * std::exp(T));
 
@@ -162,7 +162,7 @@ TEST_CASE("an Ornstein-Uhlenbeck process run backwards with its score contracts,
       const double bar = schedule.alphas_cumprod.back();
       const double regression = std::sqrt(bar) * spread / (bar * spread + 1 - bar);
       MESSAGE("apart by 4 before, by ", end[0] - end[1], " after; exact: ", 4 * regression);
-      CHECK(end[0] - end[1] == doctest::Approx(4 * regression).epsilon(0.1));
+      CHECK(std::abs((end[0] - end[1]) / (4 * regression) - 1) < 0.1);
     }
 }
 
@@ -196,8 +196,8 @@ TEST_CASE("Heun's method on the probability flow is of second order, Euler-Maruy
                 " times less), variance of the SDE by ", off, " (", bias / off, " times less)");
         if (intervals > 32) {
           // Not yet the limit of small steps, and at 128 an error near float rounding.
-          CHECK(flow_error / error == doctest::Approx(4).epsilon(0.25));
-          CHECK(bias / off == doctest::Approx(2).epsilon(0.15));
+          CHECK(std::abs(flow_error / error - 4) < 0.25);
+          CHECK(std::abs(bias / off - 2) < 0.2);
         }
         flow_error = error;
         bias = off;
