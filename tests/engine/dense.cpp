@@ -73,21 +73,14 @@ Eigen eigen(SquareMatrix a) {
         const double tau = (a(q, q) - a(p, p)) / (2 * a(p, q));
         const double t = (tau >= 0 ? 1 : -1) / (std::abs(tau) + std::sqrt(1 + tau * tau));
         const double c = 1 / std::sqrt(1 + t * t), s = t * c;
-        for (int k = 0; k < n; ++k) {
-          const double x = a(k, p), y = a(k, q);
-          a(k, p) = c * x - s * y;
-          a(k, q) = s * x + c * y;
-        }
-        for (int k = 0; k < n; ++k) {
-          const double x = a(p, k), y = a(q, k);
-          a(p, k) = c * x - s * y;
-          a(q, k) = s * x + c * y;
-        }
-        for (int k = 0; k < n; ++k) {
-          const double x = v(k, p), y = v(k, q);
-          v(k, p) = c * x - s * y;
-          v(k, q) = s * x + c * y;
-        }
+        const auto rotate = [&](double& x, double& y) {
+          const double turned = c * x - s * y;
+          y = s * x + c * y;
+          x = turned;
+        };
+        for (int k = 0; k < n; ++k) rotate(a(k, p), a(k, q));
+        for (int k = 0; k < n; ++k) rotate(a(p, k), a(q, k));
+        for (int k = 0; k < n; ++k) rotate(v(k, p), v(k, q));
       }
   }
   Eigen e{{}, v};
