@@ -28,9 +28,10 @@ Tensor zero_filled(LinearOperator& op, const Tensor& y, const Shape& image);
 /// images of the measurement's size (where that has one or three channels). sigma: standard deviation in
 /// [-1, 1] units; 0 gives the image of largest prior density among those that measure y exactly. The system's
 /// condition, S over sigma^2, can be 10^7: so x and u are kept side by side and refined, the residual A x +
-/// sigma^2 u - y being taken from both. Residuals are that one's, relative to |y| without what is not
-/// measured; they are above the tolerance where `cap` iterations were not enough, or where with sigma 0 no
-/// image measures y. Progress: the largest one, as far as known. Errors: y of another shape; sigma below 0.
+/// sigma^2 u - y being taken from both; what A does not see at all (the colours of a gray measurement) keeps
+/// rounding errors of up to 1e-3. Residuals are that one's, relative to |y| without what is not measured;
+/// they are above the tolerance where `cap` iterations were not enough, or where with sigma 0 no image
+/// measures y. Progress: the largest one, as far as known. Errors: y of another shape; sigma below 0.
 Estimate wiener(Context& context, LinearOperator& op, SpectrumPrior& prior, const Tensor& y,
                 const Shape& image, double sigma, const SolverProgress& progress = {},
                 double tolerance = 1e-6, int cap = 1000);

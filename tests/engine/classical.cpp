@@ -85,6 +85,21 @@ TEST_CASE("conjugate gradients: one system a sample, each to its own tolerance")
     const std::vector<float> got = context.download(x);
     for (std::size_t i = 0; i < 4; ++i)
       check_close("solution", {got.data() + 15 * i, 15}, {solution.data() + 15 * i, 15}, 1e-3);
+    // Preconditioned by M's diagonal: another way to the same end.
+    std::vector<float> inverse;
+    for (std::size_t i = 0; i < 15; ++i) inverse.push_back(1 / M[i * 15 + i]);
+    const Tensor diagonal = context.upload({1, 1, 3, 5}, inverse);
+    Tensor other = context.upload(s, std::vector<float>(60, 0.f));
+    const Solved again = conjugate_gradients(context, other, apply, rhs, 1e-6, 200, {}, [&](const Tensor& r) {
+      Tensor z = context.planar(r.shape());
+      multiply(context.queue, z, r, diagonal);
+      return z;
+    });
+    for (std::size_t i = 0; i < 4; ++i) CHECK(again.residual[i] <= 1e-6);
+    const std::vector<float> preconditioned = context.download(other);
+    for (std::size_t i = 0; i < 4; ++i)
+      check_close("preconditioned", {preconditioned.data() + 15 * i, 15}, {solution.data() + 15 * i, 15},
+                  1e-3);
     // From the solution there is nothing to do; from 0, one iteration is not enough.
     CHECK(conjugate_gradients(context, x, apply, rhs, 1e-5, 200).iterations == 0);
     fill(context.queue, x, 0);
