@@ -2,6 +2,7 @@
 #include <hdf5.h>
 
 #include <cmath>
+#include <complex>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -22,6 +23,8 @@ constexpr const char* usage =
     "       prepare spoil IN OUT WHAT KEY             weight file, WHAT: missing, surplus, shape or nan\n"
     "       prepare attribute FILE NAME TEXT          root attribute of an HDF5 file, replaced\n"
     "       prepare rename FILE FROM TO               of a group in an HDF5 file\n"
+    "       prepare kspace IN OUT COILS [masked]      picture to a fastMRI file of two slices, the first "
+    "empty\n"
     "       prepare has FILE POINTER...               exit code 0 when a JSON file has all of these\n";
 
 void make_crop(const std::vector<std::string>& words) {
@@ -99,6 +102,71 @@ void rename_group(const std::vector<std::string>& words) {
   require(H5Fclose(file) >= 0, path, ": not closed");
 }
 
+/// F(s_k m) of the magnitude m, centred and orthonormal, by sums; coil k sees best what is near its place on
+/// a circle around the image.
+std::vector<float> scan(const Image& image, int coils) {
+  const int H = image.height, W = image.width;
+  using Complex = std::complex<double>;
+  std::vector<float> values;
+  const auto phase = [](int k, int h, int n) {
+    return std::polar(1 / std::sqrt(double(n)), -2 * M_PI * double(k - n / 2) * double(h - n / 2) / n);
+  };
+  for (int coil = 0; coil < coils; ++coil) {
+    std::vector<Complex> half(std::size_t(H) * std::size_t(W));  // transformed along W
+    const double angle = 2 * M_PI * coil / coils;
+    for (int h = 0; h < H; ++h)
+      for (int k = 0; k < W; ++k)
+        for (int w = 0; w < W; ++w) {
+          const double dh = double(h) / H - 0.5 - 0.7 * std::sin(angle);
+          const double dw = double(w) / W - 0.5 - 0.7 * std::cos(angle);
+          const double seen = coils == 1 ? 1 : std::exp(-(dh * dh + dw * dw));
+          const double m = (double(image.data[image.index(0, h, w)]) + 1) / 2;
+          half[std::size_t(h * W + k)] += seen * m * phase(k, w, W);
+        }
+    for (int l = 0; l < H; ++l)
+      for (int k = 0; k < W; ++k) {
+        Complex sum = 0;
+        for (int h = 0; h < H; ++h) sum += half[std::size_t(h * W + k)] * phase(l, h, H);
+        values.push_back(float(1e-4 * sum.real()));  // fastMRI's own scale
+        values.push_back(float(1e-4 * sum.imag()));
+      }
+  }
+  return values;
+}
+
+void make_kspace(const std::vector<std::string>& words) {
+  const Image image = to_gray(read_image(words.at(1)));
+  const int coils = std::stoi(words.at(3));
+  const bool masked = words.size() > 4;
+  std::vector<float> slice = scan(image, coils), mask;
+  for (int w = 0; w < image.width; ++w)
+    mask.push_back(w % 3 == 0 || std::abs(w - image.width / 2) < 4 ? 1.f : 0.f);
+  if (masked)
+    for (std::size_t i = 0; i < slice.size(); ++i) slice[i] *= mask[i / 2 % std::size_t(image.width)];
+  std::vector<float> all(slice.size(), 0.f);
+  all.insert(all.end(), slice.begin(), slice.end());
+  const hid_t file = H5Fcreate(words.at(2).c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  require(file >= 0, words.at(2), ": not created");
+  const hid_t complex = H5Tcreate(H5T_COMPOUND, 2 * sizeof(float));
+  H5Tinsert(complex, "r", 0, H5T_NATIVE_FLOAT);
+  H5Tinsert(complex, "i", sizeof(float), H5T_NATIVE_FLOAT);
+  const auto write = [&](const char* name, std::vector<hsize_t> sides, hid_t type, const void* values) {
+    const hid_t space = H5Screate_simple(int(sides.size()), sides.data(), nullptr);
+    const hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    require(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0, name, ": not written");
+    H5Dclose(set);
+    H5Sclose(space);
+  };
+  const hsize_t H = hsize_t(image.height), W = hsize_t(image.width);
+  if (coils == 1)
+    write("kspace", {2, H, W}, complex, all.data());
+  else
+    write("kspace", {2, hsize_t(coils), H, W}, complex, all.data());
+  if (masked) write("mask", {W}, H5T_NATIVE_FLOAT, mask.data());
+  H5Tclose(complex);
+  require(H5Fclose(file) >= 0, words.at(2), ": not closed");
+}
+
 void has(const std::vector<std::string>& words) {
   std::ifstream file(words.at(1));
   const nlohmann::json json = nlohmann::json::parse(file);
@@ -122,6 +190,8 @@ int main(int argc, char** argv) {
       set_attribute(words);
     else if (command == "rename")
       rename_group(words);
+    else if (command == "kspace")
+      make_kspace(words);
     else if (command == "has")
       has(words);
     else

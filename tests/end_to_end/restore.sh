@@ -28,6 +28,8 @@ case "$task" in
     "$bin/end_to_end_prepare" mask "$work/kernel.png" 5 3
     options=(--kernel "$work/kernel.png" --boundary circular) ;;
   nonlinear_blur) options=(--operator-weights "$work/kernel_wizard.h5") ;;
+  ct) options=(--angles 9 --span 120) ;;
+  mri) options=(--pattern gaussian2d --acceleration 3) ;;
   phase_retrieval) options=(--restarts 2 --noise poisson --zeta 0.1) ;;
 esac
 
@@ -95,7 +97,7 @@ same exact_again/measurement.h5 first/measurement.h5
 
 # A measurement from a picture, where it is one; tasks that draw their own mask have none.
 case "$task" in
-  inpainting_* | phase_retrieval | motion_blur | nonlinear_blur) ;;
+  inpainting_* | phase_retrieval | motion_blur | nonlinear_blur | ct | mri) ;;
   super_resolution)
     # The measurement of 38 columns: 19 x 2.
     "$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/small.png" 15 19

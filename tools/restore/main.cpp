@@ -7,9 +7,9 @@
 #include "tools/device_option.hpp"
 #include "tools/files.hpp"
 #include "tools/metrics.hpp"
+#include "tools/posterior.hpp"
 #include "tools/report.hpp"
 #include "tools/restore/pictures.hpp"
-#include "tools/posterior.hpp"
 #include "tools/restore/solve.hpp"
 #include "tools/restore/task_file.hpp"
 #include "tools/run_main.hpp"
@@ -23,35 +23,53 @@ Json quality(const Image& image, const Image& original) {
   return json;
 }
 
-Json describe(const Run& run, const std::optional<Image>& original) {
+/// The image turned by half a turn, which has the same magnitudes.
+Image half_turned(Image image) {
+  for (int c = 0; c < image.channels; ++c) {
+    const auto plane = image.data.begin() + std::ptrdiff_t(image.index(c, 0, 0));
+    std::reverse(plane, plane + std::ptrdiff_t(image.plane()));
+  }
+  return image;
+}
+
+std::optional<double> half_turned_psnr(const Run& run, const Problem& p) {
+  if (!p.original || p.task.shows != Shows::magnitudes) return {};
+  return psnr(half_turned(run.restored), *p.original);
+}
+
+Json describe(const Run& run, const Problem& p) {
   Json entry{{"misfit", run.misfit}, {"seconds_per_step", run.seconds_per_step}};
-  if (original) entry.update(quality(run.restored, *original));
+  if (p.original) entry.update(quality(run.restored, *p.original));
+  if (const auto turned = half_turned_psnr(run, p)) entry["psnr_half_turned_db"] = *turned;
   return entry;
 }
 
-Json describe(const Solution& solution, const std::optional<Image>& original) {
+std::string psnr_text(const Run& run, const Problem& p) {
+  if (!p.original) return {};
+  const double upright = psnr(run.restored, *p.original), turned = half_turned_psnr(run, p).value_or(0);
+  return fmt::format(", PSNR {:.2f} dB{}", upright,
+                     turned > upright ? fmt::format(" ({:.2f} dB turned by half a turn)", turned) : "");
+}
+
+Json describe(const Solution& solution, const Problem& p) {
   Json list = Json::array();
   for (const Sample& sample : solution.samples) {
-    Json entry = describe(sample.best, original);
+    Json entry = describe(sample.best, p);
     if (sample.runs.size() > 1)
-      for (const Run& run : sample.runs) entry["runs"].push_back(describe(run, original));
+      for (const Run& run : sample.runs) entry["runs"].push_back(describe(run, p));
     list.push_back(entry);
   }
   return list;
 }
 
 // Of restarts: who succeeded is seen by the misfit, without the truth.
-void print_runs(const Solution& solution, const std::optional<Image>& original,
-                const std::optional<double>& expected) {
+void print_runs(const Solution& solution, const Problem& p, const std::optional<double>& expected) {
   for (std::size_t i = 0; i < solution.samples.size(); ++i) {
     const Sample& sample = solution.samples[i];
-    if (sample.runs.size() < 2) continue;
-    for (std::size_t k = 0; k < sample.runs.size(); ++k) {
-      const Run& run = sample.runs[k];
-      fmt::print("sample {}, run {}: misfit {:.4g}{}{}\n", i + 1, k + 1, run.misfit,
-                 original ? fmt::format(", PSNR {:.2f} dB", psnr(run.restored, *original)) : "",
-                 run.misfit == sample.best.misfit ? "  <- kept" : "");
-    }
+    for (std::size_t k = 0; k < sample.runs.size(); ++k)
+      fmt::print("sample {}, run {}: misfit {:.4g}{}\n", i + 1, k + 1, sample.runs[k].misfit,
+                 psnr_text(sample.runs[k], p));
+    fmt::print("sample {}, kept:  misfit {:.4g}{}\n", i + 1, sample.best.misfit, psnr_text(sample.best, p));
   }
   if (expected) fmt::print("misfit of the noise alone: {:.4g}\n", *expected);
 }
@@ -79,7 +97,7 @@ Json make_report(Context& context, const Options& o, const Problem& problem, con
       report["calibration"] = {{"inside_central_50", coverage(results.samples, *problem.original, 0.5)},
                                {"inside_central_90", coverage(results.samples, *problem.original, 0.9)}};
   }
-  report["samples"] = describe(solution, problem.original);
+  report["samples"] = describe(solution, problem);
   report["peak_device_bytes"] = context.queue.meter().peak;
   if (const auto peak = peak_memory_bytes()) report["peak_resident_bytes"] = *peak;
   return report;
@@ -88,7 +106,7 @@ Json make_report(Context& context, const Options& o, const Problem& problem, con
 void print_summary(const Problem& problem, const Solution& solution, const Json& report,
                    const std::optional<double>& expected) {
   const bool restarted = solution.samples[0].runs.size() > 1;
-  if (restarted) print_runs(solution, problem.original, expected);
+  if (restarted) print_runs(solution, problem, expected);
   if (!problem.original) return;
   const double after = report["after"]["psnr_db"].get<double>();
   if (report.contains("before"))

@@ -64,6 +64,7 @@ Measurement read_measurement(Context& context, const std::string& path) {
   m.image = {1, sides[0], sides[1], sides[2]};
   if (file.has("mask")) m.data.mask = read(context, file, "mask");
   if (file.has("kernel")) m.data.kernel = read(context, file, "kernel");
+  if (file.has("sensitivity")) m.data.sensitivity = read(context, file, "sensitivity");
   return m;
 }
 
@@ -76,6 +77,7 @@ void write_measurement(Context& context, const std::string& path, const Measurem
   write_array(context, file, "measurement", m.y, failure);
   write_array(context, file, "mask", m.data.mask, failure);
   write_array(context, file, "kernel", m.data.kernel, failure);
+  write_array(context, file, "sensitivity", m.data.sensitivity, failure);
   write_text(file, "operator", m.settings.dump(), failure);
   write_text(file, "image", nlohmann::json({m.image.C, m.image.H, m.image.W}).dump(), failure);
   require(file.reset(), failure);

@@ -8,8 +8,9 @@
 
 namespace tweedie {
 
-/// Contents of measurement.h5: datasets `measurement` (1, C, H, W), `mask` and `kernel` where there is one;
-/// attributes `operator` (JSON, as `make_operator` takes it) and `image` (JSON: [C, H, W] of the image).
+/// Contents of measurement.h5: datasets `measurement` (1, C, H, W), `mask`, `kernel`, `sensitivity` where
+/// there is one; attributes `operator` (JSON, as `make_operator` takes it) and `image` (JSON: [C, H, W] of
+/// the image).
 struct Measurement {
   Tensor y;
   Shape image;  ///< N = 1

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "tools/device_option.hpp"
+#include "tools/restore/method.hpp"
 #include "tools/restore/task_file.hpp"
 
 namespace tweedie {
@@ -54,6 +55,27 @@ void declare_measurement(CLI::App& app, Options& o) {
                  "phase_retrieval: transform the image in [-1, 1] (pm1) or in [0, 1] (unit)")
       ->check(CLI::IsMember({"pm1", "unit"}))
       ->default_str("pm1");
+  app.add_option("--angles", t.angles, "ct: number of directions")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100000));
+  app.add_option("--first-angle", t.first_angle, "ct: the first of them, degrees; at 0 rays are columns")
+      ->capture_default_str();
+  app.add_option("--span", t.span, "ct: degrees they are spread over; below 180: limited angle")
+      ->capture_default_str();
+  app.add_option("--detectors", t.detectors, "ct: pixels wide each; 0: as many as the diagonal")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--pattern", t.sampling.pattern,
+                 "mri: columns (uniform1d, gaussian1d, equispaced1d) or entries (uniform2d, gaussian2d)")
+      ->check(CLI::IsMember({"uniform1d", "gaussian1d", "equispaced1d", "uniform2d", "gaussian2d"}))
+      ->capture_default_str();
+  app.add_option("--acceleration", t.sampling.acceleration, "mri: how many times less is measured")
+      ->capture_default_str();
+  app.add_option("--centre", t.sampling.centre, "mri: fraction of the columns always measured")
+      ->capture_default_str();
+  app.add_option("--slice", t.slice, "mri: of a fastMRI file given as --measurement")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--operator-weights", t.weights, "nonlinear_blur: weight file of its network");
   app.add_option("--noise", o.noise, "gaussian, poisson or none")
       ->check(CLI::IsMember({"gaussian", "poisson", "none"}))
@@ -73,17 +95,20 @@ void declare_method(CLI::App& app, Options& o) {
   app.add_option("--weights", o.weights,
                  "Weight file of a trained prior; without it, the analytic spectrum prior");
   app.add_option("--method", o.method, "How the measurement is used (README: which suits which task)")
-      ->check(CLI::IsMember({"dps", "mcg", "projection", "ilvr", "ps+", "noisy-gradient"}))
+      ->check(CLI::IsMember(method_names()))
       ->capture_default_str();
   app.add_option("--zeta", o.zeta, "Step size of the guidance (default: the task's for this prior)")
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--lambda", o.lambda, "admm-tv: weight of the total variation (default: 0.027)")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--rho", o.rho, "admm-tv: penalty of the splitting (default: 0.14 for blurs, else 0.01)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--iterations", o.iterations, "At most so many: admm-tv (default 300), er, hio, oss (10000)")
+      ->check(CLI::Range(1, 100000000));
   app.add_flag("--compat", o.compat,
                "As the DPS repository computes it where that differs: Poisson guidance, the projection of "
                "super-resolution, noise on masked pixels, a new nonlinear blur at every call");
-  app.add_option("--sampler", o.sampler, "ddpm (ancestral) or ddim")
-      ->check(CLI::IsMember({"ddpm", "ddim"}))
-      ->capture_default_str();
-  app.add_option("--eta", o.eta, "ddim: 0 is deterministic, 1 as noisy as ddpm")->check(CLI::Range(0.0, 1.0));
+  add_sampler_options(app, o.sampler);
   app.add_option("--steps", o.steps, "Sampling steps (0: all the prior was made with)")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
@@ -96,11 +121,12 @@ void declare_method(CLI::App& app, Options& o) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1000));
   app.add_option("--seed", o.seed, "Seed of mask, noise and sampler")->capture_default_str();
-  app.add_flag("--no-clip", o.no_clip, "Do not clip the estimate of the image to [-1, 1] inside the sampler");
 }
 
 void declare(CLI::App& app, Options& o) {
-  app.description("Restores an image by diffusion posterior sampling.\n" + describe_tasks());
+  app.description(
+      "Restores an image by diffusion posterior sampling, or by a classical method to compare with.\n" +
+      describe_tasks() + "\n" + describe_methods() + "\n" + describe_samplers());
   app.footer(
       "Examples:\n"
       "  tweedie-restore --task inpainting_random --drop 0.7 --input photo.png -o out\n"
@@ -142,13 +168,22 @@ Options read_options(CLI::App& app, int argc, char** argv) {
   const TaskOptions& t = o.operation;
   for (const auto& [option, value] : {std::pair{"--sigma", o.sigma},
                                       {"--zeta", o.zeta.value_or(0)},
-                                      {"--eta", o.eta},
+                                      {"--lambda", o.lambda.value_or(0)},
+                                      {"--rho", o.rho.value_or(1)},
+                                      {"--first-angle", t.first_angle},
+                                      {"--span", t.span},
+                                      {"--acceleration", t.sampling.acceleration},
+                                      {"--centre", t.sampling.centre},
                                       {"--rate", o.rate},
                                       {"--drop", t.mask.drop[0]},
                                       {"--oversample", t.oversample},
                                       {"--blur-sigma", t.blur_sigma}})
     require(std::isfinite(value), option, ": ", value, " is not a finite number");
+  sampler_options(o.sampler, Variance::fixed_small);  // refuses before anything is loaded
   o.operation.per_call = o.compat;
+  // Classical phase retrieval wants black around the image.
+  if (o.operation.range.empty() && (o.method == "er" || o.method == "hio" || o.method == "oss"))
+    o.operation.range = "unit";
   return o;
 }
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/sampler.hpp"
 #include "operators/noise.hpp"
 #include "tools/restore/task.hpp"
+#include "tools/sampler_option.hpp"
 
 namespace tweedie {
 
@@ -20,13 +20,15 @@ struct Options {
   TaskOptions operation;
   std::string noise = "gaussian", unit = "pm1";
   double sigma = 0.05, rate = 1;
-  std::string method = "dps", sampler = "ddpm";
+  std::string method = "dps";
+  SamplerChoice sampler;
   std::optional<double> zeta;
-  double eta = 0;
+  std::optional<double> lambda, rho;  ///< admm-tv
+  std::optional<int> iterations;      ///< admm-tv, er, hio, oss
   int steps = 0, samples = 1, restarts = 0;
   std::string respacing;             ///< of a diffusion_config; `steps` wins
   std::optional<Variance> variance;  ///< of a diffusion_config; else what the prior has
-  bool no_clip = false, compat = false, quiet = false;
+  bool compat = false, quiet = false;
   std::uint64_t seed = 0;
   std::vector<std::string> command;
 };

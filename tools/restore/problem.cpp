@@ -9,6 +9,8 @@
 #include "kernels/elementwise.hpp"
 #include "kernels/reduce.hpp"
 #include "operators/composed.hpp"
+#include "operators/ct.hpp"
+#include "tools/restore/kspace.hpp"
 #include "tools/restore/pictures.hpp"
 
 namespace tweedie {
@@ -38,7 +40,14 @@ void take_picture(Context& context, Problem& p, const Options& o, int channels,
 }
 
 void take_file(Context& context, Problem& p, const Options& o) {
-  p.measurement = read_measurement(context, o.measurement);
+  if (is_kspace(o.measurement)) {
+    require(p.task.name == "mri", o.measurement, ": k-space, which is for task mri, not ", p.task.name);
+    KSpace kspace = read_kspace(context, o.measurement, o.operation, o.seed);
+    p.measurement = std::move(kspace.measurement);
+    if (!p.original) p.original = std::move(kspace.original);
+  } else {
+    p.measurement = read_measurement(context, o.measurement);
+  }
   const std::string stored = p.measurement.settings.value("name", "");
   require(stored == p.task.settings.value("name", ""), o.measurement, ": measured by the operator '", stored,
           "', task ", p.task.name, " has '", p.task.settings.value("name", ""), "'");
@@ -85,7 +94,7 @@ Problem pose(Context& context, const Options& o, const Prior& prior) {
   else if (given)
     take_picture(context, p, o, prior.channels(), &notes);
   for (const std::string& note : notes) fmt::print(stderr, "tweedie-restore: note: {}\n", note);
-  require(!given || !p.original || p.image == of_original, o.measurement, ": belongs to an image of ",
+  require(!given || o.input.empty() || p.image == of_original, o.measurement, ": belongs to an image of ",
           p.image, ", but ", o.input, " is ", of_original);
   require(prior.channels() == 0 || p.image.C == prior.channels(), o.measurement, ": of an image of ",
           p.image.C, " channels, the prior's have ", prior.channels());
@@ -121,6 +130,27 @@ Image stretched(Image image) {
   return image;
 }
 
+/// What is averaged over the channels: line integrals as they are, magnitudes and frequencies on a
+/// logarithmic scale (of these the power, whose mean's logarithm is taken).
+float view_of(const Task& task, float v) {
+  if (task.shows == Shows::magnitudes) return std::log1p(std::max(v, 0.f));
+  return task.shows == Shows::frequencies ? v * v : v;
+}
+
+/// The image that the measurement gives without further ado, where it is linear.
+std::optional<Image> direct_image(Context& context, const Problem& p) {
+  const auto bare = make_operator(context, p.task.settings, p.measurement.data);
+  Tensor x;
+  if (auto* radon = dynamic_cast<Radon*>(bare.get()))
+    x = radon->filtered_backprojection(p.y(), p.image);
+  else if (auto* linear = dynamic_cast<LinearOperator*>(bare.get()))
+    x = linear->has_pseudo_inverse() ? linear->pseudo_inverse(p.y(), p.image)
+                                     : linear->adjoint(p.y(), p.image);
+  else
+    return {};
+  return clipped({p.image.C, p.image.H, p.image.W, context.download(x)});
+}
+
 }  // namespace
 
 Views view_measurement(Context& context, const Problem& p) {
@@ -130,13 +160,14 @@ Views view_measurement(Context& context, const Problem& p) {
     const Image picture = clipped({s.C, s.H, s.W, values});
     return {picture, resized(as_channels(picture, p.image.C), p.image.H, p.image.W)};
   }
-  // The mean over the channels, of magnitudes their logarithm.
   Image seen = uniform_image(1, s.H, s.W, 0);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const float v = p.task.shows == Shows::magnitudes ? std::log1p(std::max(values[i], 0.f)) : values[i];
-    seen.data[i % seen.plane()] += v / float(s.C);
-  }
-  return {stretched(std::move(seen)), {}};
+  for (std::size_t i = 0; i < values.size(); ++i)
+    seen.data[i % seen.plane()] += view_of(p.task, values[i]) / float(s.C);
+  if (p.task.shows == Shows::frequencies)
+    for (float& v : seen.data) v = std::log(v + 1e-6f);
+  Views views{stretched(std::move(seen)), {}};
+  if (const auto before = direct_image(context, p)) views.before = before;
+  return views;
 }
 
 }  // namespace tweedie

@@ -7,6 +7,8 @@
 
 #include "engine/guidance.hpp"
 #include "tools/progress.hpp"
+#include "tools/restore/classical.hpp"
+#include "tools/restore/method.hpp"
 #include "weights/unet_config.hpp"
 
 namespace tweedie {
@@ -32,8 +34,7 @@ Plan make_plan(const Options& o, const Problem& p, const Prior& prior) {
   Plan plan;
   plan.schedule =
       o.steps == 0 && !o.respacing.empty() ? prior.schedule(o.respacing) : prior.schedule(o.steps);
-  plan.sampler = {o.sampler == "ddim" ? Method::ddim : Method::ddpm, o.variance.value_or(prior.variance()),
-                  o.eta, !o.no_clip};
+  plan.sampler = sampler_options(o.sampler, o.variance.value_or(prior.variance()));
   plan.guidance.method = o.method == "dps" ? "ps" : o.method;  // the one that suits the noise
   plan.guidance.scale = o.zeta.value_or(default_zeta(p, prior));
   plan.guidance.compat = o.compat;
@@ -72,13 +73,10 @@ std::string label_of(const Options& o, int sample, int run, int restarts) {
 }  // namespace
 
 Solution solve(Context& context, const Options& o, const Problem& p, const Prior& prior) {
+  if (is_classical(o.method)) return solve_classically(context, o, p);
   const Plan plan = make_plan(o, p, prior);
   Solution solution;
-  solution.settings = {{"sampler",
-                        {{"name", o.sampler},
-                         {"steps", plan.schedule.steps()},
-                         {"eta", o.eta},
-                         {"clip_denoised", plan.sampler.clip_denoised}}},
+  solution.settings = {{"sampler", describe(o.sampler, plan.schedule.steps())},
                        {"guidance",
                         {{"name", o.method},
                          {"zeta", plan.guidance.scale},

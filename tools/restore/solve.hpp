@@ -19,11 +19,11 @@ struct Sample {
 
 struct Solution {
   std::vector<Sample> samples;
-  nlohmann::json settings;  ///< of sampler and guidance, for the report
+  Json settings;  ///< of sampler and guidance, or of the classical method, for the report
 };
 
-/// Draws what the options ask for, each run from a random stream of its own. Errors: a method that does not
-/// suit the operator, with the reason; a run that diverges.
+/// Does what the method says; samples are drawn as the options ask for, each run from a random stream of its
+/// own. Errors: a method that does not suit the operator, with the reason; a run that diverges.
 Solution solve(Context& context, const Options& options, const Problem& problem, const Prior& prior);
 
 }  // namespace tweedie

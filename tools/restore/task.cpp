@@ -35,8 +35,8 @@ constexpr Row rows[] = {
     {"inpainting_extreme", "all lost but a box", "inpainting", {}},
     {"super_resolution", "reduction by --factor", "super_resolution", {1.0, 1.0, 0.3, 0.09}},
     {"gaussian_blur", "blur by a Gaussian of --blur-sigma", "gaussian_blur", {1.0, 0.4, 0.3, 0.09}},
-    {"motion_blur", "blur by a shaken camera", "motion_blur", {1.0, 0.6, 0.3, 0.09}},
-    {"kernel_blur", "blur by the kernel in a file", "kernel_blur", {1.0, 0.6, 0.3, 0.09}},
+    {"motion_blur", "blur by a shaken camera", "motion_blur", {1.0, 0.6, 0.3, 0.045}},
+    {"kernel_blur", "blur by the kernel in a file", "kernel_blur", {1.0, 0.6, 0.3, 0.045}},
     {"nonlinear_blur", "blur by a network", "nonlinear_blur", {1.0, 1.0, 0.3, 0.09}},
     {"phase_retrieval",
      "magnitudes of the Fourier transform",
@@ -45,6 +45,8 @@ constexpr Row rows[] = {
      Shows::magnitudes,
      4},
     {"colourisation", "the gray version", "colourisation", {}},
+    {"ct", "line integrals along --angles directions", "ct", {1.0, 1.0, 0.3, 0.09}, Shows::sinogram},
+    {"mri", "a part of k-space, by --pattern; or a fastMRI file", "mri", {}, Shows::frequencies},
     {"composed", "operators one after another, from a task file", "composed", {}},
 };
 
@@ -71,6 +73,8 @@ nlohmann::json operator_settings(const std::string& op, const TaskOptions& o) {
   if (op == "motion_blur") s.update({{"kernel_size", o.kernel_size}, {"intensity", o.intensity}});
   if (op.ends_with("_blur") && op != "nonlinear_blur") s["boundary"] = o.boundary;
   if (op == "phase_retrieval") s["oversample"] = o.oversample;
+  if (op == "ct")
+    s.update({{"angles", o.angles}, {"first", o.first_angle}, {"span", o.span}, {"detectors", o.detectors}});
   return s;
 }
 
@@ -181,6 +185,13 @@ OperatorData make_operator_data(Context& context, const Task& task, const TaskOp
     MaskOptions mask = o.mask;
     if (task.name.starts_with("inpainting_")) mask.kind = task.name.substr(11);
     data.mask = context.upload({1, 1, H, W}, make_mask(mask, H, W, seed));
+  }
+  // A task file may describe the sampling itself; else it is drawn here, to be written down with the
+  // measurement.
+  if (task.name == "mri" && task.settings.size() == 1) {
+    Sampling sampling = o.sampling;
+    sampling.seed = seed;
+    data.mask = context.upload({1, 1, H, W}, sampling_mask(H, W, sampling));
   }
   if (uses(task.settings, "kernel_blur")) {
     require(!o.kernel.empty(), "task ", task.name, ": give the kernel with --kernel");

@@ -9,6 +9,7 @@
 
 #include "engine/context.hpp"
 #include "operators/factory.hpp"
+#include "operators/mri.hpp"
 
 namespace tweedie {
 
@@ -45,18 +46,22 @@ struct MaskOptions {
 /// What the command line or a task file may change of a task.
 struct TaskOptions {
   MaskOptions mask;
-  int factor = 4;                     ///< super_resolution
-  std::string reduction = "bicubic";  ///< or average
-  int kernel_size = 61;               ///< gaussian_blur, motion_blur
-  double blur_sigma = 3;              ///< gaussian_blur, pixels
-  double intensity = 0.5;             ///< motion_blur
-  std::string kernel;                 ///< kernel_blur, motion_blur: file
-  std::string boundary = "reflect";   ///< blurs; or circular
-  double oversample = 2;              ///< phase_retrieval
-  std::string range;                  ///< phase_retrieval: pm1 or unit
-  std::string weights;                ///< nonlinear_blur: its network
-  bool per_call = false;              ///< nonlinear_blur: a new kernel at every call
-  nlohmann::json settings;            ///< of the operator, from a task file: instead of all but the mask
+  int factor = 4;                      ///< super_resolution
+  std::string reduction = "bicubic";   ///< or average
+  int kernel_size = 61;                ///< gaussian_blur, motion_blur
+  double blur_sigma = 3;               ///< gaussian_blur, pixels
+  double intensity = 0.5;              ///< motion_blur
+  std::string kernel;                  ///< kernel_blur, motion_blur: file
+  std::string boundary = "reflect";    ///< blurs; or circular
+  double oversample = 2;               ///< phase_retrieval
+  std::string range;                   ///< phase_retrieval: pm1 or unit
+  std::string weights;                 ///< nonlinear_blur: its network
+  bool per_call = false;               ///< nonlinear_blur: a new kernel at every call
+  int angles = 60, detectors = 0;      ///< ct
+  double first_angle = 0, span = 180;  ///< ct, degrees
+  Sampling sampling;                   ///< mri; its seed is the run's
+  int slice = 0;                       ///< mri: of a fastMRI file
+  nlohmann::json settings;             ///< of the operator, from a task file: instead of all but the mask
 };
 
 /// Names and one line each, for --help.

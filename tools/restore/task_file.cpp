@@ -77,9 +77,8 @@ void apply_task_file(Options& o, const std::string& path) {
 void apply_diffusion_file(Options& o, const std::string& path) {
   const json file = read_config_file(path);
   Settings s(file, path);
-  o.sampler = s.text("sampler", o.sampler);
-  require(o.sampler == "ddpm" || o.sampler == "ddim", path, ": sampler '", o.sampler,
-          "' is not supported; expected ddpm or ddim");
+  o.sampler.sampler = s.text("sampler", o.sampler.sampler);
+  parse_method(o.sampler.sampler);
   if (s.has("timestep_respacing")) {
     const json& respacing = file.at("timestep_respacing");
     s.ignore("timestep_respacing");
@@ -98,7 +97,7 @@ void apply_diffusion_file(Options& o, const std::string& path) {
   const std::string mean = s.text("model_mean_type", "epsilon");
   require(mean == "epsilon", path, ": model_mean_type '", mean, "' is not supported, only epsilon");
   require(!s.flag("dynamic_threshold", false), path, ": dynamic_threshold is not supported");
-  o.no_clip = !s.flag("clip_denoised", true);
+  o.sampler.no_clip = !s.flag("clip_denoised", true);
   for (const char* of_prior : {"steps", "noise_schedule", "rescale_timesteps"}) s.ignore(of_prior);
   s.require_all_used();
 }

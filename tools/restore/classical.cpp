@@ -1,0 +1,125 @@
+#include "tools/restore/classical.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "engine/classical.hpp"
+#include "operators/ct.hpp"
+#include "operators/fienup.hpp"
+#include "tools/progress.hpp"
+
+namespace tweedie {
+namespace {
+
+constexpr int wiener_iterations = 1000;
+
+Run finished(Context& context, const Problem& p, const Tensor& x, const Progress* progress) {
+  Run run;
+  run.restored = clipped({p.image.C, p.image.H, p.image.W, context.download(x)});
+  run.misfit = p.misfit(context, context.upload(p.image, run.restored.data));
+  if (progress) run.seconds_per_step = progress->seconds_per_step();
+  return run;
+}
+
+Solution one_run(Run run, Json settings) {
+  Solution solution;
+  solution.samples.push_back({run, {run}});
+  solution.settings = {{"method", std::move(settings)}};
+  return solution;
+}
+
+LinearOperator& linear(const Options& o, const Problem& p) {
+  auto* op = dynamic_cast<LinearOperator*>(p.op.get());
+  require(op, "--method ", o.method, " needs a linear operator; task ", p.task.name, " has none");
+  return *op;
+}
+
+ProgressStyle style(const Options& o) { return o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic; }
+
+Solution by_wiener(Context& context, const Options& o, const Problem& p) {
+  require(p.noise.name != "poisson", "--method wiener supposes Gaussian noise, this is Poisson noise");
+  SpectrumPrior prior(context);
+  Progress progress("wiener", wiener_iterations, style(o));
+  const Estimate found = wiener(
+      context, linear(o, p), prior, p.y(), p.image, p.noise.name == "none" ? 0 : p.noise.sigma,
+      [&](int iteration, double) { return progress.update(iteration), true; }, 1e-6, wiener_iterations);
+  return one_run(finished(context, p, found.x, &progress),
+                 {{"name", o.method}, {"iterations", found.iterations}, {"residual", found.residual[0]}});
+}
+
+// The DPS paper's baseline has one rho for its blurs and one for the rest.
+Solution by_total_variation(Context& context, const Options& o, const Problem& p) {
+  AdmmTvOptions options;
+  const bool blur = p.task.name.ends_with("_blur");
+  options.lambda = o.lambda.value_or(options.lambda);
+  options.iterations = o.iterations.value_or(options.iterations);
+  options.rho = o.rho.value_or(blur ? options.rho : 1e-2);
+  Progress progress("admm-tv", options.iterations, style(o));
+  const Estimate found = admm_tv(context, linear(o, p), p.y(), p.image, options,
+                                 [&](int iteration, double) { return progress.update(iteration), true; });
+  return one_run(finished(context, p, found.x, &progress), {{"name", o.method},
+                                                            {"lambda", options.lambda},
+                                                            {"rho", options.rho},
+                                                            {"iterations", found.iterations},
+                                                            {"residual", found.residual[0]}});
+}
+
+Solution by_backprojection(Context& context, const Options& o, const Problem& p) {
+  auto* radon = dynamic_cast<Radon*>(p.op.get());
+  require(radon, "--method fbp is for task ct, not ", p.task.name);
+  return one_run(finished(context, p, radon->filtered_backprojection(p.y(), p.image), nullptr),
+                 {{"name", o.method}});
+}
+
+Solution by_alternating_projections(Context& context, const Options& o, const Problem& p) {
+  auto* op = dynamic_cast<PhaseRetrieval*>(p.op.get());
+  require(op, "--method ", o.method, " is for task phase_retrieval, not ", p.task.name);
+  FienupOptions options;
+  options.method = fienup_method(o.method);
+  options.iterations = o.iterations.value_or(options.iterations);
+  const bool either_sign = op->range() == PhaseRetrieval::Range::pm1;
+  const int starts = o.restarts > 0 ? o.restarts : p.task.restarts;
+  Solution solution;
+  Sample sample;
+  std::optional<FienupResult> best;
+  for (int k = 0; k < starts; ++k) {
+    context.start_stream(std::uint64_t(k) + 1);
+    Progress progress(starts > 1 ? fmt::format("{} {}/{}", o.method, k + 1, starts) : o.method,
+                      options.iterations + options.polish, style(o));
+    const FienupResult found = fienup(context, *op, p.y(), p.image, options, [&](int iteration, double) {
+      return progress.update(std::min(iteration, options.iterations + options.polish)), true;
+    });
+    sample.runs.push_back(finished(context, p, align_channels(context, found.x, either_sign), &progress));
+    if (best)
+      keep_better(context, *best, found);
+    else
+      best = found;
+  }
+  sample.best = finished(context, p, align_channels(context, best->x, either_sign), nullptr);
+  sample.best.seconds_per_step = sample.runs[0].seconds_per_step;
+  solution.samples.push_back(std::move(sample));
+  solution.settings = {{"method",
+                        {{"name", o.method},
+                         {"iterations", options.iterations},
+                         {"polish", options.polish},
+                         {"beta", options.beta},
+                         {"restarts", starts}}}};
+  return solution;
+}
+
+}  // namespace
+
+Solution solve_classically(Context& context, const Options& o, const Problem& p) {
+  require(o.weights.empty(), "--method ", o.method, " uses no network: leave out --weights");
+  require(o.samples == 1, "--method ", o.method, " gives one image: leave out --samples");
+  if (o.method == "wiener") return by_wiener(context, o, p);
+  if (o.method == "admm-tv") return by_total_variation(context, o, p);
+  if (o.method == "fbp") return by_backprojection(context, o, p);
+  if (o.method == "zero-filled")
+    return one_run(finished(context, p, zero_filled(linear(o, p), p.y(), p.image), nullptr),
+                   {{"name", o.method}});
+  return by_alternating_projections(context, o, p);
+}
+
+}  // namespace tweedie

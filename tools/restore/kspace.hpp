@@ -1,0 +1,27 @@
+// A slice of a fastMRI file as an inverse problem on [-1, 1] images.
+#pragma once
+
+#include <optional>
+
+#include "tools/image.hpp"
+#include "tools/restore/measurement_file.hpp"
+#include "tools/restore/task.hpp"
+
+namespace tweedie {
+
+/// Whether this HDF5 file holds k-space in that layout.
+bool is_kspace(const std::string& path);
+
+struct KSpace {
+  Measurement measurement;
+  std::optional<Image> original;  ///< of all of k-space, where the file has all of it
+};
+
+/// Reads a slice; where the file has no sensitivities they are estimated. A file without a mask is fully
+/// sampled: its slice is undersampled by the task's mask, and its own image is the original. An image x in
+/// [-1, 1] stands for the magnitude m = s (x + 1) / 2, s the largest one of the image that is known (of all
+/// of k-space, or zero-filled), so that black is nothing; the measurement, linear in m, becomes that of x:
+/// y = 2 k / s - A 1. Errors: see operators/fastmri.hpp; the slice is empty.
+KSpace read_kspace(Context& context, const std::string& path, const TaskOptions& options, std::uint64_t seed);
+
+}  // namespace tweedie
