@@ -2,8 +2,8 @@
 // `_unet` rows. Add an op's rows here and both see them.
 //
 // Small rows are the awkward ones: odd H*W, one pixel, batch 3, H != W, one group, b = 1, 16 and C, and a
-// batch of none. The others are what occurs inside the two published 256x256 guided-diffusion U-Nets:
-// FFHQ (128 channels, one residual block per level, 64 per head, attention at 16x16 and 8x8) and
+// batch of none. The others are what occurs around and inside the two published 256x256 guided-diffusion
+// U-Nets: FFHQ (128 channels, one residual block per level, 64 per head, attention at 16x16 and 8x8) and
 // ImageNet (256 channels, two blocks, attention at 32x32, 16x16 and 8x8).
 #pragma once
 
@@ -164,6 +164,25 @@ inline constexpr MapCase resamples_unet[] = {
     {{1, 256, 128, 128}, backend_block}, {{1, 512, 8, 8}, backend_block},
 };
 
+// ---- pixel_shuffle2: channels of the larger one ----------------------------------------------------------
+struct PixelShuffleCase {
+  Shape small;
+  int channels;
+  int small_b, large_b;
+};
+// Exact quarters and more channels than that; planar, blocks, channels-last, and different ones; the last has
+// enough for threads.
+inline constexpr PixelShuffleCase pixel_shuffles_small[] = {
+    {{1, 4, 1, 1}, 1, 1, 1},     {{3, 8, 3, 5}, 2, 1, 1},       {{2, 32, 3, 2}, 16, 16, 16},
+    {{2, 64, 5, 3}, 16, 16, 16}, {{1, 48, 2, 3}, 16, 48, 16},   {{1, 32, 4, 3}, 32, 8, 32},
+    {{0, 16, 2, 2}, 16, 16, 16}, {{1, 64, 33, 20}, 16, 16, 16},
+};
+inline constexpr PixelShuffleCase pixel_shuffles_unet[] = {
+    // of KernelWizard
+    {{1, 256, 64, 64}, 64, backend_block, backend_block},
+    {{1, 256, 128, 128}, 64, backend_block, backend_block},
+};
+
 // ---- concat_channels: b = backend_block means each view's own --------------------------------------------
 struct ConcatCase {
   int N, C_a, C_b, H, W;
@@ -185,11 +204,31 @@ inline constexpr Shape ffts_small[] = {
     {1, 1, 1, 1}, {2, 3, 4, 8}, {1, 2, 5, 7}, {3, 1, 6, 9}, {1, 1, 12, 10}, {1, 1, 1, 16}, {1, 1, 13, 1},
 };
 inline constexpr Shape ffts_unet[] = {
-    {1, 3, 256, 256},
-    {1, 3, 384, 384},
-    {4, 3, 384, 384},
-    {1, 3, 512, 512},
+    {1, 3, 256, 256}, {1, 3, 320, 320},  // 256 pixels and a kernel of 61
+    {1, 3, 384, 384}, {4, 3, 384, 384}, {1, 3, 512, 512},
 };
+
+// ---- complex planes, and the image in their middle -------------------------------------------------------
+struct FrameCase {
+  Shape inner, outer;
+};
+// Odd and even differences, one pixel, a single row, no padding at all, more rows than columns; the last has
+// enough for threads.
+inline constexpr FrameCase frames_small[] = {
+    {{1, 1, 1, 1}, {1, 1, 3, 4}}, {{3, 2, 5, 4}, {3, 2, 8, 7}}, {{2, 1, 1, 6}, {2, 1, 1, 9}},
+    {{1, 3, 7, 5}, {1, 3, 7, 5}}, {{0, 3, 2, 2}, {0, 3, 4, 4}}, {{1, 3, 90, 70}, {1, 3, 121, 96}},
+};
+inline constexpr FrameCase frames_unet[] = {
+    {{1, 3, 256, 256}, {1, 3, 384, 384}},
+    {{4, 3, 256, 256}, {4, 3, 384, 384}},
+};
+
+// ---- total_variation -------------------------------------------------------------------------------------
+// One pixel, one row, one column, odd sides, a batch of none; the last has enough for threads.
+inline constexpr Shape differences_small[] = {
+    {1, 1, 1, 1}, {2, 3, 1, 7}, {1, 2, 6, 1}, {3, 2, 5, 7}, {2, 1, 8, 4}, {0, 3, 4, 4}, {2, 3, 90, 71},
+};
+inline constexpr Shape differences_unet[] = {{1, 3, 256, 256}, {16, 3, 256, 256}};
 
 // ---- convert_layout --------------------------------------------------------------------------------------
 struct LayoutCase {
@@ -241,9 +280,9 @@ inline constexpr CorrelateCase correlates_small[] = {
 };
 inline constexpr CorrelateCase correlates_unet[] = {
     {{1, 3, 256, 256}, 9, 1},
-    {{1, 3, 316, 316}, 25, 30},
-    {{1, 3, 316, 316}, 100, 30},
-    {{1, 3, 316, 316}, 400, 30},
+    {{1, 3, 320, 320}, 25, 30},
+    {{1, 3, 320, 320}, 100, 30},
+    {{1, 3, 320, 320}, 400, 30},
 };
 
 // ---- radon: angles spread over half a turn ---------------------------------------------------------------

@@ -1,7 +1,6 @@
 #include "kernels/complex.hpp"
 
-#include <array>
-
+#include "kernels/cases.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;
@@ -9,15 +8,6 @@ using namespace tweedie::test;
 using Complex = std::complex<float>;
 
 namespace {
-
-// The first value of a row is the inner shape, the second the outer one: odd and even differences, one pixel,
-// a single row, no padding at all, more rows than columns; the last has enough for threads.
-constexpr std::array<std::array<Shape, 2>, 6> frames{{{Shape{1, 1, 1, 1}, Shape{1, 1, 3, 4}},
-                                                      {Shape{3, 2, 5, 4}, Shape{3, 2, 8, 7}},
-                                                      {Shape{2, 1, 1, 6}, Shape{2, 1, 1, 9}},
-                                                      {Shape{1, 3, 7, 5}, Shape{1, 3, 7, 5}},
-                                                      {Shape{0, 3, 2, 2}, Shape{0, 3, 4, 4}},
-                                                      {Shape{1, 3, 90, 70}, Shape{1, 3, 121, 96}}}};
 
 std::vector<Complex> complexes(std::int64_t count, unsigned seed) {
   const std::vector<float> values = random_values(2 * count, seed);
@@ -77,7 +67,7 @@ std::vector<float> magnitude_gradient(Queue& q, const std::vector<float>& dy, co
 TEST_CASE("complex: padding puts the image in the middle, cropping takes it from there") {
   for (const Device d : backends()) {
     Queue q(d);
-    for (const auto& [small, large] : frames) {
+    for (const auto& [small, large] : cases::frames_small) {
       const std::vector<float> x = random_values(small.size(), 1);
       const std::vector<Complex> z = complexes(large.size(), 2);
       std::vector<double> padded(2 * std::size_t(large.size()), 0.0), cropped;
@@ -118,8 +108,8 @@ TEST_CASE("complex: padding puts the image in the middle, cropping takes it from
 TEST_CASE("complex: magnitudes come in the centred order") {
   for (const Device d : backends()) {
     Queue q(d);
-    for (const auto& frame : frames) {
-      const Shape& s = frame[1];
+    for (const cases::FrameCase& frame : cases::frames_small) {
+      const Shape& s = frame.outer;
       const std::vector<Complex> z = complexes(s.size(), 3);
       std::vector<double> expected;
       for (const std::size_t source : shifted(s))
@@ -132,8 +122,8 @@ TEST_CASE("complex: magnitudes come in the centred order") {
 TEST_CASE("complex: the gradient of a magnitude is the phase, and 0 where there is none") {
   for (const Device d : backends()) {
     Queue q(d);
-    for (const auto& frame : frames) {
-      const Shape& s = frame[1];
+    for (const cases::FrameCase& frame : cases::frames_small) {
+      const Shape& s = frame.outer;
       if (s.size() == 0) continue;
       std::vector<Complex> z = complexes(s.size(), 4);
       // Central differences of a norm need a point well away from 0; their error there goes with h^2 = 1e-6.
@@ -160,8 +150,8 @@ TEST_CASE("complex: the gradient of a magnitude is the phase, and 0 where there 
 TEST_CASE("complex: a product of spectra, and with the conjugate its adjoint") {
   for (const Device d : backends()) {
     Queue q(d);
-    for (const auto& frame : frames) {
-      const Shape &s = frame[1], plane{1, 1, s.H, s.W};
+    for (const cases::FrameCase& frame : cases::frames_small) {
+      const Shape &s = frame.outer, plane{1, 1, s.H, s.W};
       const std::vector<Complex> x = complexes(s.size(), 5), k = complexes(plane.size(), 6);
       const auto product = [&](const std::vector<Complex>& value, bool conjugate) {
         return under_all_warp_orders(q, [&] {

@@ -1,5 +1,6 @@
 #include "kernels/pixel_shuffle.hpp"
 
+#include "kernels/cases.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;
@@ -7,18 +8,7 @@ using namespace tweedie::test;
 
 namespace {
 
-struct Row {
-  Shape small;
-  int channels;  // of the large one
-  int small_b, large_b;
-};
-
-// Exact quarters and more channels than that; planar, blocks, channels-last, and different ones; the last has
-// enough for threads.
-constexpr Row rows[] = {{{1, 4, 1, 1}, 1, 1, 1},     {{3, 8, 3, 5}, 2, 1, 1},
-                        {{2, 32, 3, 2}, 16, 16, 16}, {{2, 64, 5, 3}, 16, 16, 16},
-                        {{1, 48, 2, 3}, 16, 48, 16}, {{1, 32, 4, 3}, 32, 8, 32},
-                        {{0, 16, 2, 2}, 16, 16, 16}, {{1, 64, 33, 20}, 16, 16, 16}};
+using Row = cases::PixelShuffleCase;
 
 std::size_t planar(const Shape& s, int n, int c, int h, int w) {
   return std::size_t(((std::int64_t(n) * s.C + c) * s.H + h) * s.W + w);
@@ -44,7 +34,7 @@ std::vector<float> run(Queue& q, bool backward, const std::vector<float>& values
 TEST_CASE("pixel_shuffle: four channels become four pixels, and back") {
   for (const Device d : backends()) {
     Queue q(d);
-    for (const Row& r : rows) {
+    for (const Row& r : cases::pixel_shuffles_small) {
       const Shape &s = r.small, large{s.N, r.channels, 2 * s.H, 2 * s.W};
       const std::vector<float> x = random_values(s.size(), 1), dy = random_values(large.size(), 2);
       std::vector<float> y(std::size_t(large.size()), 0.f), dx(std::size_t(s.size()), 0.f);

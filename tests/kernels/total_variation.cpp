@@ -2,16 +2,13 @@
 
 #include <cmath>
 
+#include "kernels/cases.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;
 using namespace tweedie::test;
 
 namespace {
-
-// One pixel, one row, one column, odd sides, a batch of none; the last has enough for threads.
-constexpr Shape shapes[] = {{1, 1, 1, 1}, {2, 3, 1, 7}, {1, 2, 6, 1},  {3, 2, 5, 7},
-                            {2, 1, 8, 4}, {0, 3, 4, 4}, {2, 3, 90, 71}};
 
 Shape doubled(const Shape& s) { return {s.N, 2 * s.C, s.H, s.W}; }
 
@@ -44,7 +41,7 @@ void for_each_pixel(const Shape& s, F f) {
 TEST_CASE("total_variation: differences to the next pixel, and their adjoint") {
   for (const Device d : backends()) {
     Queue q(d);
-    for (const Shape& s : shapes) {
+    for (const Shape& s : cases::differences_small) {
       const std::vector<float> x = random_values(s.size(), 1);
       std::vector<float> expected(2 * x.size(), 0.f);
       for_each_pixel(s, [&](std::size_t i, std::size_t along_h, std::size_t along_w, int h, int w) {
@@ -66,7 +63,7 @@ TEST_CASE("total_variation: differences to the next pixel, and their adjoint") {
 TEST_CASE("total_variation: norms of pairs, and pairs made shorter") {
   for (const Device d : backends()) {
     Queue q(d);
-    for (const Shape& s : shapes) {
+    for (const Shape& s : cases::differences_small) {
       std::vector<float> g = random_values(2 * s.size(), 2);
       if (s.size() > 0) g[0] = g[std::size_t(s.sample())] = 0;  // a pair of length 0
       std::vector<double> norms(std::size_t(s.size()), 0.0), shorter(g.size(), 0.0), same(g.size(), 0.0);

@@ -38,3 +38,10 @@ execute_process(COMMAND ${BENCH} --device cpu --filter no_such_kernel
 if(NOT code EQUAL 2 OR NOT errors MATCHES "no_such_kernel.*group_norm" OR NOT text STREQUAL "")
   message(FATAL_ERROR "a filter that fits nothing: exit code ${code}, '${text}', '${errors}'")
 endif()
+# The kernels it lists are all there are, whichever file times them.
+foreach(kernel group_norm leaky_relu pixel_shuffle2 multiply axis_filter correlate radon fft2_real centred_magnitude
+    multiply_spectrum shrink_differences)
+  if(NOT errors MATCHES "[ ,]${kernel}[,\n]")
+    message(FATAL_ERROR "${kernel} is not among the kernels: '${errors}'")
+  endif()
+endforeach()

@@ -3,61 +3,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numbers>
 #include <type_traits>
 #include <utility>
 
-#include "kernels/axis_filter.hpp"
-#include "kernels/cases.hpp"
+#include "kernels/activation.hpp"
 #include "kernels/concat.hpp"
 #include "kernels/convolution.hpp"
 #include "kernels/elementwise.hpp"
-#include "kernels/fft.hpp"
 #include "kernels/group_norm.hpp"
 #include "kernels/layout.hpp"
 #include "kernels/matmul.hpp"
-#include "kernels/radon.hpp"
+#include "kernels/pixel_shuffle.hpp"
 #include "kernels/random.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/resample.hpp"
 #include "kernels/softmax.hpp"
 #include "kernels/timestep_embedding.hpp"
-#include "tools/bench/measure.hpp"
+#include "tools/bench/case_tensors.hpp"
+#include "tools/bench/measurement_kernels.hpp"
 
 namespace tweedie::bench {
 namespace {
 
 using Source = View<const float>;
-using Spectrum = TensorOf<std::complex<float>>;
-
-std::string text(const Shape& s) { return fmt::format("({}, {}, {}, {})", s.N, s.C, s.H, s.W); }
-std::string text(const Shape& s, int b) { return fmt::format("{} b={}", text(s), b); }
-
-double bytes(std::initializer_list<std::int64_t> floats) {
-  double sum = 0;
-  for (const std::int64_t count : floats) sum += double(count) * sizeof(float);
-  return sum;
-}
-
-/// b as in the case rows, resolved for this device.
-int block(Bench& bench, int b, int channels) { return cases::block(bench.context().device(), b, channels); }
-
-Tensor room(Bench& bench, const Shape& shape, int b = 1) {
-  return Tensor(bench.context().pool, shape, block(bench, b, shape.C));
-}
-
-/// Normal values: what the values are decides what power a GPU draws, and so its clock.
-Tensor values(Bench& bench, const Shape& shape, int b = 1) {
-  Tensor x = room(bench, shape, b);
-  bench.context().normal(x);
-  return x;
-}
-
-bool wants_any(Bench& bench, std::initializer_list<const char*> kernels) {
-  bool any = false;
-  for (const char* kernel : kernels) any = bench.wants(kernel) || any;  // each is asked: that lists it
-  return any;
-}
 
 // ---- maps over elements, sums and random numbers ---------------------------------------------------------
 struct Maps {
@@ -82,6 +50,10 @@ constexpr Map maps[] = {
     {"add_bias", 2, [](Queue& q, Maps& m) { add_bias(q, m.y, m.x, m.bias.data()); }},
     {"silu", 2, [](Queue& q, Maps& m) { silu(q, m.y, m.x); }},
     {"silu_backward", 3, [](Queue& q, Maps& m) { silu_backward(q, m.y, m.z, m.x); }},
+    {"leaky_relu", 2, [](Queue& q, Maps& m) { leaky_relu(q, m.y, m.x, 0.1f); }},
+    {"leaky_relu_backward", 3, [](Queue& q, Maps& m) { leaky_relu_backward(q, m.y, m.z, m.x, 0.1f); }},
+    {"tanh_forward", 2, [](Queue& q, Maps& m) { tanh_forward(q, m.y, m.x); }},
+    {"tanh_backward", 3, [](Queue& q, Maps& m) { tanh_backward(q, m.y, m.z, m.x); }},
     {"divide_by_norm", 2, [](Queue& q, Maps& m) { divide_by_norm(q, m.y, m.x, m.squares, -1); }},
     {"ancestral_learned", 5,
      [](Queue& q, Maps& m) { ancestral_learned(q, m.y, 0.5f, m.x, 0.25f, m.z, m.v, m.w, -4, -5); }},
@@ -107,15 +79,6 @@ void bench_maps(Bench& bench) {
     for (const Map& map : maps)
       bench.row(map.name, text(shape, m.x.b()), {bytes({map.arrays * shape.size()})},
                 [&] { map.call(bench.queue(), m); });
-  }
-}
-
-void bench_masks(Bench& bench) {
-  if (!bench.wants("multiply")) return;
-  for (const auto& [shape, mask_shape] : cases::masks_unet) {
-    Tensor y = room(bench, shape), x = values(bench, shape), mask = values(bench, mask_shape);
-    bench.row("multiply", text(shape), {bytes({2 * shape.size(), mask_shape.size()})},
-              [&] { multiply(bench.queue(), y, x, mask); });
   }
 }
 
@@ -188,6 +151,19 @@ void bench_resample(Bench& bench) {
   }
 }
 
+void bench_pixel_shuffle(Bench& bench) {
+  if (!wants_any(bench, {"pixel_shuffle2", "pixel_shuffle2_backward"})) return;
+  Queue& q = bench.queue();
+  for (const auto& [s, channels, small_b, large_b] : cases::pixel_shuffles_unet) {
+    Tensor small = values(bench, s, small_b),
+           large = values(bench, {s.N, channels, 2 * s.H, 2 * s.W}, large_b);
+    const Work work{bytes({s.size(), large.shape().size()})};
+    const std::string name = fmt::format("{} to {} b={}", text(s, small.b()), channels, large.b());
+    bench.row("pixel_shuffle2", name, work, [&] { pixel_shuffle2(q, large, small); });
+    bench.row("pixel_shuffle2_backward", name, work, [&] { pixel_shuffle2_backward(q, small, large); });
+  }
+}
+
 void bench_concat(Bench& bench) {
   if (!wants_any(bench, {"concat_channels", "split_channels"})) return;
   for (const auto& [N, C_a, C_b, H, W, blocks] : cases::concats_unet) {
@@ -254,100 +230,21 @@ void bench_matmul(Bench& bench) {
   }
 }
 
-// ---- what operators consist of ---------------------------------------------------------------------------
-/// `taps` entries a row around the place the row corresponds to.
-SparseRows filter_rows(int rows, int columns, int taps) {
-  SparseRows m{rows, columns, {0}, {}, {}};
-  for (int row = 0; row < rows; ++row) {
-    const int first = row * columns / rows - taps / 2;
-    for (int tap = 0; tap < taps; ++tap) {
-      m.index.push_back(std::clamp(first + tap, 0, columns - 1));
-      m.weight.push_back(1.f / float(taps));
-    }
-    m.start.push_back(int(m.index.size()));
-  }
-  return m;
-}
-
-template <class T>
-TensorOf<T> upload(Bench& bench, const std::vector<T>& host) {
-  TensorOf<T> x(bench.context().pool, {1, 1, 1, int(host.size())});
-  copy_from_host(bench.queue(), x.data(), host.data(), host.size() * sizeof(T));
-  return x;
-}
-
-void bench_axis_filter(Bench& bench) {
-  if (!bench.wants("axis_filter")) return;
-  for (const auto& [shape, out, taps, axis] : cases::axis_filters_unet) {
-    const bool along_rows = axis == Axis::rows;
-    Shape to = shape;
-    (along_rows ? to.H : to.W) = out;
-    const SparseRows m = filter_rows(out, along_rows ? shape.H : shape.W, taps);
-    const TensorOf<int> start = upload(bench, m.start), index = upload(bench, m.index);
-    const TensorOf<float> weight = upload(bench, m.weight);
-    const SparseRowsView view{m.rows, m.columns, start.data(), index.data(), weight.data()};
-    Tensor x = values(bench, shape), y = room(bench, to);
-    bench.row("axis_filter",
-              fmt::format("{} to {} {}, {} taps", text(shape), out, along_rows ? "rows" : "columns", taps),
-              {bytes({shape.size(), to.size()}), 2.0 * double(to.size()) * taps},
-              [&, along = axis] { axis_filter(bench.queue(), y, x, view, along); });
-  }
-}
-
-void bench_radon(Bench& bench) {
-  if (!wants_any(bench, {"radon", "radon_adjoint", "backproject"})) return;
-  Queue& q = bench.queue();
-  for (const auto& [shape, angles, detectors] : cases::radons_unet) {
-    std::vector<double> radians;
-    for (int a = 0; a < angles; ++a) radians.push_back(std::numbers::pi * a / angles);
-    const auto on_device = upload(bench, radon_angles(shape.H, shape.W, detectors, 1, radians));
-    const RadonView rays{shape.H, shape.W, detectors, angles, on_device.data()};
-    Tensor x = values(bench, shape), y = values(bench, {shape.N, shape.C, angles, detectors});
-    const std::string what = fmt::format("{}, {} angles of {}", text(shape), angles, detectors);
-    // Each pixel and angle: 2 detectors of weight, seldom 1 or 3; each a position, a weight, a sum.
-    const Work work{bytes({shape.size(), y.shape().size()}), 12.0 * double(shape.size()) * angles};
-    bench.row("radon", what, work, [&] { radon(q, y, x, rays); });
-    bench.row("radon_adjoint", what, work, [&] { radon_adjoint(q, x, y, rays); });
-    bench.row("backproject", what, work, [&] { backproject(q, x, y, rays); });
-  }
-}
-
-void bench_fft(Bench& bench) {
-  if (!wants_any(bench, {"fft2", "ifft2", "fft2_real", "ifft2_real"})) return;
-  Queue& q = bench.queue();
-  for (const Shape& shape : cases::ffts_unet) {
-    const Shape half{shape.N, shape.C, shape.H, shape.W / 2 + 1};
-    Tensor image = values(bench, shape);
-    Spectrum x = bench.context().spectrum(shape), y = bench.context().spectrum(shape),
-             spectrum = bench.context().spectrum(half);
-    bench.context().normal(
-        View<float>(reinterpret_cast<float*>(x.data()), {shape.N, shape.C, shape.H, 2 * shape.W}));
-    const Work complex{bytes({4 * shape.size()})}, real{bytes({shape.size(), 2 * half.size()})};
-    bench.row("fft2", text(shape), complex, [&] { fft2(q, y, x); });
-    bench.row("ifft2", text(shape), complex, [&] { ifft2(q, y, x); });
-    bench.row("fft2_real", text(shape), real, [&] { fft2_real(q, spectrum, image); });
-    fft2_real(q, spectrum, image);  // the inverse asks for the spectrum of a real image
-    bench.row("ifft2_real", text(shape), real, [&] { ifft2_real(q, image, spectrum); });
-  }
-}
-
 }  // namespace
 
 Json bench_kernels(Context& context, const KernelOptions& options) {
   Bench bench(context, options);
   bench_maps(bench);
-  bench_masks(bench);
   bench_group_norm(bench);
   bench_softmax(bench);
   bench_resample(bench);
+  bench_pixel_shuffle(bench);
   bench_concat(bench);
   bench_layout(bench);
   bench_convolution(bench);
   bench_matmul(bench);
-  bench_axis_filter(bench);
-  bench_radon(bench);
-  bench_fft(bench);
   bench_embeddings(bench);
+  bench_measurement_kernels(bench);
   return bench.report();
 }
 
