@@ -1,45 +1,37 @@
-// Guidance beside plain DPS: each step against its definition, on both backends, for batches.
+// Guidance that replaces what was measured: each step against its definition, on both backends, for batches.
 #include "engine/projection.hpp"
 
-#include "engine/guidance_poisson.hpp"
-#include "engine/spectrum_prior.hpp"
-#include "kernels/elementwise.hpp"
-#include "tests/support/support.hpp"
+#include "tests/engine/guidance_case.hpp"
 
 using namespace tweedie;
+using namespace tweedie::test;
 
 namespace {
 
-/// y = the even pixels along both axes, doubled: A^+ = A^T / 4.
-class EvenPixels : public LinearOperator {
+/// y[h, w] = 2 x[h, w + 1] - x[h + 1, w], around the edges: of the image's size, and not its own adjoint.
+class Skewed : public LinearOperator {
  public:
-  explicit EvenPixels(Context& context) : context_(context) {}
-  Shape output_shape(const Shape& s) const override { return {s.N, s.C, s.H / 2, s.W / 2}; }
-  Tensor forward(const Tensor& x) override {
-    const Shape s = x.shape(), m = output_shape(s);
-    const std::vector<float> from = context_.download(x);
-    std::vector<float> to;
-    for (int plane = 0; plane < m.N * m.C; ++plane)
-      for (int h = 0; h < m.H; ++h)
-        for (int w = 0; w < m.W; ++w)
-          to.push_back(2 * from[std::size_t((plane * s.H + 2 * h) * s.W + 2 * w)]);
-    return context_.upload(m, to);
+  explicit Skewed(Context& context) : context_(context) {}
+  static Wide skewed(const Wide& x, const Shape& s, bool transposed) {
+    Wide y(x.size(), 0.0);
+    for (int plane = 0; plane < s.N * s.C; ++plane)
+      for (int h = 0; h < s.H; ++h)
+        for (int w = 0; w < s.W; ++w) {
+          const auto at = [&](int row, int column) {
+            return std::size_t((plane * s.H + row % s.H) * s.W + column % s.W);
+          };
+          for (const auto& [to, weight] : {std::pair(at(h, w + 1), 2.0), {at(h + 1, w), -1.0}})
+            (transposed ? y[to] : y[at(h, w)]) += weight * (transposed ? x[at(h, w)] : x[to]);
+        }
+    return y;
   }
-  Tensor adjoint(const Tensor& y, const Shape& s) override { return spread(y, s, 2.f); }
-  bool has_pseudo_inverse() const override { return true; }
-  Tensor pseudo_inverse(const Tensor& y, const Shape& s) override { return spread(y, s, 0.5f); }
+  Shape output_shape(const Shape& s) const override { return s; }
+  Tensor forward(const Tensor& x) override { return apply(x, false); }
+  Tensor adjoint(const Tensor& y, const Shape&) override { return apply(y, true); }
 
  private:
-  Tensor spread(const Tensor& y, const Shape& s, float factor) {
-    const Shape m = y.shape();
-    const std::vector<float> from = context_.download(y);
-    std::vector<float> to(std::size_t(s.size()), 0.f);
-    for (int plane = 0; plane < m.N * m.C; ++plane)
-      for (int h = 0; h < m.H; ++h)
-        for (int w = 0; w < m.W; ++w)
-          to[std::size_t((plane * s.H + 2 * h) * s.W + 2 * w)] =
-              factor * from[std::size_t((plane * m.H + h) * m.W + w)];
-    return context_.upload(s, to);
+  Tensor apply(const Tensor& x, bool transposed) {
+    return context_.upload(x.shape(), narrow(skewed(wide(context_.download(x)), x.shape(), transposed)));
   }
   Context& context_;
 };
@@ -56,47 +48,161 @@ class Hidden : public ForwardOperator {
   EvenPixels op_;
 };
 
-struct Case {
-  explicit Case(Device device, int steps_left = 3)
-      : context(device, 9), prior(context), op(context), noise(context), index(steps_left) {
-    y = context.upload(measured, test::random_values(measured.size(), 1));
-  }
-  Step at(const Tensor& x) {
-    Step step(context, schedule, options, noise, index, 9 - index, x);
-    step.denoise(prior, true);
-    return step;
-  }
-  Context context;
-  SpectrumPrior prior;
-  EvenPixels op;
-  ContextNoise noise;
-  int index;
-  const Schedule schedule = make_schedule("linear", 1000, "10");
-  const SamplerOptions options{Method::ddpm, Variance::fixed_small, 0, true};
-  const Shape image{2, 3, 6, 8}, measured{2, 3, 3, 4};
-  Tensor y;
-};
-
 }  // namespace
 
 TEST_CASE("at the last step projection leaves exactly the images that measure y, nothing else changed") {
-  for (const Device device : test::backends()) {
-    Case c(device, 0);
+  for (const Device device : backends()) {
+    GuidanceCase c(device, 0);
     const Tensor x = c.context.normal(c.image);
     Step step = c.at(x);
-    const std::vector<float> start = test::random_values(c.image.size(), 5);
+    const std::vector<float> start = random_values(c.image.size(), 5);
     const auto guidance = make_guidance(c.context, {"projection"}, c.op, c.y);
     const Tensor next = guidance->apply(step, c.context.upload(c.image, start));
     // One rounding of a sum of values below 4.
-    test::check_close("A x = y", c.context.download(c.op.forward(next)), c.context.download(c.y), 1e-6);
+    check_close("A x = y", c.context.download(c.op.forward(next)), c.context.download(c.y), 1e-6);
     const std::vector<float> got = c.context.download(next);
     for (int i = 0; i < int(got.size()); ++i)
       if (i % 2 == 1 || (i / c.image.W) % 2 == 1) CHECK(got[std::size_t(i)] == start[std::size_t(i)]);
   }
 }
 
+TEST_CASE("projection brings the measurement to the noise level of the state it makes") {
+  for (const Device device : backends())
+    for (const bool stays : {false, true}) {
+      GuidanceCase c(device);
+      const Shape& s = c.image;
+      const std::vector<float> start = random_values(s.size(), 5);
+      const Tensor x = c.context.normal(s);
+      Step step = c.at(x);
+      step.stays = stays;  // a correction, which leaves the noise level as it is
+      const auto guidance = make_guidance(c.context, {"projection"}, c.op, c.y);
+      CHECK(!guidance->needs_gradient());
+      const Tensor next = guidance->apply(step, c.context.upload(s, start));
+      const Wide y = wide(c.context.download(c.y)), from = wide(start);
+      const double bar = stays ? c.schedule.alphas_cumprod[3] : c.next_bar();
+      const Wide level = c.renoised(y, bar, [&](const Wide& v) { return EvenPixels::kept(v, s); });
+      const Wide part = EvenPixels::spread(minus(level, EvenPixels::kept(from, s)), s, 0.5);
+      // A few roundings of values below 6.
+      check_close("x' + A^+ (y_t - A x')", c.context.download(next), plus(from, part), 1e-6);
+      const Wide x0 = wide(c.context.download(step.x0));
+      const Wide misfit = squares(minus(y, EvenPixels::kept(x0, s)), s.N);
+      for (std::size_t n = 0; n < 2; ++n)
+        CHECK(c.context.download(guidance->distance_squared())[n] ==
+              doctest::Approx(misfit[n]).epsilon(1e-5));
+    }
+}
+
+TEST_CASE("the published projection of super-resolution repeats pixels, at the level of the state before") {
+  for (const Device device : backends()) {
+    GuidanceCase c(device);
+    const Shape& s = c.image;
+    const std::vector<float> start = random_values(s.size(), 5);
+    const Tensor x = c.context.normal(s);
+    Step step = c.at(x);
+    GuidanceOptions options{"projection"};
+    options.compat = true;
+    const Tensor next = make_guidance(c.context, options, c.op, c.y)->apply(step, c.context.upload(s, start));
+    const double bar = c.schedule.alphas_cumprod[3];
+    const std::vector<float> y = c.context.download(c.y), n = Recorded::normals(c.measured.size(), 6);
+    Wide expected = wide(start);
+    const Wide kept = EvenPixels::kept(expected, s);
+    for (int i = 0; i < int(expected.size()); ++i) {
+      const int plane = i / int(s.plane()), h = i / s.W % s.H, w = i % s.W;
+      const std::size_t from = std::size_t((plane * c.measured.H + h / 2) * c.measured.W + w / 2);
+      expected[std::size_t(i)] += std::sqrt(bar) * y[from] + std::sqrt(1 - bar) * n[from] - kept[from];
+    }
+    check_close("published", c.context.download(next), expected, 1e-6);
+  }
+}
+
+namespace {
+
+/// Cubic interpolation with a = -1/2 (Keys 1981).
+double cubic(double d) {
+  d = std::abs(d);
+  if (d <= 1) return (1.5 * d - 2.5) * d * d + 1;
+  return d < 2 ? ((-0.5 * d + 2.5) * d - 4) * d + 2 : 0;
+}
+
+/// Planes twice as large along both axes, pixel centres in line, edges mirrored with repetition.
+Wide enlarged(const Wide& y, const Shape& s) {
+  const auto mirrored = [](int i, int n) { return i < 0 ? -1 - i : i < n ? i : 2 * n - 1 - i; };
+  Wide x;
+  for (int plane = 0; plane < s.N * s.C; ++plane)
+    for (int h = 0; h < 2 * s.H; ++h)
+      for (int w = 0; w < 2 * s.W; ++w) {
+        double sum = 0;
+        for (int i = -2; i < s.H + 2; ++i)
+          for (int j = -2; j < s.W + 2; ++j)
+            sum += cubic(h / 2.0 - 0.25 - i) * cubic(w / 2.0 - 0.25 - j) *
+                   y[std::size_t((plane * s.H + mirrored(i, s.H)) * s.W + mirrored(j, s.W))];
+        x.push_back(sum);
+      }
+  return x;
+}
+
+}  // namespace
+
+TEST_CASE("ilvr with a reduction: x' + U y_t - U A x', U the cubic enlargement") {
+  for (const Device device : backends()) {
+    GuidanceCase c(device);
+    const Shape& s = c.image;
+    const std::vector<float> start = random_values(s.size(), 5);
+    const Tensor x = c.context.normal(s);
+    Step step = c.at(x);
+    const Tensor next =
+        make_guidance(c.context, {"ilvr"}, c.op, c.y)->apply(step, c.context.upload(s, start));
+    const auto kept = [&](const Wide& v) { return EvenPixels::kept(v, s); };
+    const Wide level = c.renoised(wide(c.context.download(c.y)), c.next_bar(), kept), from = wide(start);
+    const Wide added = enlarged(level, c.measured), removed = enlarged(kept(from), c.measured);
+    // Sums of 16 products of values below 6.
+    check_close("ilvr", c.context.download(next), plus(minus(from, removed), added), 2e-6);
+  }
+}
+
+TEST_CASE("ilvr with an operator that keeps the size: x' + A^T (y_t - A x')") {
+  for (const Device device : backends()) {
+    GuidanceCase c(device);
+    const Shape& s = c.image;
+    Skewed op(c.context);
+    const std::vector<float> start = random_values(s.size(), 5), y = random_values(s.size(), 6);
+    const Tensor x = c.context.normal(s);
+    Step step = c.at(x);
+    const Tensor next = make_guidance(c.context, {"ilvr"}, op, c.context.upload(s, y))
+                            ->apply(step, c.context.upload(s, start));
+    const auto skewed = [&](const Wide& v) { return Skewed::skewed(v, s, false); };
+    const Wide from = wide(start), level = c.renoised(wide(y), c.next_bar(), skewed);
+    const Wide part = Skewed::skewed(minus(level, skewed(from)), s, true);
+    check_close("ilvr", c.context.download(next), plus(from, part), 1e-6);  // a few roundings
+  }
+}
+
+TEST_CASE("mcg is a gradient step of dps, then the projection of what it gives") {
+  for (const Device device : backends()) {
+    GuidanceCase c(device);
+    const Shape& s = c.image;
+    const std::vector<float> start = random_values(s.size(), 5);
+    const Tensor x = c.context.upload(s, random_values(s.size(), 2, -2, 2));
+    const auto stepped = [&](const char* method, Wide* misfit) {
+      Step step = c.at(x);
+      const auto guidance = make_guidance(c.context, {method, 3}, c.op, c.y);
+      CHECK(guidance->needs_gradient());
+      const Tensor next = guidance->apply(step, c.context.upload(s, start));
+      *misfit = c.context.download(guidance->distance_squared());
+      return c.context.download(next);
+    };
+    Wide dps_misfit, misfit;
+    const Wide moved = wide(stepped("dps", &dps_misfit));
+    const auto kept = [&](const Wide& v) { return EvenPixels::kept(v, s); };
+    const Wide level = c.renoised(wide(c.context.download(c.y)), c.next_bar(), kept);
+    const Wide part = EvenPixels::spread(minus(level, kept(moved)), s, 0.5);
+    check_close("mcg", stepped("mcg", &misfit), plus(moved, part), 1e-6);  // a few roundings
+    CHECK(misfit == dps_misfit);
+  }
+}
+
 TEST_CASE("projection with a nonlinear operator, or without a pseudo-inverse, is refused with the reason") {
-  Case c(Device::cpu);
+  GuidanceCase c(Device::cpu);
   Hidden hidden(c.context);
   for (const char* name : {"projection", "mcg", "ilvr"})
     CHECK_THROWS_WITH_AS(make_guidance(c.context, {name}, hidden, c.y), doctest::Contains("not linear"),
@@ -104,46 +210,4 @@ TEST_CASE("projection with a nonlinear operator, or without a pseudo-inverse, is
   CHECK_THROWS_WITH_AS(make_guidance(c.context, {"guess"}, c.op, c.y), doctest::Contains("not known"), Error);
   CHECK_THROWS_WITH_AS(make_guidance(c.context, {"dps-poisson"}, c.op, c.y),
                        doctest::Contains("must be Poisson"), Error);
-}
-
-TEST_CASE("the Poisson step is zeta times the gradient of the weighted misfit, for each sample") {
-  for (const Device device : test::backends()) {
-    Case c(device);
-    const std::vector<float> x = test::random_values(c.image.size(), 2, -2, 2);
-    const auto step_at = [&](const std::vector<float>& at, std::vector<double>* misfit) {
-      const Tensor state = c.context.upload(c.image, at);
-      Step step = c.at(state);
-      PoissonGuidance guidance(c.context, c.op, c.y, 0.5, 0.1);
-      Tensor zero = c.context.planar(c.image);
-      fill(c.context.queue, zero, 0);
-      const Tensor next = guidance.apply(step, std::move(zero));
-      if (misfit) *misfit = c.context.download(guidance.distance_squared());
-      return c.context.download(next);
-    };
-    std::vector<double> misfit;
-    const std::vector<float> moved = step_at(x, &misfit);
-    {  // r' Lambda r by its definition, in photons
-      const Tensor state = c.context.upload(c.image, x);
-      Step step = c.at(state);
-      const std::vector<float> a = c.context.download(c.op.forward(step.x0)), y = c.context.download(c.y);
-      double sum = 0;
-      for (std::size_t i = 0; i < a.size() / 2; ++i) {
-        const double counted = 12.75 * (double(y[i]) + 1), expected = 12.75 * (double(a[i]) + 1);
-        sum += (counted - expected) * (counted - expected) / (2 * std::max(counted, 1.0));
-      }
-      CHECK(misfit[0] == doctest::Approx(sum).epsilon(1e-5));
-    }
-    for (const std::size_t pixel : {std::size_t(144), std::size_t(200), std::size_t(287)}) {
-      const double h = 1e-2;
-      std::vector<float> up = x, down = x;
-      up[pixel] += float(h);
-      down[pixel] -= float(h);
-      std::vector<double> high, low;
-      step_at(up, &high);
-      step_at(down, &low);
-      const double gradient = (std::sqrt(high[1]) - std::sqrt(low[1])) / (2 * h);
-      // Curvature and clipped pixels that cross within h.
-      CHECK(moved[pixel] == doctest::Approx(-0.5 * gradient).epsilon(0.02).scale(0.1));
-    }
-  }
 }

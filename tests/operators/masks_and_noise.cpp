@@ -1,5 +1,6 @@
 // Masks, noise models, and settings nobody may write.
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "operators/composed.hpp"
@@ -169,6 +170,63 @@ TEST_CASE("noise has its standard deviation, and is on observed pixels alone") {
     check_equal("the same through a crop", measure(true, 3), y);
     CHECK(measure(false, 4) != y);
   }
+}
+
+TEST_CASE("a Poisson count takes its share of the unit interval") {
+  constexpr int grid = 100000;
+  for (const double mean : {0.02, 0.7, 1.0, 6.5, 255.0}) {
+    CAPTURE(mean);
+    std::vector<int> hits(600, 0);
+    for (int i = 0; i < grid; ++i) {
+      const double count = poisson_count(mean, (i + 0.5) / grid);
+      REQUIRE(count == std::floor(count));
+      REQUIRE((count >= 0 && count < 600));
+      ++hits[std::size_t(count)];
+    }
+    double probability = std::exp(-mean);
+    for (std::size_t k = 0; k < hits.size(); ++k) {
+      // An interval as long as the probability holds that share of the grid's points, but for one at an end.
+      REQUIRE(std::abs(hits[k] - grid * probability) < 1.001);
+      probability *= mean / double(k + 1);
+    }
+  }
+  CHECK(poisson_count(0, 0.5) == 0);
+  CHECK(poisson_count(-3, 0.5) == 0);
+}
+
+TEST_CASE("Poisson noise: counts whose mean and variance are 255 rate photons for white") {
+  const Shape shape{1, 1, 100, 200};
+  const double draws = double(shape.size());
+  for (const Device device : backends())
+    for (const double rate : {0.02, 1.0, 40.0})
+      for (const double value : {-1.5, -1.0, -0.5, 0.0, 1.0, 1.5})
+        for (const bool compat : {false, true}) {
+          CAPTURE(rate);
+          CAPTURE(value);
+          CAPTURE(compat);
+          Context context(device, 3);
+          Identity op(context);
+          const std::vector<float> clean(std::size_t(shape.size()), float(value));
+          const std::vector<float> y = context.download(
+              add_noise(context, {"poisson", 0, rate, compat}, context.upload(shape, clean), op));
+          const double white = 255 * rate;
+          const double mean = white * std::max(value + 1, 0.0) / 2;
+          double sum = 0, squares = 0;
+          if (compat) {  // nothing is brighter than white: counts near it are cut
+            CHECK(*std::max_element(y.begin(), y.end()) <= 1);
+            if (value > 0 || rate < 1) continue;
+          }
+          for (const float v : y) {
+            const double count = white * (double(v) + 1) / 2;
+            // v is rounded near 1: 6e-8 of half of white.
+            REQUIRE(std::abs(count - std::round(count)) <= 1e-7 * (white + count));
+            sum += count;
+            squares += (count - mean) * (count - mean);
+          }
+          // Five standard deviations of the mean and of the variance of so many counts.
+          CHECK(std::abs(sum / draws - mean) <= 5 * std::sqrt(mean / draws));
+          CHECK(std::abs(squares / draws - mean) <= 5 * std::sqrt((mean + 2 * mean * mean) / draws));
+        }
 }
 
 TEST_CASE("no noise leaves the measurement and the random stream alone") {
