@@ -35,20 +35,6 @@ std::vector<double> sample_norms(Context& context, const Tensor& t) {
   return norms;
 }
 
-/// About the inverse of A S A^T + sigma^2: that of S + sigma^2 for images of the measurement's size. None
-/// where measurements are no images.
-LinearMap stationary_inverse(LinearOperator& op, SpectrumPrior& prior, const Shape& measured, double sigma) {
-  if (measured.C != 1 && measured.C != 3) return {};
-  const std::vector<double> spectrum = prior.spectrum({1, measured.C, measured.H, measured.W});
-  std::vector<float> gain;
-  for (const double power : spectrum) gain.push_back(float(1 / (power + sigma * sigma)));
-  return [&op, &prior, gain](const Tensor& r) {
-    Tensor z = prior.filter(r, gain);
-    op.discard_unmeasured(z);
-    return z;
-  };
-}
-
 Shape pairs_of(const Shape& image) { return {image.N, 2 * image.C, image.H, image.W}; }
 
 /// The state of `admm_tv`: x, z and u, and what their updates need.
@@ -129,55 +115,6 @@ class SplitTotalVariation {
 Tensor zero_filled(LinearOperator& op, const Tensor& y, const Shape& image) {
   check("zero-filled image", op, y, image);
   return op.has_pseudo_inverse() ? op.pseudo_inverse(y, image) : op.adjoint(y, image);
-}
-
-Estimate wiener(Context& context, LinearOperator& op, SpectrumPrior& prior, const Tensor& y,
-                const Shape& image, double sigma, const SolverProgress& progress, double tolerance, int cap) {
-  check("Wiener", op, y, image);
-  require(sigma >= 0 && std::isfinite(sigma), "Wiener: a noise level of ", sigma, "; expected 0 or more");
-  Queue& q = context.queue;
-  const std::vector<double> spectrum = prior.spectrum({1, image.C, image.H, image.W});
-  const std::vector<float> gain(spectrum.begin(), spectrum.end());
-  const float variance = float(sigma * sigma);
-  const auto correlate = [&](const Tensor& v) {
-    return prior.filter(op.adjoint(v, image), gain);
-  };  // S A^T v
-  const auto M = [&](const Tensor& v) {
-    Tensor Mv = op.forward(correlate(v));
-    axpby(q, Mv, 1.f, Mv, variance, v);
-    return Mv;
-  };
-  const LinearMap P = stationary_inverse(op, prior, y.shape(), sigma);
-  const Tensor b = measured_part(context, op, y);
-  const std::vector<double> size = sample_norms(context, b);
-  Tensor r = measured_part(context, op, y), u = context.planar(b.shape()), du = context.planar(b.shape());
-  fill(q, u, 0);
-  Estimate estimate{context.planar(image), 0, std::vector<double>(size.size(), 1.0)};
-  fill(q, estimate.x, 0);
-  bool go_on = true;
-  for (double worst = 1, before = INFINITY; go_on && worst > tolerance && worst < before / 2;) {
-    before = worst;
-    fill(q, du, 0);
-    // No further than float can tell: the rest is the next round's.
-    const Solved solved = conjugate_gradients(
-        context, du, M, r, std::clamp(tolerance / worst / 10, 1e-4, 0.1), cap - estimate.iterations,
-        [&](int k, double residual) {
-          go_on = !progress || progress(estimate.iterations + k, worst * residual);
-          return go_on;
-        },
-        P);
-    estimate.iterations += solved.iterations;
-    add(q, estimate.x, estimate.x, correlate(du));
-    add(q, u, u, du);
-    axpbypcz(q, r, 1.f, b, -1.f, op.forward(estimate.x), -variance, u);
-    estimate.residual = sample_norms(context, r);
-    worst = 0;
-    for (std::size_t n = 0; n < size.size(); ++n) {
-      if (estimate.residual[n] > 0) estimate.residual[n] /= size[n];
-      worst = std::max(worst, estimate.residual[n]);
-    }
-  }
-  return estimate;
 }
 
 Estimate admm_tv(Context& context, LinearOperator& op, const Tensor& y, const Shape& image,

@@ -16,7 +16,8 @@ ProjectionGuidance::ProjectionGuidance(Context& context, std::string name, Forwa
   require(linear_, "guidance ", name_,
           ": the operator is not linear, so an image has no measured part to replace; use dps");
   require(lift != Lift::pseudo_inverse || linear_->has_pseudo_inverse(), "guidance ", name_,
-          ": this operator has no pseudo-inverse here (that of a blur or of line integrals would amplify noise without bound); use dps");
+          ": this operator has no pseudo-inverse here (that of a blur or of line integrals would amplify "
+          "noise without bound); use dps");
 }
 
 int ProjectionGuidance::factor(const Shape& measured, const Shape& image) const {

@@ -106,6 +106,23 @@ Vjp<Prediction> SpectrumPrior::vjp(const Tensor& x, const NoiseLevel& level) {
   return {predict(x, level), [this](const Tensor& cotangent) { return apply_gain(cotangent); }};
 }
 
+std::vector<double> SpectrumPrior::cross_power(const Tensor& x, const Tensor& y) {
+  const Shape s = x.shape(), half{s.N, s.C, s.H, s.W / 2 + 1};
+  require(y.shape() == s, "cross power of images ", s, " and ", y.shape());
+  const auto transform = [&](const Tensor& image) {
+    TensorOf<std::complex<float>> modes = context_.spectrum(half);
+    fft2_real(context_.queue, modes, colours(image, false));
+    std::vector<std::complex<float>> host(std::size_t(half.size()));
+    copy_to_host(context_.queue, host.data(), modes.data(), host.size() * sizeof(host[0]));
+    return host;
+  };
+  const std::vector<std::complex<float>> X = transform(x), Y = transform(y);
+  std::vector<double> power(std::size_t(half.sample()), 0.0);
+  for (std::size_t i = 0; i < X.size(); ++i)
+    power[i % power.size()] += (std::conj(std::complex<double>(X[i])) * std::complex<double>(Y[i])).real();
+  return power;
+}
+
 Tensor SpectrumPrior::draw(const Shape& shape) {
   prepare(shape);
   std::vector<float> root(spectrum_.size());

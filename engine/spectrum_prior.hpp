@@ -36,6 +36,9 @@ class SpectrumPrior : public Denoiser {
   std::vector<double> spectrum(const Shape& shape) const;
   /// y = F^-1 diag(gain) F x in opponent colours, gain (C, H, W/2 + 1): the map every formula here is one of.
   Tensor filter(const Tensor& x, const std::vector<float>& gain);
+  /// Of every mode the real part of conj(X) Y, summed over the samples, X and Y the transforms of x and y in
+  /// opponent colours: (C, H, W/2 + 1) as `spectrum`.
+  std::vector<double> cross_power(const Tensor& x, const Tensor& y);
   /// An exact draw from the prior.
   Tensor draw(const Shape& shape);
 

@@ -13,6 +13,7 @@ namespace tweedie {
 namespace {
 
 constexpr int wiener_iterations = 1000;
+constexpr double wiener_tolerance = 1e-6;
 
 Run finished(Context& context, const Problem& p, const Tensor& x, const Progress* progress) {
   Run run;
@@ -43,7 +44,11 @@ Solution by_wiener(Context& context, const Options& o, const Problem& p) {
   Progress progress("wiener", wiener_iterations, style(o));
   const Estimate found = wiener(
       context, linear(o, p), prior, p.y(), p.image, p.noise.name == "none" ? 0 : p.noise.sigma,
-      [&](int iteration, double) { return progress.update(iteration), true; }, 1e-6, wiener_iterations);
+      [&](int iteration, double) { return progress.update(iteration), true; }, wiener_tolerance,
+      wiener_iterations);
+  if (found.residual[0] > wiener_tolerance)
+    fmt::print("wiener: a residual of {:.1e} is left after {} iterations (expected {:.0e})\n",
+               found.residual[0], found.iterations, wiener_tolerance);
   return one_run(finished(context, p, found.x, &progress),
                  {{"name", o.method}, {"iterations", found.iterations}, {"residual", found.residual[0]}});
 }
