@@ -118,7 +118,9 @@ std::vector<double> stationary_part(Context& context, LinearOperator& op, Spectr
         double up = 0, down = 0;
         for (int dh = -1; dh <= 1; ++dh)
           for (int dw = -1; dw <= 1; ++dw) {
-            const int row = (h + dh + image.H) % image.H, column = std::clamp(w + dw, 0, half - 1);
+            // Beyond the half that is kept lies the mirror image of it.
+            int row = (h + dh + image.H) % image.H, column = (w + dw + image.W) % image.W;
+            if (column >= half) row = (image.H - row) % image.H, column = image.W - column;
             const std::size_t at = std::size_t((c * image.H + row) * half + column);
             up += cross[at], down += own[at];
           }

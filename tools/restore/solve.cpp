@@ -17,8 +17,12 @@ namespace {
 /// The step size of the table; a network is one of ImageNet when it has the configuration of that.
 double default_zeta(const Problem& p, const Prior& prior) {
   const StepSizes& z = p.task.zeta;
-  if (!prior.network) return z.spectrum * std::sqrt(double(p.y().shape().size()));
-  if (p.noise.name == "poisson") return z.poisson;
+  const bool poisson = p.noise.name == "poisson";
+  // Residuals weighted in photons are 127.5 / sqrt(2 y) times as large: some 10 sqrt(rate) at mid grey.
+  if (!prior.network)
+    return z.spectrum * std::sqrt(double(p.y().shape().size())) /
+           (poisson ? 10 * std::sqrt(p.noise.rate) : 1);
+  if (poisson) return z.poisson;
   return prior.network->unet->config() == preset("imagenet256").unet ? z.imagenet : z.ffhq;
 }
 
