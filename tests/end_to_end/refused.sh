@@ -49,6 +49,12 @@ sed 's/num_channels: 32/num_channels: 64/' "$files/model_config.yaml" >model.yam
 cp "$work/said/blurred/measurement.h5" blurred.h5
 "$prepare" attribute blurred.h5 image '[3, 32, 41]'
 cp "$work/said/blurred/measurement.h5" other.h5
+cp "$work/said/blurred/measurement.h5" list.h5
+"$prepare" attribute list.h5 operator '[1]'
+cp "$work/said/blurred/measurement.h5" huge.h5
+"$prepare" attribute huge.h5 image '[3, 32, 99999999]'
+printf 'measurement:\n  operator: {name: composed, operators: [{name: 5}]}\n' >nested.yaml
+printf 'measurement: 3\n' >flat.yaml
 rm -r "$work/said/blurred"
 
 # Names of all there is; of files also size, inode and time of the last change.
@@ -201,6 +207,8 @@ configured pink noise.yaml
 configured dataset surplus.yaml
 configured pss method.yaml
 configured absent.yaml absent.yaml
+configured "another type" nested.yaml
+configured "table of settings" flat.yaml
 configured broken.yaml broken.yaml
 configured "not both" "$files/inpainting_config.yaml" --task denoising
 denoise "dynamic_threshold" --input photo.png --diffusion_config threshold.yaml
@@ -215,6 +223,16 @@ restore "give a --task" --input photo.png
 restore "gaussian_blur" --task motion_blur --measurement other.h5
 restore "(1, 3, 32, 40)" --task gaussian_blur --measurement blurred.h5
 restore "not a measurement" --task gaussian_blur --measurement good.h5
+restore "operator's settings" --task gaussian_blur --measurement list.h5
+restore "'image'" --task gaussian_blur --measurement huge.h5
+restore 180 --task ct --span 200 --input photo.png
+restore acceleration --task mri --acceleration 0.5 --input photo.png
+restore "is for task ct" --task denoising --method fbp --input photo.png
+restore "phase_retrieval" --task denoising --method hio --input photo.png
+restore "linear operator" --task phase_retrieval --method wiener --input photo.png
+restore "no network" --task denoising --method wiener --weights good.h5 --input photo.png
+restore "one image" --task denoising --method wiener --samples 2 --input photo.png
+restore "parameterisation" --task denoising --sampler ddim --parameterisation ve --input photo.png
 restore "not a picture" --task phase_retrieval --measurement photo.png
 restore "odd sides" --task kernel_blur --kernel even.png --input photo.png
 restore "--kernel" --task kernel_blur --input photo.png

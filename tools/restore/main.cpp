@@ -153,6 +153,10 @@ int restore(const Options& o) {
 int main(int argc, char** argv) {
   using namespace tweedie;
   return run_main("tweedie-restore", argc, argv, [](CLI::App& app, int count, char** words) {
-    return restore(read_options(app, count, words));
+    try {
+      return restore(read_options(app, count, words));
+    } catch (const nlohmann::json::exception& error) {  // from files: an operator's settings
+      throw Error(message("a setting has another type than expected: ", error.what()));
+    }
   });
 }

@@ -52,6 +52,8 @@ Measurement read_measurement(Context& context, const std::string& path) {
   m.y = read(context, file, "measurement");
   require(m.y.shape().N == 1, path, ": measurement has shape ", m.y.shape(), ", expected one sample");
   m.settings = file.json_attribute("operator");
+  require(m.settings.is_object() && m.settings.contains("name") && m.settings["name"].is_string(), path,
+          ": attribute 'operator' is ", m.settings.dump(), ", expected an operator's settings");
   const nlohmann::json image = file.json_attribute("image");
   require(image.is_array() && image.size() == 3, path, ": attribute 'image' is ", image.dump(),
           ", expected [C, H, W]");
@@ -62,7 +64,11 @@ Measurement read_measurement(Context& context, const std::string& path) {
     sides[i] = image[i].get<int>();
   }
   m.image = {1, sides[0], sides[1], sides[2]};
-  if (file.has("mask")) m.data.mask = read(context, file, "mask");
+  if (file.has("mask")) {
+    m.data.mask = read(context, file, "mask");
+    for (const float v : file.floats("mask"))
+      require(v == 0 || v == 1, path, ": mask holds ", v, ", expected zeros and ones");
+  }
   if (file.has("kernel")) m.data.kernel = read(context, file, "kernel");
   if (file.has("sensitivity")) m.data.sensitivity = read(context, file, "sensitivity");
   return m;
