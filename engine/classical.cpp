@@ -1,5 +1,7 @@
 #include "engine/classical.hpp"
 
+#include "engine/estimate_parts.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -17,22 +19,6 @@ void check(const char* method, const LinearOperator& op, const Tensor& y, const 
   const Shape expected = op.output_shape(image);
   require(y.shape() == expected, method, ": a measurement ", y.shape(), " of images ", image, "; expected ",
           expected);
-}
-
-/// y without what was not measured.
-Tensor measured_part(Context& context, LinearOperator& op, const Tensor& y) {
-  Tensor part = context.planar(y.shape());
-  copy(context.queue, part, y);
-  op.discard_unmeasured(part);
-  return part;
-}
-
-std::vector<double> sample_norms(Context& context, const Tensor& t) {
-  TensorOf<double> sums = context.per_sample(t.shape().N);
-  sum_squares(context.queue, sums, t);
-  std::vector<double> norms = context.download(sums);
-  for (double& value : norms) value = std::sqrt(value);
-  return norms;
 }
 
 Shape pairs_of(const Shape& image) { return {image.N, 2 * image.C, image.H, image.W}; }
@@ -81,8 +67,11 @@ class SplitTotalVariation {
     shrink_differences(q_, work_, u_, float(options_.lambda / options_.rho));
     axpby(q_, u_, 1.f, u_, -1.f, work_);
     axpby(q_, z_, 1.f, work_, -1.f, z_);  // the change of z
-    const std::vector<double> change = norms_of_adjoint(z_), pull = norms_of_adjoint(u_);
+    const std::vector<double> change = norms_of_adjoint(z_);
+    std::vector<double> pull = norms_of_adjoint(u_);
     copy(q_, z_, work_);
+    // With lambda 0 there is no dual: the change is then held to z itself.
+    if (options_.lambda == 0) pull = norms_of_adjoint(z_);
     const std::vector<double> smooth = sample_norms(context_, g_), sparse = sample_norms(context_, z_);
     axpby(q_, work_, 1.f, g_, -1.f, z_);
     std::vector<double> residual = sample_norms(context_, work_);

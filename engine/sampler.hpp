@@ -33,7 +33,8 @@ struct SamplerOptions {
   double snr = 0.16;    ///< pc, langevin: their signal-to-noise ratio r, which sets the step size
 };
 
-/// Errors: ve where there is no choice; corrections below 0 (langevin: below 1); an snr that is not positive.
+/// Errors: eta outside [0, 1]; ve where there is no choice; corrections below 0 (langevin: below 1); an snr
+/// that is not positive.
 void require_valid(const SamplerOptions& options);
 /// ddpm, ddim, sde, ode, pc, langevin.
 std::vector<std::string> sampler_names();
@@ -119,7 +120,8 @@ class Guidance {
   /// `next` is the unguided sample x'_{t-1}; returns x_{t-1}. In x_t's coordinates, whatever the
   /// parameterisation.
   virtual Tensor apply(Step& step, Tensor next) = 0;
-  /// Misfit per sample of the last step, |y - A x0_hat|, in the measurement's units; (N,1,1,1) or empty.
+  /// The square of the misfit of the last step, as each guidance defines it (most: |y - A x0_hat|), per
+  /// sample, (N,1,1,1); one value for the batch where the published form has one; or empty.
   virtual const TensorOf<double>& distance_squared() const = 0;
 };
 

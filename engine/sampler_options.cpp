@@ -24,6 +24,7 @@ constexpr Row rows[] = {
 }  // namespace
 
 void require_valid(const SamplerOptions& o) {
+  require(o.eta >= 0 && o.eta <= 1, "sampler: an eta of ", o.eta, "; expected 0 to 1");
   const bool chooses = o.method == Method::sde || o.method == Method::ode || o.method == Method::pc;
   require(chooses || o.parameterisation == Parameterisation::vp,
           "sampler: ddpm, ddim and langevin have no choice of parameterisation; ve is for sde, ode and pc");

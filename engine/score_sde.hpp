@@ -68,9 +68,10 @@ void heun_correction(Step& step, Denoiser& denoiser, Tensor& next);
 ///       4 and 5; here the corrections come before the predictor of the same level);
 ///   langevin: e = 2 r^2 (1 - abar), proportional to the variance of the noise (Song & Ermon, NeurIPS 2019,
 ///       Algorithm 1, whose step size on CIFAR-10 is r = 0.22).
-/// For white data the two agree. The second is the same in vp and ve. Langevin alone has to follow the noise
-/// down: of the spectrum prior's finest mode (variance 2e-3) 1000 levels leave 4.2 times the variance with
-/// one update at r = 0.16, 1.2 times with three at r = 0.4.
+/// Where the data are much narrower than the noise the two agree; elsewhere pc's is, for white data of
+/// variance S, (abar S + 1 - abar) / (1 - abar) times as large. The second is the same in vp and ve. Langevin
+/// alone has to follow the noise down: of the spectrum prior's finest mode (variance 2e-3) 1000 levels
+/// leave 4.2 times the variance with one update at r = 0.16, 1.2 times with three at r = 0.4.
 Tensor langevin_update(const Step& step, Tensor z);
 
 /// Annealed Langevin's way to the next level: x_ve is taken over as it is, in either parameterisation.

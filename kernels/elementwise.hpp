@@ -19,7 +19,7 @@ void axpbypcz(Queue& q, View<float> y, float a, View<const float> x, float b, Vi
 void add(Queue& q, View<float> y, View<const float> x, View<const float> z);
 /// y = min(max(x, low), high); NaN stays NaN; y may be x.
 void clamp(Queue& q, View<float> y, View<const float> x, float low, float high);
-/// dx = dy where low <= x <= high, else 0 (the convention of torch.clamp); dx may be dy.
+/// dx = dy where low <= x <= high, else 0 (the convention of torch.clamp); dx may be dy or x.
 void clamp_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x, float low,
                     float high);
 /// y = x * m, planar (b = 1); m's N and C may be 1 and are then broadcast, H and W are y's; y may be x.

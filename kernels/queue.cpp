@@ -143,6 +143,7 @@ void copy_to_host(Queue& q, void* host, const void* device, std::size_t bytes) {
 }
 
 void copy_from_host(Queue& q, void* device, const void* host, std::size_t bytes) {
+  if (bytes == 0) return;
 #if TWEEDIE_CUDA
   if (q.on_cuda()) {
     CHECK_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, q.stream()));

@@ -28,14 +28,23 @@ class LinearComposed : public LinearOperator {
   }
   Tensor forward(const Tensor& x) override { return second_.forward(first_.forward(x)); }
   Tensor adjoint(const Tensor& y, const Shape& image) override {
-    return first_.adjoint(second_.adjoint(y, first_.output_shape(image)), image);
+    return first_.adjoint(second_.adjoint(y, between(image)), image);
   }
   void discard_unmeasured(Tensor& y) override { second_.discard_unmeasured(y); }
 
  private:
+  Shape image_, between_;
   std::unique_ptr<ForwardOperator> first_owner_, second_owner_;
 
  protected:
+  /// What the second one sees of images; kept, since an operator may take its time to tell.
+  const Shape& between(const Shape& image) {
+    if (image_ != image) {
+      between_ = first_.output_shape(image);
+      image_ = image;
+    }
+    return between_;
+  }
   LinearOperator &first_, &second_;
 };
 
@@ -45,7 +54,7 @@ class LinearOnCrop : public LinearComposed {
   using LinearComposed::LinearComposed;
   bool has_pseudo_inverse() const override { return second_.has_pseudo_inverse(); }
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override {
-    return first_.adjoint(second_.pseudo_inverse(y, first_.output_shape(image)), image);
+    return first_.adjoint(second_.pseudo_inverse(y, between(image)), image);
   }
 };
 

@@ -18,7 +18,6 @@ class Composed : public ForwardOperator {
   }
   Tensor forward(const Tensor& x) override { return second_->forward(first_->forward(x)); }
   Vjp<Tensor> vjp(const Tensor& x) override;
-  bool is_linear() const override { return first_->is_linear() && second_->is_linear(); }
   void discard_unmeasured(Tensor& y) override { second_->discard_unmeasured(y); }
 
  private:

@@ -231,7 +231,7 @@ TEST_CASE("the probability flow ends at the same image in x_t and in x_t / sqrt(
   CHECK(previous < 1e-3);
 }
 
-TEST_CASE("every guidance steers every sampler: dps reduces the misfit, projection ends at images of y") {
+TEST_CASE("guidance steers every sampler: dps reduces the misfit, projection ends at images of y") {
   for (const Device device : test::backends())
     for (const test::Sampler& each : test::score_samplers) {
       Context context(device, 3);
@@ -300,6 +300,7 @@ TEST_CASE("samplers by name; options that make no sense are refused with the rea
   };
   refused({Method::ddim, Variance::fixed_small, 0, true, Parameterisation::ve},
           "no choice of parameterisation");
+  refused({Method::ddim, Variance::fixed_small, 1.5, true}, "eta");
   refused({Method::langevin, Variance::fixed_small, 0, true, Parameterisation::vp, 0}, "corrections");
   refused({Method::pc, Variance::fixed_small, 0, true, Parameterisation::vp, -1}, "corrections");
   refused({Method::pc, Variance::fixed_small, 0, true, Parameterisation::vp, 1, 0}, "signal-to-noise");

@@ -177,7 +177,8 @@ TEST_CASE("the spectrum prior allocates nothing after the first step, whatever i
          {inpainting, gaussian_blur, super_resolution, nlohmann::json{{"name", "noise"}},
           nlohmann::json{{"name", "motion_blur"}, {"kernel_size", 9}},
           nlohmann::json{{"name", "phase_retrieval"}}, nlohmann::json{{"name", "ct"}},
-          nlohmann::json{{"name", "mri"}}})
+          nlohmann::json{{"name", "mri"}}, nlohmann::json{{"name", "colourisation"}},
+          nlohmann::json{{"name", "composed"}, {"operators", {gaussian_blur, super_resolution}}}})
       check_none(context, prior, settings);
   }
 }

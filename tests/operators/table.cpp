@@ -80,8 +80,8 @@ std::vector<Row> filter_rows() {
     return json{{"name", "super_resolution"}, {"scale_factor", factor}, {"kernel", kernel}};
   };
   const auto cropped_blur = [](Context& context, Shape s) -> std::unique_ptr<ForwardOperator> {
-    return std::make_unique<Composed>(make_crop(context, s.H - 3, s.W - 5),
-                                      make_operator(context, gaussian_blur("reflect"), {}));
+    return compose(make_crop(context, s.H - 3, s.W - 5),
+                   make_operator(context, gaussian_blur("reflect"), {}));
   };
   const auto kernel = [](int taps) {  // so many of 7 x 11 are not 0
     return named({{"name", "kernel_blur"}}, [taps](Context& context, Shape) {
