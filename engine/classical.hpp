@@ -22,7 +22,7 @@ struct Estimate {
 Tensor zero_filled(LinearOperator& op, const Tensor& y, const Shape& image);
 
 /// In `wiener` a noise level below this, an eighth of a step of 8-bit pixels, is taken for it where the
-/// operator has no pseudo-inverse: without noise its system has no bound.
+/// system is that of the image (see there): without noise it has no bound.
 inline constexpr double least_sigma = 1e-3;
 
 /// The posterior mean under the spectrum prior x ~ N(0, S) and white Gaussian noise (Wiener's filter, for any
@@ -32,13 +32,15 @@ inline constexpr double least_sigma = 1e-3;
 /// - elsewhere x = S^1/2 z, (S^1/2 A^T A S^1/2 + sigma^2) z = S^1/2 A^T y , preconditioned by 1 / (a S +
 ///   sigma^2), a what A^T A does to a mode on average, found by 8 random images: exact for circular blurs and
 ///   single-coil MRI, near it for other blurs and CT.
-/// sigma: standard deviation in [-1, 1] units; 0 gives the image of largest prior density among those that
-/// measure y exactly (see `least_sigma`). The system's condition, S over sigma^2, can be 10^7: so the
-/// solution is refined, by residuals formed anew from it. Residuals are those, relative to their start: of
-/// the first system in the Euclidean norm, of the second in that of the preconditioner (about the error of A
-/// x relative to A x). They are above the tolerance where `cap` iterations were not enough, or where with
-/// sigma 0 no image measures y. Progress: the largest one, as far as known. Errors: y of another shape; sigma
-/// below 0.
+/// sigma: standard deviation in [-1, 1] units; 0 gives, by the first system, the image of largest prior
+/// density among those that measure y exactly, by the second that of `least_sigma`, whose A x is 1e-5 (MRI)
+/// to 1e-3 (blurs, CT) off y. Where colours are mixed and something else is measured too (a gray picture of a
+/// blur), the second converges slowly, and its residual hardly sees the modes that A hardly sees. The
+/// system's condition, S over sigma^2, can be 10^7: so the solution is refined, by residuals formed anew from
+/// it. Residuals are those, relative to their start: of the first system in the Euclidean norm, of the second
+/// in that of the preconditioner (about the error of A x relative to A x). They are above the tolerance where
+/// `cap` iterations were not enough, or where with sigma 0 no image measures y. Progress: the largest one, as
+/// far as known. Errors: y of another shape; sigma below 0.
 Estimate wiener(Context& context, LinearOperator& op, SpectrumPrior& prior, const Tensor& y,
                 const Shape& image, double sigma, const SolverProgress& progress = {},
                 double tolerance = 1e-6, int cap = 1000);
