@@ -105,6 +105,8 @@ nlohmann::json ArrayFile::json_attribute(const std::string& name) const {
                              what + " is missing");
   const Hdf5Handle type(H5Aget_type(attribute), H5Tclose, what + ": no type");
   require(H5Tget_class(type) == H5T_STRING, what, ": expected text");
+  const Hdf5Handle space(H5Aget_space(attribute), H5Sclose, what + ": no dataspace");
+  require(H5Sget_simple_extent_npoints(space) == 1, what, ": expected one text, not an array");
   std::string text;
   if (H5Tis_variable_str(type) > 0) {
     char* raw = nullptr;

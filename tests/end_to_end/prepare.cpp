@@ -22,6 +22,7 @@ constexpr const char* usage =
     "       prepare mask OUT HEIGHT WIDTH             every third pixel black\n"
     "       prepare spoil IN OUT WHAT KEY             weight file, WHAT: missing, surplus, shape or nan\n"
     "       prepare attribute FILE NAME TEXT          root attribute of an HDF5 file, replaced\n"
+    "       prepare attributes FILE NAME TEXT COUNT   the same as an array of texts\n"
     "       prepare rename FILE FROM TO               of a group in an HDF5 file\n"
     "       prepare kspace IN OUT COILS [masked]      picture to a fastMRI file of two slices, the first "
     "empty\n"
@@ -79,12 +80,16 @@ void spoil(const std::vector<std::string>& words) {
 }
 
 void set_attribute(const std::vector<std::string>& words) {
-  const std::string &path = words.at(1), &name = words.at(2), &text = words.at(3);
+  const std::string &path = words.at(1), &name = words.at(2);
+  std::string text = words.at(3);
+  const hsize_t count = words.size() > 4 ? hsize_t(std::stoi(words[4])) : 1;
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
   require(file >= 0, path, ": not opened");
   H5Adelete(file, name.c_str());
-  const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  const hid_t space = words.size() > 4 ? H5Screate_simple(1, &count, nullptr) : H5Screate(H5S_SCALAR);
   H5Tset_size(type, text.size());
+  for (std::string one = text; text.size() < one.size() * count;) text += one;
   const hid_t attribute = H5Acreate2(file, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT);
   require(H5Awrite(attribute, type, text.data()) >= 0, name, ": not written");
   H5Aclose(attribute);
@@ -186,7 +191,7 @@ int main(int argc, char** argv) {
       make_mask(words);
     else if (command == "spoil")
       spoil(words);
-    else if (command == "attribute")
+    else if (command == "attribute" || command == "attributes")
       set_attribute(words);
     else if (command == "rename")
       rename_group(words);

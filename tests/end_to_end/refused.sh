@@ -51,6 +51,9 @@ cp "$work/said/blurred/measurement.h5" blurred.h5
 cp "$work/said/blurred/measurement.h5" other.h5
 cp "$work/said/blurred/measurement.h5" list.h5
 "$prepare" attribute list.h5 operator '[1]'
+cp "$work/said/blurred/measurement.h5" texts.h5
+"$prepare" attributes texts.h5 operator '{"name": "noise"}' 1200
+task_file negative.yaml 's/scale: 0.5/scale: -1/'
 cp "$work/said/blurred/measurement.h5" huge.h5
 "$prepare" attribute huge.h5 image '[3, 32, 99999999]'
 printf 'measurement:\n  operator: {name: composed, operators: [{name: 5}]}\n' >nested.yaml
@@ -223,6 +226,9 @@ restore "give a --task" --input photo.png
 restore "gaussian_blur" --task motion_blur --measurement other.h5
 restore "(1, 3, 32, 40)" --task gaussian_blur --measurement blurred.h5
 restore "not a measurement" --task gaussian_blur --measurement good.h5
+restore "one text" --task gaussian_blur --measurement texts.h5
+restore "own kernel" --task motion_blur --kernel-size 9 --measurement photo.png
+configured "scale -1" negative.yaml
 restore "operator's settings" --task gaussian_blur --measurement list.h5
 restore "'image'" --task gaussian_blur --measurement huge.h5
 restore 180 --task ct --span 200 --input photo.png

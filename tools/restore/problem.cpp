@@ -33,6 +33,8 @@ void take_picture(Context& context, Problem& p, const Options& o, int channels,
           " is not a picture; expected the measurement.h5 of another run");
   require(!task.name.starts_with("inpainting_") || !o.operation.mask.file.empty(), "task ", task.name,
           " draws its own mask; restore a measurement with --task inpainting --mask FILE");
+  require(task.name != "motion_blur" && task.name != "nonlinear_blur", "task ", task.name,
+          " draws its own kernel; restore a measurement with --task kernel_blur --kernel FILE");
   const Image shown = as_channels(read_image(o.measurement, notes), task.channels ? task.channels : channels);
   const int of_image = task.channels ? (channels ? channels : 3) : shown.channels;
   p.image = {1, of_image, shown.height * task.shrinks, shown.width * task.shrinks};
@@ -52,6 +54,7 @@ void take_file(Context& context, Problem& p, const Options& o) {
   require(stored == p.task.settings.value("name", ""), o.measurement, ": measured by the operator '", stored,
           "', task ", p.task.name, " has '", p.task.settings.value("name", ""), "'");
   p.task.settings = p.measurement.settings;
+  p.task.shrinks = p.task.settings.value("scale_factor", 1);
   p.measurement.data.weights = o.operation.weights;
   p.image = p.measurement.image;
 }
@@ -71,7 +74,7 @@ std::optional<double> Problem::expected_misfit(Context& context) const {
   if (noise.name != "gaussian") return {};
   Tensor measured = context.planar(y().shape());
   fill(context.queue, measured, 1.f);
-  op->discard_unmeasured(measured);
+  if (!noise.compat) op->discard_unmeasured(measured);  // else there is noise everywhere
   double count = 0;
   for (const float m : context.download(measured)) count += m != 0;
   return noise.sigma * std::sqrt(count);

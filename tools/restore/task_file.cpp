@@ -24,6 +24,7 @@ void apply_conditioning(Options& o, const json& table, const std::string& path) 
   if (!s.has("params")) return s.require_all_used();
   Settings params(s.table("params"), path + ": conditioning: params");
   if (params.has("scale")) o.zeta = params.number("scale");
+  require(o.zeta.value_or(0) >= 0, path, ": scale ", o.zeta.value_or(0), ", expected 0 or more");
   const int draws = params.integer("num_sampling", 5);
   require(draws == 5, path, ": num_sampling ", draws, " is not supported, only 5");
   params.require_all_used();
