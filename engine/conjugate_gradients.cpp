@@ -24,8 +24,8 @@ class Solver {
         limit_(dot(b, preconditioned(b))),
         norm_(limit_),
         stuck_(limit_.size(), false) {
-    for (double& value : norm_) value = std::sqrt(value);
-    for (double& value : limit_) value *= tolerance * tolerance;
+    for (double& value : norm_) value = std::sqrt(std::max(value, 0.0));
+    for (double& value : limit_) value = std::max(value, 0.0) * tolerance * tolerance;
     axpby(q_, r_, 1.f, b, -1.f, M_(x_));
     copy(q_, p_, preconditioned(r_));
     squares_ = dot(r_, p_);
@@ -65,7 +65,7 @@ class Solver {
   std::vector<double> residual() const {
     std::vector<double> values;
     for (std::size_t n = 0; n < squares_.size(); ++n)
-      values.push_back(norm_[n] > 0 ? std::sqrt(squares_[n]) / norm_[n] : 0.0);
+      values.push_back(norm_[n] > 0 ? std::sqrt(std::max(squares_[n], 0.0)) / norm_[n] : 0.0);
     return values;
   }
 

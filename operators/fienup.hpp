@@ -40,8 +40,8 @@ struct FienupOptions {
   double tolerance = 1e-6;
 };
 
-/// Called every ten iterations with the largest |y - A x| / |y| of a plane's best iterate so far; false ends
-/// the run early, and the best so far is returned.
+/// Called every ten iterations, and at the end of each stage, with the largest |y - A x| / |y| of a plane's
+/// best iterate so far; false ends the run early, and the best so far is returned.
 using FienupProgress = std::function<bool(int iteration, double misfit)>;
 
 struct FienupResult {

@@ -11,6 +11,9 @@ namespace tweedie {
 bool is_kspace(const std::string& path) { return ArrayFile(path).has("kspace"); }
 
 KSpace read_kspace(Context& context, const std::string& path, const TaskOptions& o, std::uint64_t seed) {
+  require(o.settings.size() <= 1, path,
+          ": k-space is sampled as the command line says (--pattern, "
+          "--acceleration, --centre), not by a task file's settings: leave them out of it");
   const FastMriSlice slice = read_fastmri(path, o.slice);
   require(std::any_of(slice.kspace.begin(), slice.kspace.end(), [](float v) { return v != 0; }), path,
           ": slice ", o.slice, " is empty");

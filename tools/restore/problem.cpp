@@ -74,7 +74,7 @@ std::optional<double> Problem::expected_misfit(Context& context) const {
   if (noise.name != "gaussian") return {};
   Tensor measured = context.planar(y().shape());
   fill(context.queue, measured, 1.f);
-  if (!noise.compat) op->discard_unmeasured(measured);  // else there is noise everywhere
+  if (!noise_everywhere) op->discard_unmeasured(measured);
   double count = 0;
   for (const float m : context.download(measured)) count += m != 0;
   return noise.sigma * std::sqrt(count);
@@ -113,8 +113,11 @@ Problem pose(Context& context, const Options& o, const Prior& prior) {
   if (given) {
     require(measured == m.y.shape(), o.measurement, ": of shape ", m.y.shape(),
             "; the task's measurement of such an image is ", measured);
-    p.op->discard_unmeasured(m.y);
+    // A compat run's own measurement keeps its noise on what was not measured.
+    p.noise_everywhere = exact && p.noise.compat;
+    if (!p.noise_everywhere) p.op->discard_unmeasured(m.y);
   } else {
+    p.noise_everywhere = p.noise.compat;
     m.y = add_noise(context, p.noise, p.op->forward(context.upload(p.image, p.original->data)), *p.op);
   }
   const int stride = prior.stride();

@@ -15,6 +15,7 @@ namespace tweedie {
 struct Problem {
   Task task;
   Noise noise;
+  bool noise_everywhere = false;  ///< also on what was not measured
   std::optional<Image> original;
   Measurement measurement;              ///< with the image's own size
   std::unique_ptr<ForwardOperator> op;  ///< on images of `padded`

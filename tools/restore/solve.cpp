@@ -18,7 +18,8 @@ namespace {
 double default_zeta(const Problem& p, const Prior& prior) {
   const StepSizes& z = p.task.zeta;
   const bool poisson = p.noise.name == "poisson";
-  // Residuals weighted in photons are 127.5 / sqrt(2 y) times as large: some 10 sqrt(rate) at mid grey.
+  // Residuals weighted in photons are 127.5 rate / sqrt(2 counts) times as large, 8 sqrt(rate) at mid
+  // grey: 10.
   if (!prior.network)
     return z.spectrum * std::sqrt(double(p.y().shape().size())) /
            (poisson ? 10 * std::sqrt(p.noise.rate) : 1);
