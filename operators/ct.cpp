@@ -22,7 +22,8 @@ double ramp_response(int k) {
 }  // namespace
 
 Radon::Radon(Context& context, const RadonSettings& settings) : context_(context), settings_(settings) {
-  require(settings.angles > 0, "CT: ", settings.angles, " angles; expected 1 or more");
+  require(settings.angles > 0 && settings.angles <= 100000, "CT: ", settings.angles,
+          " angles; expected 1 to 100000");
   require(settings.span > 0 && settings.span <= 180, "CT: a span of ", settings.span,
           " degrees; expected more than 0, and 180 at most: beyond, rays are measured twice");
   require(std::isfinite(settings.first), "CT: the first angle is ", settings.first);

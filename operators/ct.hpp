@@ -22,7 +22,8 @@ struct RadonSettings {
 /// the rays' driving axis, with its exact adjoint (kernels/radon.hpp). Outside, the image is 0: mid-grey.
 class Radon : public LinearOperator {
  public:
-  /// Errors: no angle, more than 16384 detectors, a span outside (0, 180], a first angle that is not finite.
+  /// Errors: no angle or more than 100000, more than 16384 detectors, a span outside (0, 180], a first angle
+  /// that is not finite.
   Radon(Context& context, const RadonSettings& settings);
   Shape output_shape(const Shape& image) const override;
   Tensor forward(const Tensor& x) override;

@@ -41,13 +41,15 @@ std::unique_ptr<ForwardOperator> gaussian_blur(Context& context, Settings& s) {
       context, [taps, rule = boundary(s)](int pixels) { return correlation_rows(pixels, taps, rule); });
 }
 
-// The kernel is data; without it, the native generator draws one from its seed.
+// The kernel is data where no seed is stated; else the native generator draws it.
 std::unique_ptr<ForwardOperator> motion_blur(Context& context, Settings& s, const OperatorData& data) {
-  const int size = s.integer("kernel_size", 61), seed = s.integer("seed", 0);
+  const int size = s.integer("kernel_size", 61);
+  require(size < 4096, "motion blur: kernel_size ", size, "; expected less than 4096");
+  const bool given = data.kernel && !s.has("seed");
+  const std::uint64_t seed = s.seed("seed");
   const double intensity = s.number("intensity", 0.5);
   const Shape taps{1, 1, size, size};
-  const Tensor kernel =
-      data.kernel ? data.kernel : context.upload(taps, motion_kernel(size, intensity, std::uint64_t(seed)));
+  const Tensor kernel = given ? data.kernel : context.upload(taps, motion_kernel(size, intensity, seed));
   require(kernel.shape() == taps, "motion blur: a kernel of shape ", kernel.shape(), " for kernel_size ",
           size);
   return make_blur(context, kernel, boundary(s));
@@ -86,9 +88,10 @@ std::unique_ptr<ForwardOperator> nonlinear_blur(Context& context, Settings& s, c
   agree("front_RBs", c.front_RBs);
   agree("back_RBs", c.back_RBs);
   agree("kernel_dim", c.kernel_dim);
+  const Tensor code = s.has("seed") ? Tensor() : data.kernel;
   return std::make_unique<NonlinearBlur>(
-      context, std::move(network), data.kernel,
-      draw == "once" ? NonlinearBlur::Draw::once : NonlinearBlur::Draw::per_call);
+      context, std::move(network), code,
+      draw == "once" ? NonlinearBlur::Draw::once : NonlinearBlur::Draw::per_call, s.seed("seed"));
 }
 
 // The first of a list works on the image, each further one on what the one before measured.
@@ -109,11 +112,12 @@ std::unique_ptr<ForwardOperator> ct(Context& context, Settings& s) {
                              s.number("span", standard.span), s.integer("detectors", standard.detectors)});
 }
 
-// A mask that was given is not drawn: then the settings of the drawing are refused.
+// The mask is data where nothing about its drawing is stated.
 std::unique_ptr<ForwardOperator> mri(Context& context, Settings& s, const OperatorData& data) {
   const auto image = s.flag("complex", false) ? CartesianMri::Image::complex : CartesianMri::Image::real;
   std::function<std::vector<float>(int, int)> mask;
-  if (data.mask) {
+  const bool drawn = s.has("mask") || s.has("acceleration") || s.has("centre") || s.has("seed");
+  if (data.mask && !drawn) {
     const Shape m = data.mask.shape();
     require(m.N == 1 && m.C == 1, "MRI: a mask of shape ", m, "; expected (1, 1, H, W), or (1, 1, 1, W)");
     mask = [m, given = context.download(data.mask)](int H, int W) {
@@ -126,7 +130,7 @@ std::unique_ptr<ForwardOperator> mri(Context& context, Settings& s, const Operat
   } else {
     const Sampling standard;
     const Sampling sampling{s.text("mask", standard.pattern), s.number("acceleration", standard.acceleration),
-                            s.number("centre", standard.centre), std::uint64_t(s.integer("seed", 0))};
+                            s.number("centre", standard.centre), s.seed("seed")};
     mask = [sampling](int H, int W) { return sampling_mask(H, W, sampling); };
   }
   return std::make_unique<CartesianMri>(context, std::move(mask), image, data.sensitivity);

@@ -14,10 +14,10 @@ namespace tweedie {
 /// Arrays an operator may need beside its settings.
 struct OperatorData {
   /// Inpainting: (1 or N, 1 or C, H, W), zeros and ones. mri: (1, 1, H, W), or (1, 1, 1, W) for columns,
-  /// frequency 0 in the middle; drawn where this is empty.
+  /// frequency 0 in the middle; drawn where this is empty or the settings say how.
   Tensor mask;
-  /// Blurs: (1, 1, kh, kw), odd sides; motion_blur draws one where this is empty. nonlinear_blur: a kernel's
-  /// code (1, kernel_dim, H/128, W/128), drawn where this is empty.
+  /// Blurs: (1, 1, kh, kw), odd sides; motion_blur draws one where this is empty or a seed is stated.
+  /// nonlinear_blur: a kernel's code (1, kernel_dim, H/128, W/128), drawn in the same cases.
   Tensor kernel;
   Tensor sensitivity;   ///< mri: (coils, 2, H, W), real and imaginary parts; empty: a single coil
   std::string weights;  ///< nonlinear_blur: path of its network's weight file

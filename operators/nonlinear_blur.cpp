@@ -1,46 +1,53 @@
 #include "operators/nonlinear_blur.hpp"
 
 #include "kernels/elementwise.hpp"
+#include "kernels/random.hpp"
 #include "weights/weight_file.hpp"
 
 namespace tweedie {
 
 NonlinearBlur::NonlinearBlur(Context& context, std::unique_ptr<KernelWizard> network, const Tensor& code,
-                             Draw draw)
-    : context_(context), network_(std::move(network)), given_(bool(code)), draw_(draw) {
+                             Draw draw, std::uint64_t seed)
+    : context_(context),
+      network_(std::move(network)),
+      code_(code),
+      given_(bool(code)),
+      draw_(draw),
+      seed_(seed) {
   if (!code) return;
   require(draw == Draw::once,
           "nonlinear blur: a kernel's code is given, and one is to be drawn at every call");
   require(code.shape().N == 1, "nonlinear blur: a kernel's code of ", code.shape(), "; expected one sample");
-  code_shape_ = code.shape();
-  code_ = context.download(code);
 }
 
 Shape NonlinearBlur::output_shape(const Shape& image) const {
   Shape code = network_->code_shape(image);
   code.N = 1;
-  require(!given_ || code == code_shape_, "nonlinear blur: a kernel's code of ", code_shape_, " for images ",
-          image, ", which take ", code);
+  require(!given_ || code == code_.shape(), "nonlinear blur: a kernel's code of ", code_.shape(),
+          " for images ", image, ", which take ", code);
   return image;
 }
 
-Tensor NonlinearBlur::code_for(const Shape& image) {
+const Tensor& NonlinearBlur::code_for(const Shape& image) {
   output_shape(image);
   const Shape all = network_->code_shape(image), one{1, all.C, all.H, all.W};
+  Queue& q = context_.queue;
   if (draw_ == Draw::per_call) {
-    Tensor code = context_.normal(all);
-    axpby(context_.queue, code, 1.2f, code, 0.f, code);
-    return code;
+    codes_ = context_.normal(all);
+    axpby(q, codes_, 1.2f, codes_, 0.f, codes_);
+    return codes_;
   }
-  if (code_shape_ != one) {
-    Tensor code = context_.normal(one);
-    axpby(context_.queue, code, 1.2f, code, 0.f, code);
-    code_ = context_.download(code);
-    code_shape_ = one;
+  if (!code_ || code_.shape() != one) {
+    code_ = context_.planar(one);
+    normal(q, code_, seed_, 0);
+    axpby(q, code_, 1.2f, code_, 0.f, code_);
+    codes_ = {};
   }
-  std::vector<float> repeated;
-  for (int n = 0; n < all.N; ++n) repeated.insert(repeated.end(), code_.begin(), code_.end());
-  return context_.upload(all, repeated);
+  if (!codes_ || codes_.shape() != all) {
+    codes_ = context_.planar(all);
+    for (int n = 0; n < all.N; ++n) copy(q, codes_.view().sample(n), code_.view());
+  }
+  return codes_;
 }
 
 Tensor NonlinearBlur::to_unit(const Tensor& x) {

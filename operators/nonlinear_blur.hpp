@@ -1,6 +1,7 @@
 // Blur by a network that a kernel's code steers: what no convolution describes.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "engine/forward_operator.hpp"
@@ -9,32 +10,34 @@
 namespace tweedie {
 
 /// y = clamp(2 B((x + 1) / 2, code) - 1, -1, 1), B a KernelWizard; the gradient is 0 where y was clamped. The
-/// code is 1.2 N(0, I), as the DPS code has it, from the context's stream, unless one is given. It is drawn
-/// once for a size of image, the same for every sample of a batch, so that the measurement and its guidance
-/// see the same blur; `per_call` draws a new one at every call and for every sample, as the published code
-/// does (there the two disagree).
+/// code is 1.2 N(0, I), as the DPS code has it, unless one is given. It is drawn once for a size of image,
+/// from the seed alone and the same for every sample of a batch, so that the measurement and its guidance see
+/// the same blur; `per_call` draws a new one from the context's stream at every call and for every sample, as
+/// the published code does (there the two disagree).
 class NonlinearBlur : public ForwardOperator {
  public:
   enum class Draw { once, per_call };
   /// code: (1, kernel_dim, H/128, W/128), or empty.
-  NonlinearBlur(Context& context, std::unique_ptr<KernelWizard> network, const Tensor& code, Draw draw);
+  NonlinearBlur(Context& context, std::unique_ptr<KernelWizard> network, const Tensor& code, Draw draw,
+                std::uint64_t seed = 0);
   /// Errors: sides that are no multiples of 128, or that a given code does not belong to.
   Shape output_shape(const Shape& image) const override;
   Tensor forward(const Tensor& x) override;
   Vjp<Tensor> vjp(const Tensor& x) override;
 
  private:
-  Tensor code_for(const Shape& image);
+  const Tensor& code_for(const Shape& image);
   Tensor to_unit(const Tensor& x);
   /// 2 v - 1, kept in `raw_` for the gradient, and clamped.
   Tensor from_unit(Tensor v);
 
   Context& context_;
   std::unique_ptr<KernelWizard> network_;
-  std::vector<float> code_;
-  Shape code_shape_;  // of one sample's code; empty: none yet
+  Tensor code_;   // of one sample; empty: none yet
+  Tensor codes_;  // the same for every sample of the last batch
   bool given_;
   Draw draw_;
+  std::uint64_t seed_;
   Tensor raw_;
 };
 

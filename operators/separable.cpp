@@ -129,7 +129,7 @@ std::vector<double> gaussian_taps(int kernel_size, double sigma) {
 }
 
 SparseRows bicubic_rows(int pixels, int factor) {
-  require(factor >= 1, "super-resolution: scale factor ", factor, "; expected 1 or more");
+  require(factor >= 1 && factor <= 1024, "super-resolution: scale factor ", factor, "; expected 1 to 1024");
   const double scale = 1.0 / factor, width = 4.0 * factor;
   const int results = (pixels + factor - 1) / factor;
   SparseRows m;

@@ -1,6 +1,8 @@
 // Reading a JSON object of settings so that nothing in it is silently ignored.
 #pragma once
 
+#include <climits>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -24,8 +26,17 @@ class Settings {
   }
   int integer(const std::string& key) {
     const nlohmann::json& value = get(key, "a number");
-    require(value.is_number_integer(), what_, ": '", key, "' is ", value.dump(), ", expected a whole number");
+    const bool whole = value.is_number_integer() && value >= -INT_MAX && value <= INT_MAX;
+    require(whole, what_, ": '", key, "' is ", value.dump(), ", expected a whole number of 31 bits");
     return value.get<int>();
+  }
+  /// A seed: a whole number from 0 on.
+  std::uint64_t seed(const std::string& key) {
+    if (!has(key)) return skip(key, std::uint64_t(0));
+    const nlohmann::json& value = get(key, "a number");
+    require(value.is_number_integer() && value >= 0, what_, ": '", key, "' is ", value.dump(),
+            ", expected a whole number from 0 on");
+    return value.get<std::uint64_t>();
   }
   int integer(const std::string& key, int otherwise) {
     return has(key) ? integer(key) : skip(key, otherwise);

@@ -17,7 +17,7 @@ std::vector<float> deviation_of(const std::vector<Image>& samples, const Image& 
 /// posterior that the samples come from. Where truth and samples are draws of one distribution, the truth's
 /// rank among N samples is any of 0 ... N with the same probability; rank r stands for the quantiles from
 /// r / (N + 1) to (r + 1) / (N + 1), and counts with the share of them that is central. So the expected value
-/// is `level` for any N, but it takes N > 1 / level and (N + 1) (1 - level) > 2 samples to tell a wrong
+/// is `level` for any N, but it takes N > 1 / level and (N + 1) (1 - level) >= 2 samples to tell a wrong
 /// posterior from a right one: 19 for 90 %. Ties count half.
 double coverage(const std::vector<Image>& samples, const Image& truth, double level);
 

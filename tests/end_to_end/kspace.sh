@@ -21,7 +21,7 @@ for coils in 1 3; do
   restore some$coils full$coils.h5 --slice 1 --acceleration 2 --method zero-filled
   restore dps$coils full$coils.h5 --slice 1 --acceleration 2 --steps 5
   # The mask and the sensitivities are written down with the measurement.
-  restore again$coils "dps$coils/measurement.h5" --acceleration 2 --steps 5
+  restore again$coils "dps$coils/measurement.h5" --steps 5
   cmp -s "$work/again$coils/restored.png" "$work/dps$coils/restored.png" || fail "$coils coils: not the same again"
   # A file that has a mask has no truth.
   "$bin/end_to_end_prepare" kspace "$work/photo.png" "$work/masked$coils.h5" $coils masked

@@ -58,6 +58,10 @@ cp "$work/said/blurred/measurement.h5" huge.h5
 "$prepare" attribute huge.h5 image '[3, 32, 99999999]'
 printf 'measurement:\n  operator: {name: composed, operators: [{name: 5}]}\n' >nested.yaml
 printf 'measurement: 3\n' >flat.yaml
+printf 'measurement:\n  operator: {name: ct, angles: 2000000000}\n' >many_angles.yaml
+printf 'measurement:\n  operator: {name: super_resolution, scale_factor: 4294967300}\n' >factor.yaml
+printf 'measurement:\n  operator: {name: composed, operators: [{name: motion_blur, kernel_size: 60001}]}\n' >wide.yaml
+task_file margin.yaml 's/image_size: 256/margin: [1e30, 1]/'
 rm -r "$work/said/blurred"
 
 # Names of all there is; of files also size, inode and time of the last change.
@@ -83,6 +87,9 @@ restore() {
   local text=$1
   shift
   refused tweedie-restore "$text" --device "$device" -o out --steps 2 "$@"
+}
+classical() { # classical TEXT METHOD ARGUMENTS...: without the options of samplers
+  refused tweedie-restore "$1" --device "$device" -o out --input photo.png --method "$2" "${@:3}"
 }
 denoise() { restore "$1" --task denoising "${@:2}"; }
 
@@ -210,7 +217,7 @@ configured pink noise.yaml
 configured dataset surplus.yaml
 configured pss method.yaml
 configured absent.yaml absent.yaml
-configured "another type" nested.yaml
+configured "has no name" nested.yaml
 configured "table of settings" flat.yaml
 configured broken.yaml broken.yaml
 configured "not both" "$files/inpainting_config.yaml" --task denoising
@@ -233,11 +240,29 @@ restore "operator's settings" --task gaussian_blur --measurement list.h5
 restore "'image'" --task gaussian_blur --measurement huge.h5
 restore 180 --task ct --span 200 --input photo.png
 restore acceleration --task mri --acceleration 0.5 --input photo.png
-restore "is for task ct" --task denoising --method fbp --input photo.png
-restore "phase_retrieval" --task denoising --method hio --input photo.png
-restore "linear operator" --task phase_retrieval --method wiener --input photo.png
-restore "no network" --task denoising --method wiener --weights good.h5 --input photo.png
-restore "one image" --task denoising --method wiener --samples 2 --input photo.png
+classical "is for task ct" fbp --task denoising
+classical "phase_retrieval" hio --task denoising
+classical "linear operator" wiener --task phase_retrieval
+# Options that would change nothing.
+classical "--weights means nothing to --method wiener" wiener --task denoising --weights good.h5
+classical "--samples means nothing" wiener --task denoising --samples 2
+classical "--restarts means nothing" zero-filled --task denoising --restarts 2
+classical "--steps means nothing" admm-tv --task denoising --steps 5
+denoise "--lambda means nothing to --method dps" --input photo.png --lambda 1
+denoise "--factor means nothing to task denoising" --input photo.png --factor 2
+denoise "--mask means nothing" --input photo.png --mask mask.png
+restore "--mask means nothing to task inpainting_box" --task inpainting_box --input photo.png --mask mask.png
+restore "--kernel means nothing to task motion_blur" --task motion_blur --input photo.png --kernel mask.png
+denoise "--sigma means nothing to --noise poisson" --input photo.png --noise poisson --sigma 0.2
+configured "--drop: what was measured is said in" "$files/inpainting_config.yaml" --drop 0.5
+restore "--kernel-size: what was measured is said in other.h5" --task gaussian_blur --measurement other.h5 --kernel-size 9
+restore "--box" --task inpainting_box --box 2147483647 --input photo.png
+# Numbers without bounds.
+configured "2000000000 angles" many_angles.yaml
+configured "4294967300, expected a whole number" factor.yaml
+configured "kernel_size 60001" wide.yaml
+configured "margin" margin.yaml
+restore "photon counts" --task mri --noise poisson --input photo.png
 restore "parameterisation" --task denoising --sampler ddim --parameterisation ve --input photo.png
 restore "not a picture" --task phase_retrieval --measurement photo.png
 restore "odd sides" --task kernel_blur --kernel even.png --input photo.png

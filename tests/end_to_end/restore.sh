@@ -15,7 +15,8 @@ convert unet_small
 "$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/photo.png" $height $width
 "$bin/end_to_end_prepare" mask "$work/mask.png" $height $width
 
-options=()
+options=() # of the operator, which a measurement.h5 knows
+others=()
 case "$task" in
   inpainting_random) options=(--drop 0.6) ;;
   inpainting_box) options=(--box 11) ;;
@@ -27,10 +28,10 @@ case "$task" in
   kernel_blur)
     "$bin/end_to_end_prepare" mask "$work/kernel.png" 5 3
     options=(--kernel "$work/kernel.png" --boundary circular) ;;
-  nonlinear_blur) options=(--operator-weights "$work/kernel_wizard.h5") ;;
+  nonlinear_blur) others=(--operator-weights "$work/kernel_wizard.h5") ;;
   ct) options=(--angles 9 --span 120) ;;
   mri) options=(--pattern gaussian2d --acceleration 3) ;;
-  phase_retrieval) options=(--restarts 2 --noise poisson --zeta 0.1) ;;
+  phase_retrieval) others=(--restarts 2 --noise poisson --zeta 0.1) ;;
 esac
 
 # restore FOLDER OPTIONS...
@@ -38,7 +39,7 @@ restore() {
   local folder=$1
   shift
   "$bin/tweedie-restore" --device "$device" --task "$task" --weights "$work/unet_small.h5" --steps 3 --quiet \
-    "${options[@]}" -o "$work/$folder" "$@" >"$work/printed" 2>"$work/complaints" ||
+    "${options[@]}" "${others[@]}" -o "$work/$folder" "$@" >"$work/printed" 2>"$work/complaints" ||
     fail "exit code $?: $(cat "$work/complaints")"
   [ ! -s "$work/complaints" ] || fail "--quiet, but stderr says: $(cat "$work/complaints")"
 }
@@ -89,11 +90,14 @@ same first/measurement.png samples/measurement.png
 different samples/sample_1.png samples/sample_2.png
 
 # The exact measurement of another run: the same mask or kernel, the same restoration.
+operator_options=("${options[@]}")
+options=()
 restore exact --measurement "$work/first/measurement.h5" --input "$work/photo.png" --seed 5
 same exact/restored.png first/restored.png
 restore exact_again --measurement "$work/first/measurement.h5" --seed 6
 different exact_again/restored.png first/restored.png
 same exact_again/measurement.h5 first/measurement.h5
+options=("${operator_options[@]}")
 
 # A measurement from a picture, where it is one; tasks that draw their own mask have none.
 case "$task" in

@@ -231,7 +231,7 @@ TEST_CASE("CT: bad settings are named") {
     all["name"] = "ct";
     CHECK_THROWS_WITH_AS(make_operator(context, all, {}), doctest::Contains(text), Error);
   };
-  refuses({{"angles", 0}}, "CT: 0 angles; expected 1 or more");
+  refuses({{"angles", 0}}, "CT: 0 angles; expected 1 to 100000");
   refuses({{"span", 181}}, "CT: a span of 181 degrees; expected more than 0, and 180 at most");
   refuses({{"span", 0}}, "CT: a span of 0 degrees");
   refuses({{"detectors", -1}}, "CT: -1 detectors; expected up to 16384");

@@ -275,6 +275,11 @@ TEST_CASE("operators nobody knows, and settings that make none, are refused by n
   says({{"name", "super_resolution"}}, "'scale_factor' is missing");
   says({{"name", "super_resolution"}, {"scale_factor", 2.5}}, "2.5, expected a whole number");
   says({{"name", "super_resolution"}, {"scale_factor", 0}}, "scale factor 0");
+  // 2^32 + 4 is no 4.
+  says({{"name", "super_resolution"}, {"scale_factor", 4294967300}}, "4294967300, expected a whole number");
+  says({{"name", "motion_blur"}, {"kernel_size", 60001}}, "kernel_size 60001");
+  says({{"name", "motion_blur"}, {"seed", -1}}, "-1, expected a whole number from 0 on");
+  says({{"name", "ct"}, {"angles", 2000000000}}, "2000000000 angles");
   says({{"name", "super_resolution"}, {"scale_factor", 2}, {"kernel", "lanczos"}}, "'lanczos'");
   says({{"name", "super_resolution"}, {"scale_factor", 2}, {"factor", 2}}, "'factor' is not known");
   says({{"name", "super_resolution"}, {"scale_factor", 2}, {"kernel", "average"}}, "9 pixels");
@@ -284,4 +289,28 @@ TEST_CASE("operators nobody knows, and settings that make none, are refused by n
   says({{"name", "gaussian_blur"}, {"intensity", "strong"}}, "expected a number");
   says({{"name", "gaussian_blur"}, {"boundary", "zero"}}, "'zero'");
   says({{"name", "gaussian_blur"}, {"sigma", 3}}, "'sigma' is not known");
+}
+
+TEST_CASE("a stated seed draws, whatever arrays there are for other operators") {
+  Context context(Device::cpu, 5);
+  const Shape shape{1, 3, 24, 20};
+  const Tensor x = context.upload(shape, random_values(shape.size(), 2));
+  OperatorData data;
+  data.kernel = context.upload({1, 1, 3, 3}, random_values(9, 7));
+  data.mask = context.upload({1, 1, 24, 20}, random_mask(24, 20, 0.5, 9));
+  const auto measured = [&](const nlohmann::json& settings, const OperatorData& arrays) {
+    return context.download(make_operator(context, settings, arrays)->forward(x));
+  };
+  for (const nlohmann::json& settings :
+       {nlohmann::json{{"name", "motion_blur"}, {"kernel_size", 9}, {"seed", 4}},
+        nlohmann::json{{"name", "mri"}, {"mask", "uniform2d"}, {"seed", 4}}}) {
+    CAPTURE(settings.dump());
+    check_equal("with arrays", measured(settings, data), measured(settings, {}));
+    nlohmann::json other = settings;
+    other["seed"] = 5;
+    CHECK(measured(other, {}) != measured(settings, {}));
+  }
+  // Without a statement the array is the operator's.
+  CHECK(measured({{"name", "motion_blur"}, {"kernel_size", 3}}, data) !=
+        measured({{"name", "motion_blur"}, {"kernel_size", 3}}, {}));
 }

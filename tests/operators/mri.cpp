@@ -270,7 +270,6 @@ TEST_CASE("MRI: what makes no sense is refused by name") {
   const Tensor x = floats({1, 1, 4, 6}, 1);
   OperatorData data;
   data.mask = floats({1, 1, 1, 6}, 1);
-  refuses([&] { make({{"acceleration", 4}}, data); }, "the setting 'acceleration' is not known here");
   refuses([&] { make({{"complex", true}}, data)->forward(x); }, "MRI: a complex image of 1 channels");
   refuses(
       [&] {

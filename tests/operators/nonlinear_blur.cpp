@@ -64,6 +64,11 @@ TEST_CASE("nonlinear blur: one kernel for all calls and samples, or one for each
   const auto first = halves(fixed);
   check_equal("another sample", first.second, first.first);
   check_equal("another call", halves(fixed).first, first.first);
+  // The seed alone decides, not what was drawn before.
+  NonlinearBlur same(context, network(context), {}, NonlinearBlur::Draw::once, 0);
+  check_equal("the same seed", halves(same).first, first.first);
+  NonlinearBlur other(context, network(context), {}, NonlinearBlur::Draw::once, 1);
+  CHECK(halves(other).first != first.first);
   NonlinearBlur fresh(context, network(context), {}, NonlinearBlur::Draw::per_call);
   const auto drawn = halves(fresh);
   CHECK(drawn.first != drawn.second);

@@ -116,8 +116,6 @@ Solution by_alternating_projections(Context& context, const Options& o, const Pr
 }  // namespace
 
 Solution solve_classically(Context& context, const Options& o, const Problem& p) {
-  require(o.weights.empty(), "--method ", o.method, " uses no network: leave out --weights");
-  require(o.samples == 1, "--method ", o.method, " gives one image: leave out --samples");
   if (o.method == "wiener") return by_wiener(context, o, p);
   if (o.method == "admm-tv") return by_total_variation(context, o, p);
   if (o.method == "fbp") return by_backprojection(context, o, p);

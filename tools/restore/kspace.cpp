@@ -10,43 +10,32 @@ namespace tweedie {
 
 bool is_kspace(const std::string& path) { return ArrayFile(path).has("kspace"); }
 
-KSpace read_kspace(Context& context, const std::string& path, const TaskOptions& o, std::uint64_t seed) {
-  require(o.settings.size() <= 1, path,
-          ": k-space is sampled as the command line says (--pattern, "
-          "--acceleration, --centre), not by a task file's settings: leave them out of it");
-  const FastMriSlice slice = read_fastmri(path, o.slice);
+KSpace read_kspace(Context& context, const std::string& path, int index, const nlohmann::json& settings) {
+  require(!settings.value("complex", false), path,
+          ": a slice is restored as a real image; 'complex' is stated");
+  const FastMriSlice slice = read_fastmri(path, index);
   require(std::any_of(slice.kspace.begin(), slice.kspace.end(), [](float v) { return v != 0; }), path,
-          ": slice ", o.slice, " is empty");
-  const Shape image{1, 1, slice.H, slice.W};
+          ": slice ", index, " is empty");
+  const Shape image{1, 1, slice.H, slice.W}, columns{1, 1, 1, slice.W};
+  const bool full = slice.mask.empty();
   KSpace result;
   Measurement& m = result.measurement;
-  m.settings = {{"name", "mri"}};
   m.image = image;
   m.data.sensitivity = slice.sensitivity.empty()
                            ? estimate_sensitivity(context, slice)
                            : context.upload({slice.coils, 2, slice.H, slice.W}, slice.sensitivity);
-  const bool full = slice.mask.empty();
-  std::vector<float> mask(std::size_t(image.plane()), 1.f);
-  if (full) {
-    Sampling sampling = o.sampling;
-    sampling.seed = seed;
-    mask = sampling_mask(slice.H, slice.W, sampling);
-  } else {
-    for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = slice.mask[i % std::size_t(slice.W)];
-  }
-  const Tensor whole = context.upload({1, 2 * slice.coils, slice.H, slice.W}, slice.kspace);
-  const auto scan = [&](const std::vector<float>& observed) {
-    OperatorData data = m.data;
-    data.mask = context.upload({1, 1, slice.H, slice.W}, observed);
-    return make_operator(context, m.settings, data);
-  };
   // The image of what the file has.
-  const auto reference = full ? scan(std::vector<float>(mask.size(), 1.f)) : scan(mask);
+  OperatorData all = m.data;
+  all.mask = context.upload(columns, full ? std::vector<float>(std::size_t(slice.W), 1.f) : slice.mask);
+  const nlohmann::json given{{"name", "mri"}};
+  const auto reference = make_operator(context, given, all);
+  const Tensor whole = context.upload({1, 2 * slice.coils, slice.H, slice.W}, slice.kspace);
   std::vector<float> seen = context.download(dynamic_cast<LinearOperator&>(*reference).adjoint(whole, image));
   const float largest = *std::max_element(seen.begin(), seen.end());
-  require(largest > 0, path, ": the image of slice ", o.slice, " is nowhere positive");
+  require(largest > 0, path, ": the image of slice ", index, " is nowhere positive");
 
-  m.data.mask = context.upload({1, 1, slice.H, slice.W}, mask);
+  m.settings = full ? settings : given;
+  if (!full) m.data.mask = all.mask;
   const auto op = make_operator(context, m.settings, m.data);
   Tensor ones = context.planar(image);
   fill(context.queue, ones, 1.f);

@@ -5,7 +5,6 @@
 
 #include "tools/image.hpp"
 #include "tools/restore/measurement_file.hpp"
-#include "tools/restore/task.hpp"
 
 namespace tweedie {
 
@@ -18,10 +17,11 @@ struct KSpace {
 };
 
 /// Reads a slice; where the file has no sensitivities they are estimated. A file without a mask is fully
-/// sampled: its slice is undersampled by the task's mask, and its own image is the original. An image x in
-/// [-1, 1] stands for the magnitude m = s (x + 1) / 2, s the largest one of the image that is known (of all
-/// of k-space, or zero-filled), so that black is nothing; the measurement, linear in m, becomes that of x:
-/// y = 2 k / s - A 1. Errors: see operators/fastmri.hpp; the slice is empty.
-KSpace read_kspace(Context& context, const std::string& path, const TaskOptions& options, std::uint64_t seed);
+/// sampled: its slice is undersampled as the task's operator says, and its own image is the original. An
+/// image x in [-1, 1] stands for the magnitude m = s (x + 1) / 2, s the largest one of the image that is
+/// known (of all of k-space, or zero-filled), so that black is nothing; the measurement, linear in m, becomes
+/// that of x: y = 2 k / s - A 1. Errors: see operators/fastmri.hpp; the slice is empty; an operator of
+/// complex images.
+KSpace read_kspace(Context& context, const std::string& path, int slice, const nlohmann::json& settings);
 
 }  // namespace tweedie

@@ -9,6 +9,7 @@
 #include "tools/metrics.hpp"
 #include "tools/posterior.hpp"
 #include "tools/report.hpp"
+#include "tools/restore/method.hpp"
 #include "tools/restore/pictures.hpp"
 #include "tools/restore/solve.hpp"
 #include "tools/restore/task_file.hpp"
@@ -38,7 +39,8 @@ std::optional<double> half_turned_psnr(const Run& run, const Problem& p) {
 }
 
 Json describe(const Run& run, const Problem& p) {
-  Json entry{{"misfit", run.misfit}, {"seconds_per_step", run.seconds_per_step}};
+  Json entry{{"misfit", run.misfit}};
+  if (run.seconds_per_step > 0) entry["seconds_per_step"] = run.seconds_per_step;
   if (p.original) entry.update(quality(run.restored, *p.original));
   if (const auto turned = half_turned_psnr(run, p)) entry["psnr_half_turned_db"] = *turned;
   return entry;
@@ -85,7 +87,12 @@ Json make_report(Context& context, const Options& o, const Problem& problem, con
   Json report = start_report({"tweedie-restore", o.command, device_description(context.device()), o.seed});
   report["task"] = {
       {"name", problem.task.name}, {"operator", problem.task.settings}, {"noise", to_json(problem.noise)}};
-  report["prior"] = prior.description;
+  if (o.measurement.empty())
+    if (const Json mask = describe_mask(problem.task, o.operation); !mask.is_null())
+      report["task"]["mask"] = mask;
+  if (!problem.measurement.noise) report["task"]["noise"]["guessed"] = true;
+  // Of the classical methods one has a prior.
+  report["prior"] = is_classical(o.method) && o.method != "wiener" ? Json() : Json(prior.description);
   for (const auto& [key, value] : solution.settings.items()) report[key] = value;
   const Shape& image = problem.image;
   report["image"] = {{"height", image.H}, {"width", image.W}, {"channels", image.C}};

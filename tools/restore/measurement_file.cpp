@@ -1,6 +1,7 @@
 #include "tools/restore/measurement_file.hpp"
 
 #include <cmath>
+#include <filesystem>
 
 #include "tools/files.hpp"
 #include "weights/array_file.hpp"
@@ -44,6 +45,13 @@ void write_text(hid_t file, const char* name, const std::string& text, const std
 
 }  // namespace
 
+bool is_hdf5(const std::string& path) {
+  quiet_hdf5();
+  return std::filesystem::is_regular_file(path) && H5Fis_hdf5(path.c_str()) > 0;
+}
+
+bool is_measurement(const std::string& path) { return ArrayFile(path).has("measurement"); }
+
 Measurement read_measurement(Context& context, const std::string& path) {
   const ArrayFile file(path);
   require(file.has("measurement") && file.has_attribute("operator") && file.has_attribute("image"), path,
@@ -54,6 +62,7 @@ Measurement read_measurement(Context& context, const std::string& path) {
   m.settings = file.json_attribute("operator");
   require(m.settings.is_object() && m.settings.contains("name") && m.settings["name"].is_string(), path,
           ": attribute 'operator' is ", m.settings.dump(), ", expected an operator's settings");
+  if (file.has_attribute("noise")) m.noise = parse_noise(file.json_attribute("noise"));
   const nlohmann::json image = file.json_attribute("image");
   require(image.is_array() && image.size() == 3, path, ": attribute 'image' is ", image.dump(),
           ", expected [C, H, W]");
@@ -66,6 +75,9 @@ Measurement read_measurement(Context& context, const std::string& path) {
   m.image = {1, sides[0], sides[1], sides[2]};
   if (file.has("mask")) {
     m.data.mask = read(context, file, "mask");
+    const Shape mask = m.data.mask.shape();
+    require(mask.N == 1 && (mask.C == 1 || mask.C == m.image.C), path, ": mask has shape ", mask,
+            ", expected one for all channels or one for each");
     for (const float v : file.floats("mask"))
       require(v == 0 || v == 1, path, ": mask holds ", v, ", expected zeros and ones");
   }
@@ -85,6 +97,7 @@ void write_measurement(Context& context, const std::string& path, const Measurem
   write_array(context, file, "kernel", m.data.kernel, failure);
   write_array(context, file, "sensitivity", m.data.sensitivity, failure);
   write_text(file, "operator", m.settings.dump(), failure);
+  if (m.noise) write_text(file, "noise", to_json(*m.noise).dump(), failure);
   write_text(file, "image", nlohmann::json({m.image.C, m.image.H, m.image.W}).dump(), failure);
   require(file.reset(), failure);
   staged.commit();

@@ -1,8 +1,10 @@
 #include "tools/restore/options.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tools/device_option.hpp"
+#include "tools/restore/measurement_file.hpp"
 #include "tools/restore/method.hpp"
 #include "tools/restore/task_file.hpp"
 
@@ -27,10 +29,12 @@ void declare_measurement(CLI::App& app, Options& o) {
   app.add_option_function<double>(
          "--drop", [&t](double drop) { t.mask.drop[0] = t.mask.drop[1] = drop; },
          "inpainting_random, _both: fraction of pixels lost")
+      ->check(CLI::Range(0.0, 1.0))
       ->default_str("0.92");
   app.add_option_function<int>(
-      "--box", [&t](int side) { t.mask.box[0] = side, t.mask.box[1] = side + 1; },
-      "inpainting_box, _both, _extreme: side of the box in pixels (default: half the image, 128 at most)");
+         "--box", [&t](int side) { t.mask.box[0] = side, t.mask.box[1] = side + 1; },
+         "inpainting_box, _both, _extreme: side of the box in pixels (default: half the image, 128 at most)")
+      ->check(CLI::Range(1, 1 << 20));
   app.add_option("--factor", t.factor, "super_resolution: reduction")
       ->capture_default_str()
       ->check(CLI::Range(1, 64));
@@ -139,7 +143,7 @@ void declare(CLI::App& app, Options& o) {
       "smaller --zeta, --eta 0.5 or more, or --no-clip.\n"
       "Pixels and sigma are in units of [-1, 1] images. Written: restored.png, measurement.png, "
       "measurement.h5 (exact,\n"
-      "with mask or kernel), comparison.png, report.json; with --samples N also each sample, their mean, "
+      "with operator and noise), comparison.png, report.json; with --samples N also each sample, their mean, "
       "their "
       "standard\n"
       "deviation as a heat map and, where the truth is known, how often it falls inside the samples' central "
@@ -149,6 +153,103 @@ void declare(CLI::App& app, Options& o) {
   add_device_option(app, o.device);
   app.add_option("-o,--output,--save_dir", o.output, "Folder for the results (made if missing)")->required();
   app.add_flag("--quiet", o.quiet, "No progress");
+}
+
+/// What an option is for: tasks, with their operator; or methods.
+struct Use {
+  const char* option;
+  std::vector<const char*> of;
+};
+
+std::vector<Use> operator_options() {
+  return {
+      {"--drop", {"inpainting_random", "inpainting_both"}},
+      {"--box", {"inpainting_box", "inpainting_both", "inpainting_extreme"}},
+      {"--factor", {"super_resolution"}},
+      {"--reduction", {"super_resolution"}},
+      {"--kernel-size", {"gaussian_blur", "motion_blur"}},
+      {"--blur-sigma", {"gaussian_blur"}},
+      {"--intensity", {"motion_blur"}},
+      {"--boundary", {"gaussian_blur", "motion_blur", "kernel_blur"}},
+      {"--oversample", {"phase_retrieval"}},
+      {"--range", {"phase_retrieval"}},
+      {"--angles", {"ct"}},
+      {"--first-angle", {"ct"}},
+      {"--span", {"ct"}},
+      {"--detectors", {"ct"}},
+      {"--pattern", {"mri"}},
+      {"--acceleration", {"mri"}},
+      {"--centre", {"mri"}},
+  };
+}
+
+std::vector<Use> file_options() {
+  return {
+      {"--mask", {"inpainting", "composed"}},
+      {"--kernel", {"kernel_blur", "composed"}},
+      {"--operator-weights", {"nonlinear_blur", "composed"}},
+      {"--slice", {"mri"}},
+  };
+}
+
+std::vector<Use> method_options() {
+  const std::vector<const char*> sampled{"dps", "ps+", "mcg", "projection", "ilvr", "noisy-gradient"};
+  return {
+      {"--zeta", {"dps", "ps+", "mcg", "noisy-gradient"}},
+      {"--lambda", {"admm-tv"}},
+      {"--rho", {"admm-tv"}},
+      {"--iterations", {"admm-tv", "er", "hio", "oss"}},
+      {"--restarts", {"dps", "ps+", "mcg", "projection", "ilvr", "noisy-gradient", "er", "hio", "oss"}},
+      {"--steps", sampled},
+      {"--sampler", sampled},
+      {"--eta", sampled},
+      {"--parameterisation", sampled},
+      {"--corrections", sampled},
+      {"--snr", sampled},
+      {"--no-clip", sampled},
+      {"--samples", sampled},
+      {"--weights", sampled},
+  };
+}
+
+/// An option that changes nothing is a mistake of whoever gave it.
+void require_of_use(const CLI::App& app, const std::vector<Use>& uses, const char* what,
+                    const std::string& name) {
+  for (const Use& use : uses) {
+    if (app.count(use.option) == 0) continue;
+    const bool fits =
+        std::any_of(use.of.begin(), use.of.end(), [&](const char* each) { return name == each; });
+    std::string known;
+    for (const char* each : use.of) known += (known.empty() ? "" : ", ") + std::string(each);
+    require(fits, use.option, " means nothing to ", what, " ", name, ", only to ", known);
+  }
+}
+
+/// The operator is described in one place.
+void require_one_description(const CLI::App& app, const std::string& file) {
+  for (const Use& use : operator_options())
+    require(app.count(use.option) == 0, use.option, ": what was measured is said in ", file,
+            "; leave it out, or change it there");
+}
+
+void require_sense(const CLI::App& app, const Options& o) {
+  require(!o.task.empty(), "give a --task or a --task-config");
+  require(!o.input.empty() || !o.measurement.empty(), "give an image with --input or a --measurement");
+  if (!o.task_config.empty()) require_one_description(app, o.task_config);
+  if (is_hdf5(o.measurement) && is_measurement(o.measurement)) {
+    require_one_description(app, o.measurement);
+    for (const char* option : {"--mask", "--kernel"})
+      require(app.count(option) == 0, option, ": it is in ", o.measurement, "; leave it out");
+  }
+  require_of_use(app, operator_options(), "task", o.task);
+  // A task file may leave its mask to the command line.
+  if (o.task_config.empty() || !o.task.starts_with("inpainting"))
+    require_of_use(app, file_options(), "task", o.task);
+  require_of_use(app, method_options(), "--method", o.method);
+  for (const auto& [option, noise] :
+       {std::pair{"--sigma", "gaussian"}, {"--unit", "gaussian"}, {"--rate", "poisson"}})
+    require(app.count(option) == 0 || o.noise == noise, option, " means nothing to --noise ", o.noise,
+            ", only to ", noise);
 }
 
 }  // namespace
@@ -166,8 +267,9 @@ Options read_options(CLI::App& app, int argc, char** argv) {
   if (!o.task_config.empty() || !o.diffusion_config.empty()) {
     app.parse(argc, argv);  // once more, over what the files said
   }
-  require(!o.task.empty(), "give a --task or a --task-config");
-  require(!o.input.empty() || !o.measurement.empty(), "give an image with --input or a --measurement");
+  require_sense(app, o);
+  for (const char* option : {"--noise", "--sigma", "--unit", "--rate"})
+    o.noise_stated = o.noise_stated || app.count(option) > 0;
   const TaskOptions& t = o.operation;
   for (const auto& [option, value] : {std::pair{"--sigma", o.sigma},
                                       {"--zeta", o.zeta.value_or(0)},

@@ -20,6 +20,7 @@ struct Options {
   TaskOptions operation;
   std::string noise = "gaussian", unit = "pm1";
   double sigma = 0.05, rate = 1;
+  bool noise_stated = false;  ///< by the command line or a task file
   std::string method = "dps";
   SamplerChoice sampler;
   std::optional<double> zeta;

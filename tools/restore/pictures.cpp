@@ -17,9 +17,26 @@ Image resized(const Image& x, int height, int width) {
   return y;
 }
 
+namespace {
+
+/// What a run writes only sometimes: an earlier run's would be taken for this one's.
+void remove_old_pictures(const std::string& folder) {
+  std::vector<std::filesystem::path> old;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const bool sample = name.starts_with("sample_") && name.ends_with(".png") && name.size() > 11 &&
+                        name.find_first_not_of("0123456789", 7) == name.size() - 4;
+    if (sample || name == "original.png" || name == "standard_deviation.png") old.push_back(entry.path());
+  }
+  for (const std::filesystem::path& each : old) std::filesystem::remove(each);
+}
+
+}  // namespace
+
 void write_pictures(const std::string& folder, const std::optional<Image>& original, const Views& views,
                     const Image& restored, const std::vector<Image>& samples) {
   const auto path = [&](const std::string& name) { return (std::filesystem::path(folder) / name).string(); };
+  remove_old_pictures(folder);
   write_png(path("measurement.png"), views.measurement);
   write_png(path("restored.png"), restored);
   std::vector<Image> row;

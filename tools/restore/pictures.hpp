@@ -11,7 +11,8 @@ namespace tweedie {
 
 /// Writes original.png (when known), measurement.png, restored.png, comparison.png (original, measurement or
 /// what it makes, restored) and, of several samples, sample_K.png and standard_deviation.png (0 to its
-/// maximum), into an existing folder. `restored` is the sample, or the mean of several.
+/// maximum), into an existing folder, from which pictures of these names by an earlier run are removed.
+/// `restored` is the sample, or the mean of several.
 void write_pictures(const std::string& folder, const std::optional<Image>& original, const Views& views,
                     const Image& restored, const std::vector<Image>& samples);
 

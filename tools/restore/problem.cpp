@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 
 #include "kernels/elementwise.hpp"
 #include "kernels/reduce.hpp"
@@ -23,8 +22,6 @@ Image as_channels(const Image& image, int channels) {
   return channels == 3 ? to_rgb(image) : to_gray(image);
 }
 
-bool is_hdf5(const std::string& path) { return std::filesystem::path(path).extension() == ".h5"; }
-
 // The picture of a measurement as the measurement of an image.
 void take_picture(Context& context, Problem& p, const Options& o, int channels,
                   std::vector<std::string>* notes) {
@@ -33,7 +30,7 @@ void take_picture(Context& context, Problem& p, const Options& o, int channels,
           " is not a picture; expected the measurement.h5 of another run");
   require(!task.name.starts_with("inpainting_") || !o.operation.mask.file.empty(), "task ", task.name,
           " draws its own mask; restore a measurement with --task inpainting --mask FILE");
-  require(task.name != "motion_blur" && task.name != "nonlinear_blur", "task ", task.name,
+  require(!task.uses("motion_blur") && !task.uses("nonlinear_blur"), "task ", task.name,
           " draws its own kernel; restore a measurement with --task kernel_blur --kernel FILE");
   const Image shown = as_channels(read_image(o.measurement, notes), task.channels ? task.channels : channels);
   const int of_image = task.channels ? (channels ? channels : 3) : shown.channels;
@@ -44,7 +41,7 @@ void take_picture(Context& context, Problem& p, const Options& o, int channels,
 void take_file(Context& context, Problem& p, const Options& o) {
   if (is_kspace(o.measurement)) {
     require(p.task.name == "mri", o.measurement, ": k-space, which is for task mri, not ", p.task.name);
-    KSpace kspace = read_kspace(context, o.measurement, o.operation, o.seed);
+    KSpace kspace = read_kspace(context, o.measurement, o.operation.slice, p.task.settings);
     p.measurement = std::move(kspace.measurement);
     if (!p.original) p.original = std::move(kspace.original);
   } else {
@@ -53,8 +50,8 @@ void take_file(Context& context, Problem& p, const Options& o) {
   const std::string stored = p.measurement.settings.value("name", "");
   require(stored == p.task.settings.value("name", ""), o.measurement, ": measured by the operator '", stored,
           "', task ", p.task.name, " has '", p.task.settings.value("name", ""), "'");
-  p.task.settings = p.measurement.settings;
-  p.task.shrinks = p.task.settings.value("scale_factor", 1);
+  p.task.set_operator(p.measurement.settings);
+  if (p.measurement.noise && !o.noise_stated) p.noise = *p.measurement.noise;
   p.measurement.data.weights = o.operation.weights;
   p.image = p.measurement.image;
 }
@@ -71,7 +68,7 @@ double Problem::misfit(Context& context, const Tensor& x) const {
 }
 
 std::optional<double> Problem::expected_misfit(Context& context) const {
-  if (noise.name != "gaussian") return {};
+  if (noise.name != "gaussian" || !measurement.noise) return {};
   Tensor measured = context.planar(y().shape());
   fill(context.queue, measured, 1.f);
   if (!noise_everywhere) op->discard_unmeasured(measured);
@@ -83,7 +80,7 @@ std::optional<double> Problem::expected_misfit(Context& context) const {
 Problem pose(Context& context, const Options& o, const Prior& prior) {
   std::vector<std::string> notes;
   Problem p;
-  p.task = make_task(o.task, o.operation);
+  p.task = make_task(o.task, o.operation, o.seed);
   p.noise = noise_of(o);
   if (!o.input.empty()) {
     p.original = as_channels(read_image(o.input, &notes), prior.channels());
@@ -104,10 +101,14 @@ Problem pose(Context& context, const Options& o, const Prior& prior) {
 
   Measurement& m = p.measurement;
   if (!exact) {
-    m.data = make_operator_data(context, p.task, o.operation, p.image.H, p.image.W, o.seed);
+    m.data = make_operator_data(context, p.task, o.operation, p.image, o.seed);
     m.settings = p.task.settings;
     m.image = p.image;
   }
+  // Whoever gives a measurement may not have said its noise; then the options' is a guess.
+  if (!given || o.noise_stated || m.noise) m.noise = p.noise;
+  require(p.noise.name != "poisson" || p.task.shows != Shows::frequencies, "task ", p.task.name,
+          ": complex frequencies are no photon counts: Poisson noise makes no sense of them");
   p.op = make_operator(context, p.task.settings, m.data);
   const Shape measured = p.op->output_shape(p.image);
   if (given) {

@@ -26,7 +26,7 @@ struct Problem {
   /// |y - A x| of an image of `padded`'s shape.
   double misfit(Context& context, const Tensor& x) const;
   /// What Gaussian noise alone makes of that at the truth, sigma times the root of the number of measured
-  /// values; nothing for other noise.
+  /// values; nothing for other noise, or where it is not known.
   std::optional<double> expected_misfit(Context& context) const;
 };
 

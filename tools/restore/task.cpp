@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <random>
 
-#include "kernels/elementwise.hpp"
-#include "layers/kernel_wizard.hpp"
 #include "operators/inpainting.hpp"
-#include "operators/kernel_blur.hpp"
 #include "tools/image.hpp"
 #include "weights/array_file.hpp"
-#include "weights/weight_file.hpp"
 
 namespace tweedie {
 namespace {
@@ -20,8 +17,6 @@ struct Row {
   const char* what;
   const char* op;  // the operator's name
   StepSizes zeta;
-  Shows shows = Shows::picture;
-  int restarts = 1;
 };
 
 // Networks: the table of the DPS paper; where it has no number, that of the nearest task. Spectrum: the best
@@ -38,15 +33,10 @@ constexpr Row rows[] = {
     {"motion_blur", "blur by a shaken camera", "motion_blur", {1.0, 0.6, 0.3, 0.045}},
     {"kernel_blur", "blur by the kernel in a file", "kernel_blur", {1.0, 0.6, 0.3, 0.045}},
     {"nonlinear_blur", "blur by a network", "nonlinear_blur", {1.0, 1.0, 0.3, 0.09}},
-    {"phase_retrieval",
-     "magnitudes of the Fourier transform",
-     "phase_retrieval",
-     {0.4, 0.4, 0.3, 0.045},
-     Shows::magnitudes,
-     4},
+    {"phase_retrieval", "magnitudes of the Fourier transform", "phase_retrieval", {0.4, 0.4, 0.3, 0.045}},
     {"colourisation", "the gray version", "colourisation", {}},
-    {"ct", "line integrals along --angles directions", "ct", {1.0, 1.0, 0.3, 0.09}, Shows::sinogram},
-    {"mri", "a part of k-space, by --pattern; or a fastMRI file", "mri", {}, Shows::frequencies},
+    {"ct", "line integrals along --angles directions", "ct", {1.0, 1.0, 0.3, 0.09}},
+    {"mri", "a part of k-space, by --pattern; or a fastMRI file", "mri", {}},
     {"composed", "operators one after another, from a task file", "composed", {}},
 };
 
@@ -56,13 +46,32 @@ const Row* find(const std::string& name) {
   return nullptr;
 }
 
-// Whether an operator, or one it is composed of, has this name.
-bool uses(const nlohmann::json& settings, const std::string& op) {
-  if (settings.value("name", "") == op) return true;
-  if (settings.contains("operators"))
-    for (const nlohmann::json& each : settings["operators"])
-      if (each.is_object() && uses(each, op)) return true;
-  return false;
+/// The operators one is composed of, in order; of any other, itself. Errors: one without a name.
+std::vector<nlohmann::json> parts_of(const nlohmann::json& settings) {
+  const bool named = settings.is_object() && settings.contains("name") && settings["name"].is_string();
+  require(named, "operator: ", settings.dump(), " has no name; expected a table of settings with one");
+  if (settings["name"] != "composed" || !settings.contains("operators") || !settings["operators"].is_array())
+    return {settings};
+  std::vector<nlohmann::json> parts;
+  for (const nlohmann::json& each : settings["operators"])
+    for (nlohmann::json& part : parts_of(each)) parts.push_back(std::move(part));
+  return parts;
+}
+
+/// A whole number among the settings, or what the operator takes without it. (What is no number the operator
+/// refuses.)
+int whole(const nlohmann::json& settings, const char* key, int otherwise) {
+  const bool stated = settings.contains(key) && settings[key].is_number_integer() && settings[key] > 0 &&
+                      settings[key] <= 1 << 16;
+  return stated ? settings[key].get<int>() : otherwise;
+}
+
+/// Adds the seed to every operator that draws and states none.
+void state_seed(nlohmann::json& settings, std::uint64_t seed) {
+  if (settings["name"] == "composed")
+    for (nlohmann::json& each : settings["operators"]) state_seed(each, seed);
+  for (const char* draws : {"motion_blur", "nonlinear_blur", "mri"})
+    if (settings["name"] == draws && !settings.contains("seed")) settings["seed"] = seed;
 }
 
 nlohmann::json operator_settings(const std::string& op, const TaskOptions& o) {
@@ -75,6 +84,10 @@ nlohmann::json operator_settings(const std::string& op, const TaskOptions& o) {
   if (op == "phase_retrieval") s["oversample"] = o.oversample;
   if (op == "ct")
     s.update({{"angles", o.angles}, {"first", o.first_angle}, {"span", o.span}, {"detectors", o.detectors}});
+  if (op == "mri")
+    s.update({{"mask", o.sampling.pattern},
+              {"acceleration", o.sampling.acceleration},
+              {"centre", o.sampling.centre}});
   return s;
 }
 
@@ -127,16 +140,14 @@ Tensor read_kernel(Context& context, const std::string& path) {
   return context.upload(shape, values);
 }
 
-// The code of a kernel (operators/nonlinear_blur.hpp); none where the operator will refuse the size.
-Tensor draw_code(Context& context, const std::string& weights, int H, int W) {
-  require(!weights.empty(),
-          "task nonlinear_blur: give the weight file of its network with --operator-weights");
-  const KernelWizardConfig config = parse_kernel_wizard_config(WeightFile(weights).header().config, weights);
-  const int stride = KernelWizard::stride;
-  if (H % stride != 0 || W % stride != 0) return {};
-  Tensor code = context.normal({1, config.kernel_dim, H / stride, W / stride});
-  axpby(context.queue, code, 1.2f, code, 0.f, code);
-  return code;
+/// What of an image of this shape the operator that masks sees; none where there is no such operator.
+std::optional<Shape> masked_shape(Context& context, const nlohmann::json& settings, const OperatorData& data,
+                                  Shape image) {
+  for (const nlohmann::json& part : parts_of(settings)) {
+    if (part["name"] == "inpainting") return image;
+    if (settings["name"] == "composed") image = make_operator(context, part, data)->output_shape(image);
+  }
+  return {};
 }
 
 void require_fits(const std::string& name, const Shape& kernel, int H, int W) {
@@ -154,18 +165,38 @@ std::string describe_tasks() {
   return text;
 }
 
-Task make_task(const std::string& name, const TaskOptions& options) {
+bool Task::uses(const std::string& op) const {
+  const std::vector<nlohmann::json> parts = parts_of(settings);
+  return std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return part["name"] == op; });
+}
+
+void Task::set_operator(nlohmann::json operator_settings) {
+  settings = std::move(operator_settings);
+  shows = Shows::picture, shrinks = 1, channels = 0, restarts = 1;
+  for (const nlohmann::json& part : parts_of(settings)) {
+    const std::string op = part["name"];
+    if (op == "super_resolution") shrinks *= whole(part, "scale_factor", 1);
+    if (op == "colourisation") channels = 1;
+    if (op == "ct") shows = Shows::sinogram;
+    if (op == "mri") shows = Shows::frequencies;
+    if (op == "phase_retrieval") shows = Shows::magnitudes, restarts = 4;
+  }
+}
+
+Task make_task(const std::string& name, const TaskOptions& options, std::uint64_t seed) {
   const Row* row = find(name);
   if (!row) {
     std::string known;
     for (const Row& each : rows) known += (known.empty() ? "" : ", ") + std::string(each.name);
     throw Error(message("task '", name, "' is not known; expected one of ", known));
   }
-  Task task{name, operator_settings(row->op, options), row->zeta, row->shows, 1, 0, row->restarts};
-  if (name == "phase_retrieval" && !options.range.empty()) task.settings["range"] = options.range;
-  if (name == "nonlinear_blur" && options.per_call) task.settings["draw"] = "per_call";
-  if (name == "super_resolution") task.shrinks = task.settings.value("scale_factor", options.factor);
-  if (name == "colourisation") task.channels = 1;
+  nlohmann::json settings = operator_settings(row->op, options);
+  parts_of(settings);  // all have names
+  if (name == "phase_retrieval" && !options.range.empty()) settings["range"] = options.range;
+  if (name == "nonlinear_blur" && options.per_call) settings["draw"] = "per_call";
+  state_seed(settings, seed);
+  Task task{name, {}, row->zeta};
+  task.set_operator(std::move(settings));
   return task;
 }
 
@@ -177,37 +208,48 @@ std::string task_of_operator(const nlohmann::json& settings, const MaskOptions& 
   throw Error(message("operator '", op, "' is not one of a task"));
 }
 
-OperatorData make_operator_data(Context& context, const Task& task, const TaskOptions& o, int H, int W,
+namespace {
+
+MaskOptions mask_of(const Task& task, MaskOptions mask) {
+  if (task.name.starts_with("inpainting_")) mask.kind = task.name.substr(11);
+  return mask;
+}
+
+}  // namespace
+
+OperatorData make_operator_data(Context& context, const Task& task, const TaskOptions& o, const Shape& image,
                                 std::uint64_t seed) {
   OperatorData data;
   data.weights = o.weights;
-  if (uses(task.settings, "inpainting")) {
-    MaskOptions mask = o.mask;
-    if (task.name.starts_with("inpainting_")) mask.kind = task.name.substr(11);
-    data.mask = context.upload({1, 1, H, W}, make_mask(mask, H, W, seed));
+  for (const nlohmann::json& part : parts_of(task.settings)) {
+    const std::string op = part["name"];
+    const int size = whole(part, "kernel_size", 61);
+    if (op == "kernel_blur") {
+      require(!o.kernel.empty(), "task ", task.name, ": give the kernel with --kernel");
+      data.kernel = read_kernel(context, o.kernel);
+    }
+    if (op == "nonlinear_blur")
+      require(!o.weights.empty(), "task ", task.name,
+              ": give the weight file of its network with --operator-weights");
+    if (task.name == op && op == "kernel_blur") require_fits(op, data.kernel.shape(), image.H, image.W);
+    if (task.name == op && (op == "gaussian_blur" || op == "motion_blur"))
+      require_fits(op, {1, 1, size, size}, image.H, image.W);
   }
-  // A task file may describe the sampling itself; else it is drawn here, to be written down with the
-  // measurement.
-  if (task.name == "mri" && task.settings.size() == 1) {
-    Sampling sampling = o.sampling;
-    sampling.seed = seed;
-    data.mask = context.upload({1, 1, H, W}, sampling_mask(H, W, sampling));
-  }
-  if (uses(task.settings, "kernel_blur")) {
-    require(!o.kernel.empty(), "task ", task.name, ": give the kernel with --kernel");
-    data.kernel = read_kernel(context, o.kernel);
-    require_fits(task.name, data.kernel.shape(), H, W);
-  }
-  const int size = task.settings.value("kernel_size", 61);
-  if (task.name == "motion_blur") {
-    const std::uint64_t own = task.settings.value("seed", seed);
-    data.kernel =
-        context.upload({1, 1, size, size}, motion_kernel(size, task.settings.value("intensity", 0.5), own));
-  }
-  if (task.name == "nonlinear_blur" && !o.per_call) data.kernel = draw_code(context, o.weights, H, W);
-  if (task.name == "gaussian_blur" || task.name == "motion_blur")
-    require_fits(task.name, {1, 1, size, size}, H, W);
+  if (const auto masked = masked_shape(context, task.settings, data, image))
+    data.mask = context.upload({1, 1, masked->H, masked->W},
+                               make_mask(mask_of(task, o.mask), masked->H, masked->W, seed));
   return data;
+}
+
+nlohmann::json describe_mask(const Task& task, const TaskOptions& o) {
+  if (!task.uses("inpainting")) return {};
+  const MaskOptions mask = mask_of(task, o.mask);
+  if (!mask.file.empty()) return {{"file", mask.file}};
+  nlohmann::json json{{"kind", mask.kind}};
+  if (mask.kind == "random" || mask.kind == "both") json["drop"] = mask.drop;
+  if (mask.kind != "random" && mask.box[0] > 0) json["box"] = mask.box;
+  if (mask.kind != "random") json["margin"] = mask.margin;
+  return json;
 }
 
 }  // namespace tweedie

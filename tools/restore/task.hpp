@@ -32,6 +32,11 @@ struct Task {
   int shrinks = 1;   ///< the image is so many times larger than the measurement
   int channels = 0;  ///< of a picture that is the measurement, 0: the image's
   int restarts = 1;  ///< runs of which the one with the least misfit is kept
+
+  /// Whether the operator, or one it is composed of, has this name.
+  bool uses(const std::string& op) const;
+  /// Takes another operator, and from it what the fields above say.
+  void set_operator(nlohmann::json operator_settings);
 };
 
 /// Where pixels are lost.
@@ -51,7 +56,7 @@ struct TaskOptions {
   int kernel_size = 61;                ///< gaussian_blur, motion_blur
   double blur_sigma = 3;               ///< gaussian_blur, pixels
   double intensity = 0.5;              ///< motion_blur
-  std::string kernel;                  ///< kernel_blur, motion_blur: file
+  std::string kernel;                  ///< kernel_blur: file
   std::string boundary = "reflect";    ///< blurs; or circular
   double oversample = 2;               ///< phase_retrieval
   std::string range;                   ///< phase_retrieval: pm1 or unit
@@ -67,15 +72,19 @@ struct TaskOptions {
 /// Names and one line each, for --help.
 std::string describe_tasks();
 
-/// Errors: an unknown name (the known ones are listed).
-Task make_task(const std::string& name, const TaskOptions& options);
+/// Draws are stated in its settings by the seed, so that these alone say what was measured. Errors: an
+/// unknown name (the known ones are listed); an operator without a name.
+Task make_task(const std::string& name, const TaskOptions& options, std::uint64_t seed);
 
 /// The name of the task that a task file's operator is. Errors: none is.
 std::string task_of_operator(const nlohmann::json& settings, const MaskOptions& mask);
 
-/// The arrays of a task's operator for H x W images: reads the mask or kernel file or draws what is not
-/// given. Errors: a file that does not fit, an image that is too small.
-OperatorData make_operator_data(Context& context, const Task& task, const TaskOptions& options, int H, int W,
-                                std::uint64_t seed);
+/// The arrays of a task's operator for such images: reads the kernel file, reads or draws the mask, of the
+/// size that the operator which masks sees. Errors: a file that does not fit, an image that is too small.
+OperatorData make_operator_data(Context& context, const Task& task, const TaskOptions& options,
+                                const Shape& image, std::uint64_t seed);
+
+/// Of masks that are drawn, for the report; null where there is none.
+nlohmann::json describe_mask(const Task& task, const TaskOptions& options);
 
 }  // namespace tweedie

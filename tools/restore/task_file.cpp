@@ -43,7 +43,12 @@ void apply_mask(MaskOptions& mask, const json& table, const std::string& path) {
             "]; expected 1 or more, and growing");
     mask.box[0] = int(low), mask.box[1] = int(high);
   }
-  if (s.has("margin")) mask.margin = int(range(s, "margin", path).first);
+  if (s.has("margin")) {
+    const auto [rows, columns] = range(s, "margin", path);
+    require(rows == columns && rows >= 0 && rows < 1 << 20, path, ": margin [", rows, ", ", columns,
+            "]; expected two equal numbers of pixels");
+    mask.margin = int(rows);
+  }
   s.ignore("image_size");  // ours takes the image's
   s.require_all_used();
 }
@@ -51,6 +56,7 @@ void apply_mask(MaskOptions& mask, const json& table, const std::string& path) {
 void apply_noise(Options& o, const json& table) {
   const Noise noise = parse_noise(table);
   o.noise = noise.name;
+  o.noise_stated = true;
   o.unit = "pm1";
   if (noise.name == "gaussian") o.sigma = noise.sigma;
   if (noise.name == "poisson") o.rate = noise.rate;
