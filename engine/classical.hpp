@@ -27,15 +27,16 @@ inline constexpr double least_sigma = 1e-3;
 
 /// The posterior mean under the spectrum prior x ~ N(0, S) and white Gaussian noise (Wiener's filter, for any
 /// linear operator), by preconditioned conjugate gradients:
-/// - where the operator has a pseudo-inverse and measures pictures, x = S A^T u, (A S A^T + sigma^2) u = y ,
+/// - where the operator measures pictures and has a pseudo-inverse or mixes the colours,
+///   x = S A^T u, (A S A^T + sigma^2) u = y ,
 ///   preconditioned as if A were the identity on images of the measurement's size;
 /// - elsewhere x = S^1/2 z, (S^1/2 A^T A S^1/2 + sigma^2) z = S^1/2 A^T y , preconditioned by 1 / (a S +
 ///   sigma^2), a what A^T A does to a mode on average, found by 8 random images: exact for circular blurs and
 ///   single-coil MRI, near it for other blurs and CT.
 /// sigma: standard deviation in [-1, 1] units; 0 gives, by the first system, the image of largest prior
 /// density among those that measure y exactly, by the second that of `least_sigma`, whose A x is 1e-5 (MRI)
-/// to 1e-3 (blurs, CT) off y. Where colours are mixed and something else is measured too (a gray picture of a
-/// blur), the second converges slowly, and its residual hardly sees the modes that A hardly sees. The
+/// to 1e-3 (blurs, CT) off y. The second converges slowly where colours are mixed (MRI of a gray picture), the
+/// first where A is far from the identity (CT of one, a blur of one without noise). The
 /// system's condition, S over sigma^2, can be 10^7: so the solution is refined, by residuals formed anew from
 /// it. Residuals are those, relative to their start: of the first system in the Euclidean norm, of the second
 /// in that of the preconditioner (about the error of A x relative to A x). They are above the tolerance where

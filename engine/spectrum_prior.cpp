@@ -35,12 +35,17 @@ std::vector<double> SpectrumPrior::spectrum(const Shape& shape) const {
   return power;
 }
 
+namespace {
+/// Where gains of images of shape s lie on the device: each twice, for the real and the imaginary part.
+Shape twice_half(const Shape& s) { return {1, s.C, s.H, 2 * (s.W / 2 + 1)}; }
+}  // namespace
+
 void SpectrumPrior::prepare(const Shape& shape) {
   const Shape one{1, shape.C, shape.H, shape.W};
   if (one == shape_) return;
   spectrum_ = spectrum(one);
   gain_.resize(spectrum_.size());
-  interleaved_ = context_.planar({1, shape.C, shape.H, 2 * (shape.W / 2 + 1)});
+  level_gain_ = context_.planar(twice_half(shape));
   level_ = -1;
   shape_ = one;
 }
@@ -58,34 +63,35 @@ Tensor SpectrumPrior::colours(const Tensor& x, bool back) {
 }
 
 namespace {
-void upload_gain(Context& context, Tensor& interleaved, const std::vector<float>& gain,
-                 std::vector<float>& twice) {
+void upload_twice(Context& context, Tensor& to, const std::vector<float>& gain, std::vector<float>& twice) {
   twice.resize(2 * gain.size());
   for (std::size_t i = 0; i < gain.size(); ++i) twice[2 * i] = twice[2 * i + 1] = gain[i];
-  copy_from_host(context.queue, interleaved.data(), twice.data(), twice.size() * sizeof(float));
+  copy_from_host(context.queue, to.data(), twice.data(), twice.size() * sizeof(float));
 }
 }  // namespace
 
-Tensor SpectrumPrior::apply_gain(const Tensor& x) {
+Tensor SpectrumPrior::upload_gain(const Shape& image, const std::vector<float>& gain) {
+  Tensor uploaded = context_.planar(twice_half(image));
+  require(2 * std::int64_t(gain.size()) == uploaded.shape().size(), "spectrum filter: ", gain.size(),
+          " gains, expected ", uploaded.shape().size() / 2);
+  std::vector<float> twice;
+  upload_twice(context_, uploaded, gain, twice);
+  return uploaded;
+}
+
+Tensor SpectrumPrior::filter(const Tensor& x, const Tensor& gain) {
   const Shape shape = x.shape();
+  require(gain.shape() == twice_half(shape), "spectrum filter: gains ", gain.shape(), " for images ", shape,
+          "; expected ", twice_half(shape));
   const Tensor opponent = colours(x, false);
   TensorOf<std::complex<float>> modes = context_.spectrum({shape.N, shape.C, shape.H, shape.W / 2 + 1});
   fft2_real(context_.queue, modes, opponent);
   const View<float> parts(reinterpret_cast<float*>(modes.data()),
                           {shape.N, shape.C, shape.H, 2 * (shape.W / 2 + 1)});
-  multiply(context_.queue, parts, parts, interleaved_.view());
+  multiply(context_.queue, parts, parts, gain.view());
   Tensor filtered = context_.planar(shape);
   ifft2_real(context_.queue, filtered, modes);
   return colours(filtered, true);
-}
-
-Tensor SpectrumPrior::filter(const Tensor& x, const std::vector<float>& gain) {
-  prepare(x.shape());
-  require(gain.size() == spectrum_.size(), "spectrum filter: ", gain.size(), " gains, expected ",
-          spectrum_.size());
-  level_ = -1;
-  upload_gain(context_, interleaved_, gain, twice_);
-  return apply_gain(x);
 }
 
 void SpectrumPrior::use_level(const Shape& shape, double abar) {
@@ -93,17 +99,17 @@ void SpectrumPrior::use_level(const Shape& shape, double abar) {
   if (level_ == abar) return;
   for (std::size_t i = 0; i < gain_.size(); ++i)
     gain_[i] = float(std::sqrt(1 - abar) / (abar * spectrum_[i] + 1 - abar));
-  upload_gain(context_, interleaved_, gain_, twice_);
+  upload_twice(context_, level_gain_, gain_, twice_);
   level_ = abar;
 }
 
 Prediction SpectrumPrior::predict(const Tensor& x, const NoiseLevel& level) {
   use_level(x.shape(), level.alphas_cumprod);
-  return {apply_gain(x), {}};
+  return {filter(x, level_gain_), {}};
 }
 
 Vjp<Prediction> SpectrumPrior::vjp(const Tensor& x, const NoiseLevel& level) {
-  return {predict(x, level), [this](const Tensor& cotangent) { return apply_gain(cotangent); }};
+  return {predict(x, level), [this](const Tensor& cotangent) { return filter(cotangent, level_gain_); }};
 }
 
 std::vector<double> SpectrumPrior::cross_power(const Tensor& x, const Tensor& y) {
@@ -124,10 +130,9 @@ std::vector<double> SpectrumPrior::cross_power(const Tensor& x, const Tensor& y)
 }
 
 Tensor SpectrumPrior::draw(const Shape& shape) {
-  prepare(shape);
-  std::vector<float> root(spectrum_.size());
-  for (std::size_t i = 0; i < root.size(); ++i) root[i] = float(std::sqrt(spectrum_[i]));
-  return filter(context_.normal(shape), root);
+  std::vector<float> root;
+  for (const double power : spectrum({1, shape.C, shape.H, shape.W})) root.push_back(float(std::sqrt(power)));
+  return filter(context_.normal(shape), upload_gain(shape, root));
 }
 
 }  // namespace tweedie

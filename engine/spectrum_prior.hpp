@@ -34,8 +34,11 @@ class SpectrumPrior : public Denoiser {
 
   /// S of every mode: (C, H, W/2 + 1) planar half spectra, normalised so that E|fft2(x)|^2 = S H W.
   std::vector<double> spectrum(const Shape& shape) const;
-  /// y = F^-1 diag(gain) F x in opponent colours, gain (C, H, W/2 + 1): the map every formula here is one of.
-  Tensor filter(const Tensor& x, const std::vector<float>& gain);
+  /// Gains (C, H, W/2 + 1) for images of that size, as `filter` takes them. Errors: another number of them.
+  Tensor upload_gain(const Shape& image, const std::vector<float>& gain);
+  /// y = F^-1 diag(gain) F x in opponent colours: the map every formula here is one of. Errors: gains of
+  /// images of another size.
+  Tensor filter(const Tensor& x, const Tensor& gain);
   /// Of every mode the real part of conj(X) Y, summed over the samples, X and Y the transforms of x and y in
   /// opponent colours: (C, H, W/2 + 1) as `spectrum`.
   std::vector<double> cross_power(const Tensor& x, const Tensor& y);
@@ -45,17 +48,16 @@ class SpectrumPrior : public Denoiser {
  private:
   void prepare(const Shape& shape);
   void use_level(const Shape& shape, double abar);
-  Tensor apply_gain(const Tensor& x);
   Tensor colours(const Tensor& x, bool back);
 
   Context& context_;
   SpectrumParameters parameters_;
   Shape shape_;                      ///< what the members below were made for
   std::vector<double> spectrum_;     ///< (C, H, W/2 + 1)
-  std::vector<float> gain_, twice_;  ///< the current gains on the host, and each of them twice
-  Tensor interleaved_;               ///< gains on the device, each twice: for the real and the imaginary part
+  std::vector<float> gain_, twice_;  ///< the level's gains on the host, and each of them twice
+  Tensor level_gain_;                ///< and as `filter` takes them
   Tensor rotation_;                  ///< 3x3 orthonormal opponent transform
-  double level_ = -1;                ///< abar the uploaded gains belong to
+  double level_ = -1;                ///< abar they belong to
 };
 
 }  // namespace tweedie

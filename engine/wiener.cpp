@@ -18,65 +18,98 @@ struct Control {
   int cap;
 };
 
-/// About the inverse of A S A^T + sigma^2: that of S + sigma^2 for images of the measurement's size.
-LinearMap stationary_inverse(LinearOperator& op, SpectrumPrior& prior, const Shape& measured, double sigma) {
-  const std::vector<double> spectrum = prior.spectrum({1, measured.C, measured.H, measured.W});
-  std::vector<float> gain;
-  for (const double power : spectrum) gain.push_back(float(1 / (power + sigma * sigma)));
-  return [&op, &prior, gain](const Tensor& r) {
-    Tensor z = prior.filter(r, gain);
-    op.discard_unmeasured(z);
-    return z;
-  };
-}
+/// A system M u = b, and what its solution says: the image, the sum of `image(du)` over all that u is the sum
+/// of.
+struct System {
+  LinearMap M;                                                   ///< symmetric, positive semidefinite
+  LinearMap P;                                                   ///< near M's inverse
+  LinearMap image;                                               ///< x of u
+  std::function<Tensor(const Tensor& x, const Tensor& u)> rest;  ///< b - M u, from x = image(u)
+  std::function<std::vector<double>(const Tensor&)> norms;       ///< of a rest, one a sample
+  double least;  ///< how small a rest one round of conjugate gradients is asked for at most, of its start
+};
 
-/// x = S A^T u with (A S A^T + sigma^2) u = y, in measurement space.
-Estimate by_measurements(Context& context, LinearOperator& op, SpectrumPrior& prior, const Tensor& y,
-                         const Shape& image, double sigma, const Control& control) {
+/// Solves by rounds of conjugate gradients, each for what the rounds before have left: their recurrence
+/// drifts away from that in float. Ends when the tolerance or the cap is reached, or a round has not halved
+/// what was left; a sample keeps its image from before a round that made it worse.
+Estimate refined(Context& context, const System& system, const Shape& unknown, const Shape& image,
+                 const Control& control) {
   Queue& q = context.queue;
-  const std::vector<double> spectrum = prior.spectrum({1, image.C, image.H, image.W});
-  const std::vector<float> gain(spectrum.begin(), spectrum.end());
-  const float variance = float(sigma * sigma);
-  const auto correlate = [&](const Tensor& v) {
-    return prior.filter(op.adjoint(v, image), gain);
-  };  // S A^T v
-  const auto M = [&](const Tensor& v) {
-    Tensor Mv = op.forward(correlate(v));
-    axpby(q, Mv, 1.f, Mv, variance, v);
-    return Mv;
-  };
-  const LinearMap P = stationary_inverse(op, prior, y.shape(), sigma);
-  const Tensor b = measured_part(context, op, y);
-  const std::vector<double> size = sample_norms(context, b);
-  Tensor r = measured_part(context, op, y), u = context.planar(b.shape()), du = context.planar(b.shape());
+  Tensor u = context.planar(unknown), du = context.planar(unknown), kept = context.planar(image);
+  Estimate estimate{context.planar(image), 0, {}};
+  Tensor& x = estimate.x;
   fill(q, u, 0);
-  Estimate estimate{context.planar(image), 0, std::vector<double>(size.size(), 1.0)};
-  fill(q, estimate.x, 0);
+  fill(q, x, 0);
+  Tensor rest = system.rest(x, u);
+  const std::vector<double> size = system.norms(rest);
+  estimate.residual.assign(size.size(), 1.0);
   bool go_on = true;
   for (double worst = 1, before = INFINITY; go_on && worst > control.tolerance && worst < before / 2;) {
     before = worst;
     fill(q, du, 0);
     // No further than float can tell: the rest is the next round's.
     const Solved solved = conjugate_gradients(
-        context, du, M, r, std::clamp(control.tolerance / worst / 10, 1e-4, 0.1),
+        context, du, system.M, rest, std::clamp(control.tolerance / worst / 10, system.least, 0.1),
         control.cap - estimate.iterations,
         [&](int k, double residual) {
           go_on = !control.progress || control.progress(estimate.iterations + k, worst * residual);
           return go_on;
         },
-        P);
+        system.P);
     estimate.iterations += solved.iterations;
-    add(q, estimate.x, estimate.x, correlate(du));
+    copy(q, kept, x);
+    add(q, x, x, system.image(du));
     add(q, u, u, du);
-    axpbypcz(q, r, 1.f, b, -1.f, op.forward(estimate.x), -variance, u);
-    estimate.residual = sample_norms(context, r);
+    rest = system.rest(x, u);
+    const std::vector<double> left = system.norms(rest);
     worst = 0;
     for (std::size_t n = 0; n < size.size(); ++n) {
-      if (estimate.residual[n] > 0) estimate.residual[n] /= size[n];
-      worst = std::max(worst, estimate.residual[n]);
+      const double residual = left[n] > 0 ? left[n] / size[n] : 0;
+      worst = std::max(worst, residual);
+      if (residual <= estimate.residual[n]) {
+        estimate.residual[n] = residual;
+      } else {
+        copy(q, x.view().sample(int(n)), kept.view().sample(int(n)));
+        go_on = false;  // x is no longer that of u
+      }
     }
   }
   return estimate;
+}
+
+/// x = S A^T u with (A S A^T + sigma^2) u = y, in measurement space.
+Estimate by_measurements(Context& context, LinearOperator& op, SpectrumPrior& prior, const Tensor& y,
+                         const Shape& image, double sigma, const Control& control) {
+  Queue& q = context.queue;
+  const std::vector<double> S = prior.spectrum({1, image.C, image.H, image.W});
+  const Tensor gain = prior.upload_gain(image, {S.begin(), S.end()});
+  const float variance = float(sigma * sigma);
+  const Tensor b = measured_part(context, op, y);
+  // About the inverse: that of S + sigma^2 for images of the measurement's size.
+  std::vector<float> gains;
+  for (const double power : prior.spectrum({1, y.shape().C, y.shape().H, y.shape().W}))
+    gains.push_back(float(1 / (power + sigma * sigma)));
+  const Tensor inverse = prior.upload_gain(y.shape(), gains);
+  System system;
+  system.image = [&](const Tensor& v) { return prior.filter(op.adjoint(v, image), gain); };
+  system.M = [&](const Tensor& v) {
+    Tensor Mv = op.forward(system.image(v));
+    axpby(q, Mv, 1.f, Mv, variance, v);
+    return Mv;
+  };
+  system.P = [&](const Tensor& r) {
+    Tensor z = prior.filter(r, inverse);
+    op.discard_unmeasured(z);
+    return z;
+  };
+  system.rest = [&](const Tensor& x, const Tensor& u) {
+    Tensor r = op.forward(x);
+    axpbypcz(q, r, 1.f, b, -1.f, r, -variance, u);
+    return r;
+  };
+  system.norms = [&](const Tensor& r) { return sample_norms(context, r); };
+  system.least = 1e-4;
+  return refined(context, system, y.shape(), image, control);
 }
 
 /// What A^T A does to each mode on average, of 8 white images. Where all agree, to 1e-3, it is diagonal there
@@ -130,60 +163,40 @@ Estimate by_images(Context& context, LinearOperator& op, SpectrumPrior& prior, c
   const std::vector<double> a = stationary_part(context, op, prior, image);
   double strongest = 0;
   for (std::size_t k = 0; k < S.size(); ++k) strongest = std::max(strongest, a[k] * S[k]);
-  std::vector<float> root, inverse;
+  std::vector<float> roots, inverses;
   for (std::size_t k = 0; k < S.size(); ++k) {
-    root.push_back(float(std::sqrt(S[k])));
+    roots.push_back(float(std::sqrt(S[k])));
     // Modes of which float keeps nothing beside the strongest are not blown up.
-    inverse.push_back(float(1 / (a[k] * S[k] + sigma * sigma + 1e-8 * strongest)));
+    inverses.push_back(float(1 / (a[k] * S[k] + sigma * sigma + 1e-8 * strongest)));
   }
+  const Tensor root = prior.upload_gain(image, roots), inverse = prior.upload_gain(image, inverses);
   const float variance = float(sigma * sigma);
+  const Tensor b = measured_part(context, op, y);
   const auto back = [&](const Tensor& v) { return prior.filter(op.adjoint(v, image), root); };
-  const LinearMap M = [&](const Tensor& z) {
-    Tensor Mz = back(op.forward(prior.filter(z, root)));
+  System system;
+  system.image = [&](const Tensor& z) { return prior.filter(z, root); };
+  system.M = [&](const Tensor& z) {
+    Tensor Mz = back(op.forward(system.image(z)));
     axpby(q, Mz, 1.f, Mz, variance, z);
     return Mz;
   };
-  const LinearMap P = [&](const Tensor& v) { return prior.filter(v, inverse); };
-  const auto norms = [&](const Tensor& g) {
+  system.P = [&](const Tensor& v) { return prior.filter(v, inverse); };
+  system.rest = [&](const Tensor& x, const Tensor& z) {
+    Tensor r = op.forward(x);
+    axpby(q, r, 1.f, b, -1.f, r);
+    Tensor g = back(r);
+    axpby(q, g, 1.f, g, -variance, z);
+    return g;
+  };
+  system.norms = [&](const Tensor& g) {
     TensorOf<double> sums = context.per_sample(image.N);
-    dot(q, sums, g, P(g));
+    dot(q, sums, g, system.P(g));
     std::vector<double> values = context.download(sums);
     for (double& value : values) value = std::sqrt(std::max(value, 0.0));
     return values;
   };
-  const Tensor b = measured_part(context, op, y);
-  Tensor g = back(b), z = context.planar(image), dz = context.planar(image);
-  const std::vector<double> size = norms(g);
-  fill(q, z, 0);
-  Estimate estimate{context.planar(image), 0, std::vector<double>(size.size(), 1.0)};
-  fill(q, estimate.x, 0);
-  bool go_on = true;
-  for (double worst = 1, before = INFINITY; go_on && worst > control.tolerance && worst < before / 2;) {
-    before = worst;
-    fill(q, dz, 0);
-    // No further than float can tell: the rest is the next round's.
-    const Solved solved = conjugate_gradients(
-        context, dz, M, g, std::clamp(control.tolerance / worst / 4, 1e-3, 0.1),
-        control.cap - estimate.iterations,
-        [&](int k, double residual) {
-          go_on = !control.progress || control.progress(estimate.iterations + k, worst * residual);
-          return go_on;
-        },
-        P);
-    estimate.iterations += solved.iterations;
-    add(q, z, z, dz);
-    estimate.x = prior.filter(z, root);
-    Tensor r = op.forward(estimate.x);
-    axpby(q, r, 1.f, b, -1.f, r);
-    axpby(q, g, 1.f, back(r), -variance, z);
-    estimate.residual = norms(g);
-    worst = 0;
-    for (std::size_t n = 0; n < size.size(); ++n) {
-      if (estimate.residual[n] > 0) estimate.residual[n] /= size[n];
-      worst = std::max(worst, estimate.residual[n]);
-    }
-  }
-  return estimate;
+  system.least = 1e-3;
+  return refined(context, system, image, image, control);
 }
 
 }  // namespace
@@ -197,8 +210,10 @@ Estimate wiener(Context& context, LinearOperator& op, SpectrumPrior& prior, cons
           cap, " iterations; expected between 0 and 1, and 0 or more");
   require(sigma >= 0 && std::isfinite(sigma), "Wiener: a noise level of ", sigma, "; expected 0 or more");
   const Control control{progress, tolerance, cap};
-  // Independent rows of nearly one size, as a picture: there the system of the measurement is the better one.
-  if (op.has_pseudo_inverse() && (expected.C == 1 || expected.C == 3))
+  // There the system of the measurement is the better one: independent rows of nearly one size, or colours
+  // that are mixed, which the other's preconditioner takes apart.
+  const bool picture = expected.C == 1 || expected.C == 3;
+  if (picture && (op.has_pseudo_inverse() || expected.C < image.C))
     return by_measurements(context, op, prior, y, image, sigma, control);
   return by_images(context, op, prior, y, image, std::max(sigma, least_sigma), control);
 }

@@ -43,7 +43,7 @@ BlurProblem::BlurProblem(Context& c, Shape shape, double noise)
       sigma(noise),
       power(prior.spectrum(shape)),
       gain(gaussian_gain(shape)),
-      blur(prior, in_float(gain)) {
+      blur(prior, shape, in_float(gain)) {
   truth = prior.draw(image);
   y = blur.forward(truth);
   const Tensor n = context.normal(image);
@@ -84,7 +84,7 @@ ExactPosterior::ExactPosterior(Context& context, BlurProblem& problem)
   std::vector<float> wiener;
   for (std::size_t k = 0; k < variance_.size(); ++k)
     wiener.push_back(float(variance_[k] * problem.gain[k] / (problem.sigma * problem.sigma)));
-  mean_ = problem.prior.filter(problem.y, wiener);
+  mean_ = problem.prior.filter(problem.y, problem.prior.upload_gain(problem.y.shape(), wiener));
 }
 
 // x0_hat = m + g (x_t - sqrt(abar) m), and the noise that leaves.
@@ -100,7 +100,7 @@ Prediction ExactPosterior::predict(const Tensor& x, const NoiseLevel& level) {
   }
   Tensor difference = context_.planar(x.shape());
   axpby(q, difference, 1.f, x, float(-std::sqrt(bar)), means_);
-  Tensor x0 = problem_.prior.filter(difference, g);
+  Tensor x0 = problem_.prior.filter(difference, problem_.prior.upload_gain(difference.shape(), g));
   add(q, x0, x0, means_);
   Tensor eps = context_.planar(x.shape());
   axpby(q, eps, float(1 / std::sqrt(1 - bar)), x, float(-std::sqrt(bar / (1 - bar))), x0);

@@ -18,14 +18,15 @@ struct ModeStatistics {
 /// A multiplication of each mode by a real gain: a circular, symmetric blur. Its own adjoint.
 class ModeOperator : public LinearOperator {
  public:
-  ModeOperator(SpectrumPrior& prior, std::vector<float> gain) : prior_(prior), gain_(std::move(gain)) {}
+  ModeOperator(SpectrumPrior& prior, const Shape& image, const std::vector<float>& gain)
+      : prior_(prior), gain_(prior.upload_gain(image, gain)) {}
   Shape output_shape(const Shape& image) const override { return image; }
   Tensor forward(const Tensor& x) override { return prior_.filter(x, gain_); }
   Tensor adjoint(const Tensor& y, const Shape&) override { return prior_.filter(y, gain_); }
 
  private:
   SpectrumPrior& prior_;
-  std::vector<float> gain_;
+  Tensor gain_;
 };
 
 /// y = blur(x0) + sigma n with x0 drawn from the prior, one channel.

@@ -82,6 +82,22 @@ TEST_CASE("spectrum prior: the pullback is the adjoint") {
   }
 }
 
+TEST_CASE("spectrum prior: filters and draws leave a pullback alone") {
+  for (const Device device : test::backends()) {
+    Context context(device, 2);
+    SpectrumPrior prior(context);
+    const Shape s{2, 3, 9, 12};
+    const Tensor x = context.upload(s, test::random_values(s.size(), 5));
+    const Vjp<Prediction> result = prior.vjp(x, {500, 0.3});
+    const std::vector<float> before = context.download(result.pullback(x));
+    prior.filter(x, prior.upload_gain(s, std::vector<float>(3 * 9 * 7, 2.f)));
+    prior.draw(s);
+    test::check_equal("pullback", context.download(result.pullback(x)), before);
+    CHECK_THROWS_WITH_AS(prior.upload_gain(s, {1.f}), "spectrum filter: 1 gains, expected 189", Error);
+    CHECK_THROWS_AS(prior.filter(x, prior.upload_gain({1, 1, 9, 12}, std::vector<float>(63, 1.f))), Error);
+  }
+}
+
 TEST_CASE("spectrum prior: draws have the variance the spectrum says") {
   Context context(Device::cpu, 11);
   SpectrumPrior prior(context);
