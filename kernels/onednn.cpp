@@ -114,6 +114,7 @@ void Convolution::adopt(const dnnl::engine& engine, const Description& descripti
                          dnnl::convolution_backward_data, dnnl::convolution_forward>;
   primitive_ = Primitive(description);
   implementation_ = description.impl_info_str();
+  weights_bytes_ = description.weights_desc().get_size();  // asking a memory's description allocates
   scratch_bytes_ = description.scratchpad_desc().get_size();
   const bool backward = problem_.backward;
   from_ = memory(backward ? y_desc_ : x_desc_, engine, DNNL_MEMORY_NONE);

@@ -33,7 +33,7 @@ class Convolution {
   WeightsOrder order() const { return order_; }
   /// oneDNN's name of the implementation, such as "jit:avx512_core".
   const std::string& implementation() const { return implementation_; }
-  std::size_t weights_bytes() const { return weights_.get_desc().get_size(); }
+  std::size_t weights_bytes() const { return weights_bytes_; }
   /// Scratch memory that `execute` and `reorder` need.
   std::size_t scratch_bytes() const { return scratch_bytes_; }
 
@@ -52,7 +52,7 @@ class Convolution {
   dnnl::memory::desc x_desc_, y_desc_, packed_desc_;
   WeightsOrder order_ = WeightsOrder::other;
   std::string implementation_;
-  std::size_t scratch_bytes_ = 0;
+  std::size_t weights_bytes_ = 0, scratch_bytes_ = 0;
   dnnl::primitive primitive_, reorder_;
   dnnl::memory from_, to_, weights_, bias_, packed_, scratch_, reorder_scratch_;
 };

@@ -11,7 +11,9 @@ cuda=off # compiling the CUDA code takes minutes; without a GPU it would not be 
 nvidia-smi >/dev/null 2>&1 && cuda=auto
 cmake -S . -B build/demo -G Ninja -DCMAKE_BUILD_TYPE=Release -DTWEEDIE_CUDA=$cuda >build/demo.configure.log 2>&1 ||
   { cat build/demo.configure.log; exit 1; }
-ninja -C build/demo -j "${JOBS:-$(nproc)}" tweedie-restore | tail -n 1
+ninja -C build/demo -j "${JOBS:-$(nproc)}" tweedie-restore >build/demo.build.log 2>&1 ||
+  { grep -A 20 -m 3 -E "FAILED|error:" build/demo.build.log; exit 1; }
+tail -n 1 build/demo.build.log
 
 photo=tests/data/images/astronaut.png
 restore() { build/demo/bin/tweedie-restore --input "$photo" --steps 250 --samples 8 --seed 1 --sigma 0.05 "$@"; }

@@ -20,16 +20,17 @@ jobs=${JOBS:-$(nproc)}
 command -v nvcc >/dev/null || PATH=$PATH:/usr/local/cuda/bin # where the toolkit installs itself
 
 tools/setup.sh
-launcher=()
+options=()
+[ "${CI:-}" = true ] && options+=(-DCMAKE_COMPILE_WARNING_AS_ERROR=ON) # not for users, whose compilers warn of other things
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 # a cache serves clones in other folders, too
-command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+command -v ccache >/dev/null && options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 
 # build NAME OPTIONS...: configures and builds in build/NAME.
 build() {
   local name=$1
   shift
   printf '\n== %s: build ==\n' "$name"
-  cmake -S . -B "build/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release "${launcher[@]}" "$@" >"build/$name.configure.log" 2>&1 ||
+  cmake -S . -B "build/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release "${options[@]}" "$@" >"build/$name.configure.log" 2>&1 ||
     { cat "build/$name.configure.log"; return 1; }
   ninja -C "build/$name" -j "$jobs" >"build/$name.build.log" 2>&1 ||
     { grep -A 20 -m 3 -E "FAILED|error:" "build/$name.build.log"; return 1; }

@@ -17,7 +17,7 @@ bool looks_like_kernel_wizard(const TensorShapes& shapes) {
 
 namespace {
 
-const Extents& shape_of(const TensorShapes& shapes, const std::string& name, const std::string& where) {
+Extents shape_of(const TensorShapes& shapes, const std::string& name, const std::string& where) {
   const auto found = shapes.find(name);
   require(found != shapes.end(), where, ": not a KernelWizard: there is no tensor ", name);
   require(found->second.size() == 4, where, ": not a KernelWizard: ", name, " has shape ",
@@ -41,7 +41,7 @@ const std::set<std::string> ignored_keys = {
 
 json resolve_kernel_wizard_config(const TensorShapes& shapes, const json& settings,
                                   const std::string& where) {
-  const Extents& stem = shape_of(shapes, "feature_extractor.0.weight", where);
+  const Extents stem = shape_of(shapes, "feature_extractor.0.weight", where);
   const std::string core = "adapter.model.submodule.submodule.submodule.submodule.";
   const std::int64_t code = shape_of(shapes, core + "up.1.weight", where)[0];
   const std::int64_t inner = shape_of(shapes, core + "down.1.weight", where)[0];

@@ -93,8 +93,8 @@ endif()
 
 # Options of every CUDA compilation. For the registers, stack and spills of each kernel configure with
 # -DCMAKE_CUDA_FLAGS=-Xptxas=-v.
-set(tweedie_nvcc_options -Werror=all-warnings -lineinfo
-  -Xcompiler=-Wall,-Wextra,-Werror,-ffp-contract=off)
+set(tweedie_nvcc_options $<$<BOOL:${CMAKE_COMPILE_WARNING_AS_ERROR}>:-Werror=all-warnings> -lineinfo
+  -Xcompiler=-Wall,-Wextra,-ffp-contract=off)
 
 function(tweedie_cuda_host target)
   if(TWEEDIE_CUDA_MODE STREQUAL "off")
