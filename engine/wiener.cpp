@@ -64,9 +64,9 @@ Estimate refined(Context& context, const System& system, const Shape& unknown, c
     const std::vector<double> left = system.norms(rest);
     worst = 0;
     for (std::size_t n = 0; n < size.size(); ++n) {
-      const double residual = left[n] > 0 ? left[n] / size[n] : 0;
-      worst = std::max(worst, residual);
+      const double residual = left[n] == 0 ? 0 : left[n] / size[n];
       if (residual <= estimate.residual[n]) {
+        worst = std::max(worst, residual);
         estimate.residual[n] = residual;
       } else {
         copy(q, x.view().sample(int(n)), kept.view().sample(int(n)));

@@ -15,7 +15,8 @@ Noise parse_noise(const nlohmann::json& json) {
   if (noise.name == "clean") noise.name = "none";
   if (noise.name == "gaussian") {
     noise.sigma = settings.number("sigma");
-    require(noise.sigma >= 0, "noise: sigma ", noise.sigma, "; expected 0 or more");
+    require(noise.sigma >= 0 && noise.sigma <= largest_sigma, "noise: sigma ", noise.sigma,
+            "; expected 0 to ", largest_sigma);
     const std::string unit = settings.text("unit", "pm1");
     require(unit == "pm1" || unit == "unit", "noise: unit '", unit,
             "' of sigma; expected pm1 (images in [-1, 1]) or unit (in [0, 1])");

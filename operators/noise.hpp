@@ -25,10 +25,13 @@ struct Noise {
   bool compat = false;
 };
 
+/// Far beyond any image, far below where squares leave float.
+inline constexpr double largest_sigma = 1e6;
+
 /// Reads {"name": "gaussian", "sigma": 0.05, "unit": "pm1"}, unit being that of sigma: of images in [-1, 1]
 /// ("pm1", the default) or in [0, 1] ("unit"); {"name": "poisson", "rate": 1.0, "compat": false}; or {"name":
-/// "none"}, which the DPS repository calls "clean". Errors: an unknown name or setting, a negative sigma, a
-/// rate of 0 or less.
+/// "none"}, which the DPS repository calls "clean". Errors: an unknown name or setting, a sigma below 0 or
+/// above `largest_sigma`, a rate of 0 or less.
 Noise parse_noise(const nlohmann::json& json);
 /// The same settings, sigma in units of [-1, 1] images.
 nlohmann::json to_json(const Noise& noise);

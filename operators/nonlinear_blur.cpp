@@ -39,7 +39,8 @@ const Tensor& NonlinearBlur::code_for(const Shape& image) {
   }
   if (!code_ || code_.shape() != one) {
     code_ = context_.planar(one);
-    normal(q, code_, seed_, 0);
+    // Far from where a context of the same seed draws its noise.
+    normal(q, code_, seed_, std::uint64_t(1) << 63);
     axpby(q, code_, 1.2f, code_, 0.f, code_);
     codes_ = {};
   }

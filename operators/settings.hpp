@@ -26,7 +26,8 @@ class Settings {
   }
   int integer(const std::string& key) {
     const nlohmann::json& value = get(key, "a number");
-    const bool whole = value.is_number_integer() && value >= -INT_MAX && value <= INT_MAX;
+    const bool large = value.is_number_unsigned() && value.get<std::uint64_t>() > INT_MAX;  // or it wraps
+    const bool whole = value.is_number_integer() && !large && value >= -INT_MAX && value <= INT_MAX;
     require(whole, what_, ": '", key, "' is ", value.dump(), ", expected a whole number of 31 bits");
     return value.get<int>();
   }
@@ -34,8 +35,8 @@ class Settings {
   std::uint64_t seed(const std::string& key) {
     if (!has(key)) return skip(key, std::uint64_t(0));
     const nlohmann::json& value = get(key, "a number");
-    require(value.is_number_integer() && value >= 0, what_, ": '", key, "' is ", value.dump(),
-            ", expected a whole number from 0 on");
+    require(value.is_number_unsigned() || (value.is_number_integer() && value >= 0), what_, ": '", key,
+            "' is ", value.dump(), ", expected a whole number from 0 on");
     return value.get<std::uint64_t>();
   }
   int integer(const std::string& key, int otherwise) {

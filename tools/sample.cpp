@@ -114,6 +114,7 @@ int main(int argc, char** argv) {
     app.add_option("-o,--output", o.output, "Folder for the results (made if missing)")->required();
     app.add_flag("--quiet", o.quiet, "No progress");
     app.parse(count, words);
+    require_of_use(app, o.sampler);
     sampler_options(o.sampler, Variance::fixed_small);  // refuses before anything is loaded
     return run(o);
   });

@@ -36,6 +36,18 @@ inline void add_sampler_options(CLI::App& app, SamplerChoice& o) {
   app.add_flag("--no-clip", o.no_clip, "Do not clip the estimate of the image to [-1, 1] inside the sampler");
 }
 
+/// Errors: an option that changes nothing about the sampler.
+inline void require_of_use(const CLI::App& app, const SamplerChoice& o) {
+  const auto check = [&](const char* option, bool used, const char* of) {
+    require(used || app.count(option) == 0, option, " means nothing to --sampler ", o.sampler, ", only to ",
+            of);
+  };
+  const bool corrects = o.sampler == "pc" || o.sampler == "langevin";
+  check("--eta", o.sampler == "ddim", "ddim");
+  check("--corrections", corrects, "pc, langevin");
+  check("--snr", corrects, "pc, langevin");
+}
+
 /// Errors: eta is no number; what `require_valid` refuses.
 inline SamplerOptions sampler_options(const SamplerChoice& o, Variance variance) {
   require(std::isfinite(o.eta), "--eta: ", o.eta, " is not a finite number");

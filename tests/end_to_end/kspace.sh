@@ -34,3 +34,7 @@ status=0
 "$bin/tweedie-restore" --device "$device" --task mri --measurement "$work/full1.h5" -o "$work/empty" 2>"$work/complaints" ||
   status=$?
 [ "$status" = 2 ] && grep -q "slice 0 is empty" "$work/complaints" || fail "an empty slice: $(cat "$work/complaints")"
+status=0
+"$bin/tweedie-restore" --device "$device" --task mri --measurement "$work/masked1.h5" --slice 1 --acceleration 8 -o "$work/empty" \
+  2>"$work/complaints" || status=$?
+[ "$status" = 2 ] && grep -q "a mask of its own" "$work/complaints" || fail "a mask of its own: $(cat "$work/complaints")"

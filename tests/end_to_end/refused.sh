@@ -61,6 +61,12 @@ printf 'measurement: 3\n' >flat.yaml
 printf 'measurement:\n  operator: {name: ct, angles: 2000000000}\n' >many_angles.yaml
 printf 'measurement:\n  operator: {name: super_resolution, scale_factor: 4294967300}\n' >factor.yaml
 printf 'measurement:\n  operator: {name: composed, operators: [{name: motion_blur, kernel_size: 60001}]}\n' >wide.yaml
+printf 'measurement: {operator: {name: composed, operators: hello}}\n' >text_list.yaml
+printf 'measurement: {operator: {name: gaussian_blur, kernel_size: 61}}\n' >other_blur.yaml
+blur='{name: gaussian_blur, kernel_size: 9}'
+printf 'measurement: {operator: {name: composed, operators: [%s, {name: inpainting}]}, mask_opt: {mask_type: random}}\n' \
+  "$blur" >blur_mask.yaml
+printf 'measurement: {operator: {name: composed, operators: [%s, {name: super_resolution}]}}\n' "$blur" >blur_reduce.yaml
 task_file margin.yaml 's/image_size: 256/margin: [1e30, 1]/'
 rm -r "$work/said/blurred"
 
@@ -168,7 +174,7 @@ draw --label --weights classes.h5
 draw "label 10" --weights classes.h5 --label 10
 draw --label --label 1
 draw 33x32 --weights good.h5 --height 32 --width 33
-draw --eta --eta nan
+draw --eta --sampler ddim --eta nan
 draw --count --count 0
 refused tweedie-sample photo.png/out -o photo.png/out --height 8 --width 8 --steps 2
 
@@ -253,11 +259,26 @@ denoise "--factor means nothing to task denoising" --input photo.png --factor 2
 denoise "--mask means nothing" --input photo.png --mask mask.png
 restore "--mask means nothing to task inpainting_box" --task inpainting_box --input photo.png --mask mask.png
 restore "--kernel means nothing to task motion_blur" --task motion_blur --input photo.png --kernel mask.png
-denoise "--sigma means nothing to --noise poisson" --input photo.png --noise poisson --sigma 0.2
+denoise "--sigma means nothing to noise poisson" --input photo.png --noise poisson --sigma 0.2
 configured "--drop: what was measured is said in" "$files/inpainting_config.yaml" --drop 0.5
 restore "--kernel-size: what was measured is said in other.h5" --task gaussian_blur --measurement other.h5 --kernel-size 9
 restore "--box" --task inpainting_box --box 2147483647 --input photo.png
+configured "--kernel means nothing" "$files/inpainting_config.yaml" --kernel mask.png
+configured "--mask means nothing" blur_reduce.yaml --mask mask.png
+denoise "--slice means nothing" --input photo.png --slice 1
+restore "--slice means nothing" --task gaussian_blur --measurement other.h5 --slice 1
+classical "--diffusion-config means nothing" wiener --task denoising --diffusion-config many.yaml
+denoise "--eta means nothing to --sampler ddpm" --input photo.png --eta 0.5
+denoise "--snr means nothing to --sampler ddim" --input photo.png --sampler ddim --snr 0.5
+denoise "--unit means nothing" --input photo.png --unit unit
+restore "--rate means nothing to noise gaussian" --task gaussian_blur --measurement other.h5 --rate 2
+restore "the task file says 61" --task-config other_blur.yaml --measurement other.h5
+restore "its own mask" --task-config blur_mask.yaml --measurement photo.png
+restore "--task-config" --task composed --input photo.png
+restore "absent.h5" --task motion_blur --measurement absent.h5
 # Numbers without bounds.
+configured "must be a list" text_list.yaml
+denoise --sigma --sigma 1e20 --input photo.png
 configured "2000000000 angles" many_angles.yaml
 configured "4294967300, expected a whole number" factor.yaml
 configured "kernel_size 60001" wide.yaml

@@ -10,7 +10,8 @@ namespace tweedie {
 
 bool is_kspace(const std::string& path) { return ArrayFile(path).has("kspace"); }
 
-KSpace read_kspace(Context& context, const std::string& path, int index, const nlohmann::json& settings) {
+KSpace read_kspace(Context& context, const std::string& path, int index, const nlohmann::json& settings,
+                   bool stated) {
   require(!settings.value("complex", false), path,
           ": a slice is restored as a real image; 'complex' is stated");
   const FastMriSlice slice = read_fastmri(path, index);
@@ -18,6 +19,9 @@ KSpace read_kspace(Context& context, const std::string& path, int index, const n
           ": slice ", index, " is empty");
   const Shape image{1, 1, slice.H, slice.W}, columns{1, 1, 1, slice.W};
   const bool full = slice.mask.empty();
+  require(full || !stated, path,
+          ": has a mask of its own; a pattern, acceleration, centre or seed means nothing "
+          "to it");
   KSpace result;
   Measurement& m = result.measurement;
   m.image = image;

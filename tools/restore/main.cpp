@@ -83,7 +83,7 @@ struct Results {
 };
 
 Json make_report(Context& context, const Options& o, const Problem& problem, const Prior& prior,
-                 const Solution& solution, const Results& results) {
+                 const Solution& solution, const Results& results, const std::vector<std::string>& pictures) {
   Json report = start_report({"tweedie-restore", o.command, device_description(context.device()), o.seed});
   report["task"] = {
       {"name", problem.task.name}, {"operator", problem.task.settings}, {"noise", to_json(problem.noise)}};
@@ -105,6 +105,7 @@ Json make_report(Context& context, const Options& o, const Problem& problem, con
                                {"inside_central_90", coverage(results.samples, *problem.original, 0.9)}};
   }
   report["samples"] = describe(solution, problem);
+  report["pictures"] = pictures;
   report["peak_device_bytes"] = context.queue.meter().peak;
   if (const auto peak = peak_memory_bytes()) report["peak_resident_bytes"] = *peak;
   return report;
@@ -145,10 +146,13 @@ int restore(const Options& o) {
   for (const Sample& sample : solution.samples) results.samples.push_back(sample.best.restored);
   results.restored = mean_of(results.samples);
   const auto path = [&](const char* name) { return (std::filesystem::path(o.output) / name).string(); };
-  write_pictures(o.output, problem.original, results.views, results.restored, results.samples);
+  const std::vector<std::string> earlier = earlier_pictures(o.output);
+  const std::vector<std::string> written =
+      write_pictures(o.output, problem.original, results.views, results.restored, results.samples);
   write_measurement(context, path("measurement.h5"), problem.measurement);
-  const Json report = make_report(context, o, problem, prior, solution, results);
+  const Json report = make_report(context, o, problem, prior, solution, results, written);
   write_report(path("report.json"), report);
+  remove_earlier_pictures(o, earlier, written);
   print_summary(problem, solution, report, problem.expected_misfit(context));
   fmt::print("wrote {}\n", path("restored.png"));
   return 0;

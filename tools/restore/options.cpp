@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tools/device_option.hpp"
+#include "tools/restore/kspace.hpp"
 #include "tools/restore/measurement_file.hpp"
 #include "tools/restore/method.hpp"
 #include "tools/restore/task_file.hpp"
@@ -81,17 +82,17 @@ void declare_measurement(CLI::App& app, Options& o) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   app.add_option("--operator-weights", t.weights, "nonlinear_blur: weight file of its network");
-  app.add_option("--noise", o.noise, "gaussian, poisson or none")
+  app.add_option("--noise", o.noise, "gaussian, poisson or none; of a measurement.h5: what it says")
       ->check(CLI::IsMember({"gaussian", "poisson", "none"}))
-      ->capture_default_str();
+      ->default_str("gaussian");
   app.add_option("--sigma", o.sigma, "gaussian: standard deviation; 0: none")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->default_str("0.05")
+      ->check(CLI::Range(0.0, largest_sigma));
   app.add_option("--unit", o.unit, "--sigma is for images in [-1, 1] (pm1) or in [0, 1] (unit)")
       ->check(CLI::IsMember({"pm1", "unit"}))
       ->capture_default_str();
   app.add_option("--rate", o.rate, "poisson: white is 255 times so many photons")
-      ->capture_default_str()
+      ->default_str("1")
       ->check(CLI::PositiveNumber);
 }
 
@@ -185,10 +186,9 @@ std::vector<Use> operator_options() {
 
 std::vector<Use> file_options() {
   return {
-      {"--mask", {"inpainting", "composed"}},
-      {"--kernel", {"kernel_blur", "composed"}},
-      {"--operator-weights", {"nonlinear_blur", "composed"}},
-      {"--slice", {"mri"}},
+      {"--mask", {"inpainting"}},
+      {"--kernel", {"kernel_blur"}},
+      {"--operator-weights", {"nonlinear_blur"}},
   };
 }
 
@@ -209,6 +209,8 @@ std::vector<Use> method_options() {
       {"--no-clip", sampled},
       {"--samples", sampled},
       {"--weights", sampled},
+      {"--model-config", sampled},
+      {"--diffusion-config", sampled},
   };
 }
 
@@ -222,6 +224,19 @@ void require_of_use(const CLI::App& app, const std::vector<Use>& uses, const cha
     std::string known;
     for (const char* each : use.of) known += (known.empty() ? "" : ", ") + std::string(each);
     require(fits, use.option, " means nothing to ", what, " ", name, ", only to ", known);
+  }
+}
+
+/// Files belong to operators; a task file's operator may be composed of several, and leave its mask to the
+/// command line.
+void require_files_of_use(const CLI::App& app, const Options& o) {
+  const bool described = !o.task_config.empty();
+  if (o.task == "composed" && !described) return;  // its measurement.h5 will say
+  const Task task = make_task(o.task, o.operation, o.seed);
+  for (const Use& use : file_options()) {
+    const std::string of = use.of[0];
+    require(app.count(use.option) == 0 || (described ? task.uses(of) : task.name == of), use.option,
+            " means nothing to task ", task.name, ", only to ", of);
   }
 }
 
@@ -241,15 +256,16 @@ void require_sense(const CLI::App& app, const Options& o) {
     for (const char* option : {"--mask", "--kernel"})
       require(app.count(option) == 0, option, ": it is in ", o.measurement, "; leave it out");
   }
+  require(o.task != "composed" || !o.task_config.empty() || !o.measurement.empty(),
+          "task composed: give its operators with --task-config");
   require_of_use(app, operator_options(), "task", o.task);
-  // A task file may leave its mask to the command line.
-  if (o.task_config.empty() || !o.task.starts_with("inpainting"))
-    require_of_use(app, file_options(), "task", o.task);
+  require_files_of_use(app, o);
+  require(app.count("--slice") == 0 || (is_hdf5(o.measurement) && is_kspace(o.measurement)),
+          "--slice means nothing here: the measurement is no fastMRI file");
   require_of_use(app, method_options(), "--method", o.method);
-  for (const auto& [option, noise] :
-       {std::pair{"--sigma", "gaussian"}, {"--unit", "gaussian"}, {"--rate", "poisson"}})
-    require(app.count(option) == 0 || o.noise == noise, option, " means nothing to --noise ", o.noise,
-            ", only to ", noise);
+  require_of_use(app, o.sampler);
+  require(app.count("--unit") == 0 || app.count("--sigma") > 0, "--unit means nothing without --sigma");
+  if (!is_hdf5(o.measurement)) noise_of(o, {});  // else once it is read
 }
 
 }  // namespace
@@ -268,10 +284,12 @@ Options read_options(CLI::App& app, int argc, char** argv) {
     app.parse(argc, argv);  // once more, over what the files said
   }
   require_sense(app, o);
-  for (const char* option : {"--noise", "--sigma", "--unit", "--rate"})
-    o.noise_stated = o.noise_stated || app.count(option) > 0;
+  for (const char* option : {"--pattern", "--acceleration", "--centre"})
+    o.sampling_stated = o.sampling_stated || app.count(option) > 0;
+  for (const char* key : {"mask", "acceleration", "centre", "seed"})
+    o.sampling_stated = o.sampling_stated || o.operation.settings.contains(key);
   const TaskOptions& t = o.operation;
-  for (const auto& [option, value] : {std::pair{"--sigma", o.sigma},
+  for (const auto& [option, value] : {std::pair{"--sigma", o.sigma.value_or(0)},
                                       {"--zeta", o.zeta.value_or(0)},
                                       {"--lambda", o.lambda.value_or(0)},
                                       {"--rho", o.rho.value_or(1)},
@@ -279,7 +297,7 @@ Options read_options(CLI::App& app, int argc, char** argv) {
                                       {"--span", t.span},
                                       {"--acceleration", t.sampling.acceleration},
                                       {"--centre", t.sampling.centre},
-                                      {"--rate", o.rate},
+                                      {"--rate", o.rate.value_or(1)},
                                       {"--drop", t.mask.drop[0]},
                                       {"--oversample", t.oversample},
                                       {"--blur-sigma", t.blur_sigma}})
@@ -292,9 +310,20 @@ Options read_options(CLI::App& app, int argc, char** argv) {
   return o;
 }
 
-Noise noise_of(const Options& o) {
-  Noise noise{o.noise, 0, o.rate, o.compat};
-  if (noise.name == "gaussian") noise.sigma = o.sigma * (o.unit == "unit" ? 2 : 1);
+Noise noise_of(const Options& o, const std::optional<Noise>& stored) {
+  const Noise otherwise{"gaussian", 0.05, 1, stored ? stored->compat : o.measurement.empty() && o.compat};
+  Noise noise = stored.value_or(otherwise);
+  if (o.noise && *o.noise != noise.name) {
+    noise = otherwise;
+    noise.name = *o.noise;
+  }
+  if (!o.noise && o.sigma && noise.name == "none") noise.name = "gaussian";
+  require(!o.sigma || noise.name == "gaussian", "--sigma means nothing to noise ", noise.name,
+          ", only to gaussian");
+  require(!o.rate || noise.name == "poisson", "--rate means nothing to noise ", noise.name,
+          ", only to poisson");
+  if (o.sigma) noise.sigma = *o.sigma * (o.unit == "unit" ? 2 : 1);
+  if (o.rate) noise.rate = *o.rate;
   if (noise.name == "gaussian" && noise.sigma == 0) noise.name = "none";
   return noise;
 }

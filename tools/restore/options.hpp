@@ -18,9 +18,10 @@ struct Options {
   std::string task, task_config, model_config, diffusion_config;
   std::string input, measurement, weights, output, device = "auto";
   TaskOptions operation;
-  std::string noise = "gaussian", unit = "pm1";
-  double sigma = 0.05, rate = 1;
-  bool noise_stated = false;  ///< by the command line or a task file
+  std::optional<std::string> noise;   ///< this and the next two: what the command line or a task file says
+  std::optional<double> sigma, rate;  ///< sigma for images as `unit` says
+  std::string unit = "pm1";
+  bool sampling_stated = false;  ///< of mri, by the command line or a task file
   std::string method = "dps";
   SamplerChoice sampler;
   std::optional<double> zeta;
@@ -38,7 +39,8 @@ struct Options {
 /// wins. Errors: whatever is unknown or does not fit, named.
 Options read_options(CLI::App& app, int argc, char** argv);
 
-/// The noise asked for, sigma in units of [-1, 1] images.
-Noise noise_of(const Options& options);
+/// What is stated of the noise, and else what is stored with the measurement, or the defaults: sigma 0.05, in
+/// units of [-1, 1] images. Errors: something stated that such noise does not have.
+Noise noise_of(const Options& options, const std::optional<Noise>& stored);
 
 }  // namespace tweedie

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "kernels/error.hpp"
 #include "tools/posterior.hpp"
@@ -17,26 +18,14 @@ Image resized(const Image& x, int height, int width) {
   return y;
 }
 
-namespace {
-
-/// What a run writes only sometimes: an earlier run's would be taken for this one's.
-void remove_old_pictures(const std::string& folder) {
-  std::vector<std::filesystem::path> old;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    const bool sample = name.starts_with("sample_") && name.ends_with(".png") && name.size() > 11 &&
-                        name.find_first_not_of("0123456789", 7) == name.size() - 4;
-    if (sample || name == "original.png" || name == "standard_deviation.png") old.push_back(entry.path());
-  }
-  for (const std::filesystem::path& each : old) std::filesystem::remove(each);
-}
-
-}  // namespace
-
-void write_pictures(const std::string& folder, const std::optional<Image>& original, const Views& views,
-                    const Image& restored, const std::vector<Image>& samples) {
-  const auto path = [&](const std::string& name) { return (std::filesystem::path(folder) / name).string(); };
-  remove_old_pictures(folder);
+std::vector<std::string> write_pictures(const std::string& folder, const std::optional<Image>& original,
+                                        const Views& views, const Image& restored,
+                                        const std::vector<Image>& samples) {
+  std::vector<std::string> written;
+  const auto path = [&](const std::string& name) {
+    written.push_back(name);
+    return (std::filesystem::path(folder) / name).string();
+  };
   write_png(path("measurement.png"), views.measurement);
   write_png(path("restored.png"), restored);
   std::vector<Image> row;
@@ -47,12 +36,46 @@ void write_pictures(const std::string& folder, const std::optional<Image>& origi
   row.push_back(views.before ? *views.before : resized(views.measurement, restored.height, restored.width));
   row.push_back(restored);
   write_png(path("comparison.png"), contact_sheet(row, int(row.size())));
-  if (samples.size() < 2) return;
+  if (samples.size() < 2) return written;
   for (std::size_t i = 0; i < samples.size(); ++i)
     write_png(path(message("sample_", i + 1, ".png")), samples[i]);
   const std::vector<float> map = deviation_of(samples, restored);
   const float high = std::max(*std::max_element(map.begin(), map.end()), 1e-6f);
   write_heat_map(path("standard_deviation.png"), map, restored.height, restored.width, 0, high);
+  return written;
+}
+
+std::vector<std::string> earlier_pictures(const std::string& folder) {
+  std::ifstream file(std::filesystem::path(folder) / "report.json");
+  const Json report = Json::parse(file, nullptr, false);
+  const bool ours = report.is_object() && report.value("program", Json()) == "tweedie-restore" &&
+                    report.value("pictures", Json()).is_array();
+  std::vector<std::string> names;
+  if (!ours) return names;
+  for (const Json& name : report["pictures"])
+    if (name.is_string()) names.push_back(std::filesystem::path(name.get<std::string>()).filename().string());
+  return names;
+}
+
+void remove_earlier_pictures(const Options& o, const std::vector<std::string>& earlier,
+                             const std::vector<std::string>& written) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const auto given = [&](const fs::path& path) {
+    for (const std::string& file : {o.input, o.measurement, o.operation.mask.file, o.operation.kernel})
+      if (!file.empty() && fs::equivalent(path, file, error)) return true;
+    // The truth that belongs to a measurement beside it.
+    const fs::path measurement = o.measurement;
+    return path.filename() == "original.png" && !measurement.empty() &&
+           fs::equivalent(path.parent_path(), fs::absolute(measurement).parent_path(), error);
+  };
+  for (const std::string& name : earlier) {
+    const fs::path path = fs::absolute(fs::path(o.output)) / name;
+    const bool again = std::find(written.begin(), written.end(), name) != written.end();
+    if (again || path.extension() != ".png" || !fs::is_regular_file(path, error) || given(path)) continue;
+    require(fs::remove(path, error), path.string(),
+            ": of an earlier run; cannot be removed: ", error.message());
+  }
 }
 
 }  // namespace tweedie

@@ -26,22 +26,41 @@ Image as_channels(const Image& image, int channels) {
 void take_picture(Context& context, Problem& p, const Options& o, int channels,
                   std::vector<std::string>* notes) {
   const Task& task = p.task;
+  const Image picture = read_image(o.measurement, notes);
   require(task.shows == Shows::picture, o.measurement, ": the measurement of task ", task.name,
           " is not a picture; expected the measurement.h5 of another run");
-  require(!task.name.starts_with("inpainting_") || !o.operation.mask.file.empty(), "task ", task.name,
+  const nlohmann::json mask = describe_mask(task, o.operation);
+  require(!mask.contains("kind") || mask["kind"] == "file", "task ", task.name,
           " draws its own mask; restore a measurement with --task inpainting --mask FILE");
   require(!task.uses("motion_blur") && !task.uses("nonlinear_blur"), "task ", task.name,
           " draws its own kernel; restore a measurement with --task kernel_blur --kernel FILE");
-  const Image shown = as_channels(read_image(o.measurement, notes), task.channels ? task.channels : channels);
+  const Image shown = as_channels(picture, task.channels ? task.channels : channels);
   const int of_image = task.channels ? (channels ? channels : 3) : shown.channels;
-  p.image = {1, of_image, shown.height * task.shrinks, shown.width * task.shrinks};
+  const std::int64_t H = std::int64_t(shown.height) * task.shrinks,
+                     W = std::int64_t(shown.width) * task.shrinks;
+  require(std::max(H, W) < 1 << 20, o.measurement, ": of an image of ", W, " x ", H,
+          " pixels; expected sides below ", 1 << 20);
+  p.image = {1, of_image, int(H), int(W)};
   p.measurement.y = context.upload({1, shown.channels, shown.height, shown.width}, shown.data);
+}
+
+/// Errors: a task file says something else of the operator than is stored.
+void require_agreement(const std::string& path, const nlohmann::json& stated, const nlohmann::json& stored) {
+  for (const auto& [key, value] : stated.items()) {
+    const nlohmann::json theirs = stored.contains(key) ? stored[key] : nlohmann::json();
+    if (key == "operators" && theirs.is_array() && value.is_array() && theirs.size() == value.size())
+      for (std::size_t i = 0; i < value.size(); ++i) require_agreement(path, value[i], theirs[i]);
+    else
+      require(value.is_null() || value == theirs, path, ": measured with ", key, " ", theirs.dump(),
+              ", the task file says ", value.dump());
+  }
 }
 
 void take_file(Context& context, Problem& p, const Options& o) {
   if (is_kspace(o.measurement)) {
     require(p.task.name == "mri", o.measurement, ": k-space, which is for task mri, not ", p.task.name);
-    KSpace kspace = read_kspace(context, o.measurement, o.operation.slice, p.task.settings);
+    KSpace kspace =
+        read_kspace(context, o.measurement, o.operation.slice, p.task.settings, o.sampling_stated);
     p.measurement = std::move(kspace.measurement);
     if (!p.original) p.original = std::move(kspace.original);
   } else {
@@ -50,8 +69,9 @@ void take_file(Context& context, Problem& p, const Options& o) {
   const std::string stored = p.measurement.settings.value("name", "");
   require(stored == p.task.settings.value("name", ""), o.measurement, ": measured by the operator '", stored,
           "', task ", p.task.name, " has '", p.task.settings.value("name", ""), "'");
+  if (!o.operation.settings.is_null())
+    require_agreement(o.measurement, o.operation.settings, p.measurement.settings);
   p.task.set_operator(p.measurement.settings);
-  if (p.measurement.noise && !o.noise_stated) p.noise = *p.measurement.noise;
   p.measurement.data.weights = o.operation.weights;
   p.image = p.measurement.image;
 }
@@ -81,7 +101,6 @@ Problem pose(Context& context, const Options& o, const Prior& prior) {
   std::vector<std::string> notes;
   Problem p;
   p.task = make_task(o.task, o.operation, o.seed);
-  p.noise = noise_of(o);
   if (!o.input.empty()) {
     p.original = as_channels(read_image(o.input, &notes), prior.channels());
     if (p.task.name == "colourisation") p.original = to_rgb(*p.original);
@@ -93,20 +112,21 @@ Problem pose(Context& context, const Options& o, const Prior& prior) {
     take_file(context, p, o);
   else if (given)
     take_picture(context, p, o, prior.channels(), &notes);
+  Measurement& m = p.measurement;
+  p.noise = noise_of(o, m.noise);
+  // Whoever gives a measurement may not have said its noise; then the options' is a guess.
+  if (!given || o.noise || o.sigma || o.rate || m.noise) m.noise = p.noise;
   for (const std::string& note : notes) fmt::print(stderr, "tweedie-restore: note: {}\n", note);
   require(!given || o.input.empty() || p.image == of_original, o.measurement, ": belongs to an image of ",
           p.image, ", but ", o.input, " is ", of_original);
   require(prior.channels() == 0 || p.image.C == prior.channels(), o.measurement, ": of an image of ",
           p.image.C, " channels, the prior's have ", prior.channels());
 
-  Measurement& m = p.measurement;
   if (!exact) {
     m.data = make_operator_data(context, p.task, o.operation, p.image, o.seed);
     m.settings = p.task.settings;
     m.image = p.image;
   }
-  // Whoever gives a measurement may not have said its noise; then the options' is a guess.
-  if (!given || o.noise_stated || m.noise) m.noise = p.noise;
   require(p.noise.name != "poisson" || p.task.shows != Shows::frequencies, "task ", p.task.name,
           ": complex frequencies are no photon counts: Poisson noise makes no sense of them");
   p.op = make_operator(context, p.task.settings, m.data);

@@ -66,12 +66,15 @@ int whole(const nlohmann::json& settings, const char* key, int otherwise) {
   return stated ? settings[key].get<int>() : otherwise;
 }
 
-/// Adds the seed to every operator that draws and states none.
-void state_seed(nlohmann::json& settings, std::uint64_t seed) {
-  if (settings["name"] == "composed")
-    for (nlohmann::json& each : settings["operators"]) state_seed(each, seed);
-  for (const char* draws : {"motion_blur", "nonlinear_blur", "mri"})
-    if (settings["name"] == draws && !settings.contains("seed")) settings["seed"] = seed;
+/// Adds the seed to every operator that draws and states none, and what the command line says of draws.
+void state_draws(nlohmann::json& settings, bool per_call, std::uint64_t seed) {
+  const std::string name = settings["name"];
+  if (name == "composed" && settings.contains("operators") && settings["operators"].is_array())
+    for (nlohmann::json& each : settings["operators"]) state_draws(each, per_call, seed);
+  const bool stated = settings.contains("seed") && !settings["seed"].is_null();
+  if (!stated && (name == "motion_blur" || name == "nonlinear_blur" || name == "mri"))
+    settings["seed"] = seed;
+  if (name == "nonlinear_blur" && per_call) settings["draw"] = "per_call";
 }
 
 nlohmann::json operator_settings(const std::string& op, const TaskOptions& o) {
@@ -175,7 +178,8 @@ void Task::set_operator(nlohmann::json operator_settings) {
   shows = Shows::picture, shrinks = 1, channels = 0, restarts = 1;
   for (const nlohmann::json& part : parts_of(settings)) {
     const std::string op = part["name"];
-    if (op == "super_resolution") shrinks *= whole(part, "scale_factor", 1);
+    if (op == "super_resolution")
+      shrinks = int(std::min(std::int64_t(shrinks) * whole(part, "scale_factor", 1), std::int64_t(1) << 20));
     if (op == "colourisation") channels = 1;
     if (op == "ct") shows = Shows::sinogram;
     if (op == "mri") shows = Shows::frequencies;
@@ -192,9 +196,9 @@ Task make_task(const std::string& name, const TaskOptions& options, std::uint64_
   }
   nlohmann::json settings = operator_settings(row->op, options);
   parts_of(settings);  // all have names
-  if (name == "phase_retrieval" && !options.range.empty()) settings["range"] = options.range;
-  if (name == "nonlinear_blur" && options.per_call) settings["draw"] = "per_call";
-  state_seed(settings, seed);
+  if (name == "phase_retrieval" && !options.range.empty() && !settings.contains("range"))
+    settings["range"] = options.range;
+  state_draws(settings, options.per_call, seed);
   Task task{name, {}, row->zeta};
   task.set_operator(std::move(settings));
   return task;
