@@ -93,8 +93,10 @@ endif()
 
 # Options of every CUDA compilation. For the registers, stack and spills of each kernel configure with
 # -DCMAKE_CUDA_FLAGS=-Xptxas=-v.
-set(tweedie_nvcc_options $<$<BOOL:${CMAKE_COMPILE_WARNING_AS_ERROR}>:-Werror=all-warnings> -lineinfo
-  -Xcompiler=-Wall,-Wextra,-ffp-contract=off)
+set(tweedie_nvcc_options -lineinfo -Xcompiler=-Wall,-Wextra,-ffp-contract=off)
+if(CMAKE_COMPILE_WARNING_AS_ERROR)
+  list(APPEND tweedie_nvcc_options -Werror=all-warnings -Xcompiler=-Werror)
+endif()
 
 function(tweedie_cuda_host target)
   if(TWEEDIE_CUDA_MODE STREQUAL "off")
