@@ -12,6 +12,14 @@ Schedule Prior::schedule(const std::string& respacing) const {
   return make_schedule(diffusion.noise_schedule, diffusion.steps, respacing);
 }
 
+void Prior::set_labels(const std::vector<int>& labels) const {
+  const bool conditional = network && network->unet->config().num_classes;
+  require(conditional || labels.empty(), "--label: this prior is not class-conditional");
+  require(!conditional || !labels.empty(),
+          "this network is class-conditional: give the classes with --label");
+  if (conditional) network->unet->set_labels(labels);
+}
+
 Prior load_prior(Context& context, const std::string& weights) {
   Prior prior;
   if (weights.empty()) {

@@ -26,6 +26,9 @@ struct Prior {
   /// all), or as `make_schedule` takes it.
   Schedule schedule(int steps) const;
   Schedule schedule(const std::string& respacing) const;
+  /// The classes a class-conditional network is to sample, one a sample or one for all. Errors: classes for
+  /// any other prior; none for such a network; unknown ones.
+  void set_labels(const std::vector<int>& labels) const;
   Variance variance() const {
     return denoiser().learns_variance() ? Variance::learned_range : Variance::fixed_small;
   }

@@ -40,8 +40,7 @@ Shape image_shape(const Options& o, const Prior& prior) {
 Image sample_one(Context& context, const Options& o, const Prior& prior, const Schedule& schedule,
                  Shape shape, int index) {
   context.start_stream(std::uint64_t(index));
-  if (prior.network && !o.labels.empty())
-    prior.network->unet->set_labels({o.labels[std::size_t(index) % o.labels.size()]});
+  if (!o.labels.empty()) prior.set_labels({o.labels[std::size_t(index) % o.labels.size()]});
   const SamplerOptions options = sampler_options(o.sampler, prior.variance());
   Progress progress(fmt::format("image {}/{}", index + 1, o.count), schedule.steps(),
                     o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic);
@@ -59,12 +58,7 @@ int run(const Options& o) {
   const Prior prior = load_prior(context, o.weights);
   const Schedule schedule = prior.schedule(o.steps);
   const Shape shape = image_shape(o, prior);
-  const bool conditional = prior.network && prior.network->unet->config().num_classes;
-  require(conditional || o.labels.empty(), "--label: this prior is not class-conditional");
-  require(!conditional || !o.labels.empty(),
-          "this network is class-conditional: give the classes with --label");
-  if (conditional)
-    prior.network->unet->set_labels(o.labels);  // refuses unknown ones before anything is written
+  prior.set_labels(o.labels);  // refuses unknown ones before anything is written
   const OutputDirectory output(o.output);
   const auto path = [&](const std::string& name) {
     return (std::filesystem::path(o.output) / name).string();

@@ -115,6 +115,9 @@ denoise cut.h5 --input photo.png --weights cut.h5
 denoise schedules.h5 --input photo.png --weights "$data/schedules.h5"
 denoise middle_block.1.qkv.weight --input photo.png --weights missing.h5
 denoise label_emb.weight --input photo.png --weights surplus.h5
+denoise "--label" --input photo.png --weights classes.h5
+denoise "label 10" --input photo.png --weights classes.h5 --label 10
+denoise "not class-conditional" --input photo.png --weights good.h5 --label 1
 denoise "out.2.weight" --input photo.png --weights shape.h5
 denoise "time_embed.2.weight" --input photo.png --weights nan.h5
 

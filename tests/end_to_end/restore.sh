@@ -34,11 +34,12 @@ case "$task" in
   phase_retrieval) others=(--restarts 2 --noise poisson --zeta 0.1) ;;
 esac
 
+network=unet_small
 # restore FOLDER OPTIONS...
 restore() {
   local folder=$1
   shift
-  "$bin/tweedie-restore" --device "$device" --task "$task" --weights "$work/unet_small.h5" --steps 3 --quiet \
+  "$bin/tweedie-restore" --device "$device" --task "$task" --weights "$work/$network.h5" --steps 3 --quiet \
     "${options[@]}" "${others[@]}" -o "$work/$folder" "$@" >"$work/printed" 2>"$work/complaints" ||
     fail "exit code $?: $(cat "$work/complaints")"
   [ ! -s "$work/complaints" ] || fail "--quiet, but stderr says: $(cat "$work/complaints")"
@@ -111,3 +112,14 @@ case "$task" in
     restore measured --measurement "$work/first/measurement.png"
     holds measured "${pictures[@]}" report.json ;;
 esac
+
+# A class-conditional network restores another image for another class.
+if [ "$task" = denoising ]; then
+  network=unet_classcond
+  convert $network
+  "$bin/end_to_end_prepare" crop "$data/images/camera_gray.png" "$work/gray.png" 32 32 gray
+  restore three --input "$work/gray.png" --label 3
+  restore four --input "$work/gray.png" --label 4
+  report_has three /label
+  different three/restored.png four/restored.png
+fi

@@ -93,6 +93,7 @@ Json make_report(Context& context, const Options& o, const Problem& problem, con
   if (!problem.measurement.noise) report["task"]["noise"]["guessed"] = true;
   // Of the classical methods one has a prior.
   report["prior"] = is_classical(o.method) && o.method != "wiener" ? Json() : Json(prior.description);
+  if (o.label) report["label"] = *o.label;
   for (const auto& [key, value] : solution.settings.items()) report[key] = value;
   const Shape& image = problem.image;
   report["image"] = {{"height", image.H}, {"width", image.W}, {"channels", image.C}};
@@ -131,6 +132,7 @@ void print_summary(const Problem& problem, const Solution& solution, const Json&
 int restore(const Options& o) {
   Context context(choose_device(o.device), o.seed);
   const Prior prior = load_prior(context, o.weights);
+  prior.set_labels(o.label ? std::vector{*o.label} : std::vector<int>{});
   if (!o.model_config.empty()) {
     require(prior.network.has_value(), "--model-config ", o.model_config,
             ": there is no network: give --weights");

@@ -99,6 +99,7 @@ void declare_measurement(CLI::App& app, Options& o) {
 void declare_method(CLI::App& app, Options& o) {
   app.add_option("--weights", o.weights,
                  "Weight file of a trained prior; without it, the analytic spectrum prior");
+  app.add_option("--label", o.label, "Class of the image, for class-conditional networks");
   app.add_option("--method", o.method, "How the measurement is used (README: which suits which task)")
       ->check(CLI::IsMember(method_names()))
       ->capture_default_str();
@@ -209,6 +210,7 @@ std::vector<Use> method_options() {
       {"--no-clip", sampled},
       {"--samples", sampled},
       {"--weights", sampled},
+      {"--label", sampled},
       {"--model-config", sampled},
       {"--diffusion-config", sampled},
   };

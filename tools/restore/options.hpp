@@ -25,6 +25,7 @@ struct Options {
   std::string method = "dps";
   SamplerChoice sampler;
   std::optional<double> zeta;
+  std::optional<int> label;  ///< of a class-conditional network
   std::optional<double> lambda, rho;  ///< admm-tv
   std::optional<int> iterations;      ///< admm-tv, er, hio, oss
   int steps = 0, samples = 1, restarts = 0;
