@@ -15,12 +15,12 @@ Noise parse_noise(const nlohmann::json& json) {
   if (noise.name == "clean") noise.name = "none";
   if (noise.name == "gaussian") {
     noise.sigma = settings.number("sigma");
-    require(noise.sigma >= 0 && noise.sigma <= largest_sigma, "noise: sigma ", noise.sigma,
-            "; expected 0 to ", largest_sigma);
     const std::string unit = settings.text("unit", "pm1");
     require(unit == "pm1" || unit == "unit", "noise: unit '", unit,
             "' of sigma; expected pm1 (images in [-1, 1]) or unit (in [0, 1])");
     if (unit == "unit") noise.sigma *= 2;
+    require(noise.sigma >= 0 && noise.sigma <= largest_sigma, "noise: sigma ", noise.sigma,
+            "; expected 0 to ", largest_sigma);
   } else if (noise.name == "poisson") {
     noise.rate = settings.number("rate");
     require(noise.rate > 0, "noise: a Poisson rate of ", noise.rate, "; expected a positive number");

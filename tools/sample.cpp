@@ -103,7 +103,7 @@ int main(int argc, char** argv) {
     app.add_option("--steps", o.steps, "Sampling steps (0: all the prior was made with)")
         ->capture_default_str()
         ->check(CLI::NonNegativeNumber);
-    app.add_option("--seed", o.seed, "Seed")->capture_default_str();
+    add_seed_option(app, o.seed, "Seed");
     add_device_option(app, o.device);
     app.add_option("-o,--output", o.output, "Folder for the results (made if missing)")->required();
     app.add_flag("--quiet", o.quiet, "No progress");

@@ -104,6 +104,10 @@ json from_yaml_scalar(const YAML::Node& node) {
   if (const auto result = std::from_chars(text.data(), end, integer);
       result.ec == std::errc() && result.ptr == end)
     return integer;
+  std::uint64_t large = 0;  // seeds
+  if (const auto result = std::from_chars(text.data(), end, large);
+      result.ec == std::errc() && result.ptr == end)
+    return large;
   double real = 0;
   if (parse_number(text, real) && std::isfinite(real)) return real;
   return text;

@@ -21,6 +21,7 @@ head -c 100000 good.h5 >cut.h5
 head -c 100000 "$data/unet_small/checkpoint.pt" >cut.pt
 printf 'not what you think\n' >text
 mkdir folder
+cp photo.png restored.png
 "$prepare" spoil good.h5 missing.h5 missing middle_block.1.qkv.weight
 "$prepare" spoil good.h5 surplus.h5 surplus label_emb.weight
 "$prepare" spoil good.h5 shape.h5 shape out.2.weight
@@ -282,6 +283,12 @@ restore "absent.h5" --task motion_blur --measurement absent.h5
 # Numbers without bounds.
 configured "must be a list" text_list.yaml
 denoise --sigma --sigma 1e20 --input photo.png
+denoise --sigma --sigma 1e6 --unit unit --input photo.png
+denoise "64 bits" --seed -1 --input photo.png
+denoise "64 bits" --seed 18446744073709551616 --input photo.png
+restore "a measurement.h5" --task composed --measurement photo.png
+refused tweedie-restore "another folder" --device "$device" -o . --task denoising --input restored.png
+refused tweedie-restore "another folder" --device "$device" -o . --task inpainting --mask restored.png --input photo.png
 configured "2000000000 angles" many_angles.yaml
 configured "4294967300, expected a whole number" factor.yaml
 configured "kernel_size 60001" wide.yaml

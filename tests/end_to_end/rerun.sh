@@ -2,6 +2,7 @@
 # A folder and a measurement used a second time. rerun.sh BIN DATA DEVICE
 source "$(dirname "$0")/common.sh"
 
+files=$(cd "$(dirname "$0")/task_files" && pwd)
 cd "$work"
 "$bin/end_to_end_prepare" crop "$data/images/astronaut.png" photo.png 16 24
 # restore FOLDER OPTIONS...: into $folder
@@ -28,7 +29,9 @@ gone out/sample_1.png out/sample_2.png out/standard_deviation.png
 restore out --task denoising --steps 2 --samples 2 --input photo.png
 restore out --task denoising --method wiener --measurement out/sample_1.png
 there out/sample_1.png
-gone out/sample_2.png
+gone out/sample_2.png out/original.png
+restore out --task denoising --method wiener --input photo.png
+gone out/sample_1.png
 
 # The noise of a measurement is what it says, but for what is stated.
 restore poisson --task denoising --method zero-filled --noise poisson --rate 0.5 --input photo.png
@@ -41,6 +44,14 @@ says other '{"name":"gaussian","sigma":0.05}'
 restore gaussian --task denoising --method zero-filled --sigma 0.1 --unit unit --input photo.png
 restore same --task denoising --method zero-filled --measurement gaussian/measurement.h5 --noise gaussian
 says same '{"name":"gaussian","sigma":0.2}'
+# The file keeps what it says.
+restore second --task denoising --method zero-filled --measurement rate/measurement.h5
+says second '{"name":"poisson","rate":0.5}'
+# What a task file says of noise is less than that, and of the operator must agree.
+restore reduced --task super_resolution --sigma 0.3 --method zero-filled --input photo.png
+restore described --task-config "$files/super_resolution_config.yaml" --method zero-filled --measurement reduced/measurement.h5
+says described '{"name":"gaussian","sigma":0.3}'
+grep -q "the task file's is not used" complaints || fail "no note about the task file's noise"
 # Noise on what was not measured is a fact about a measurement, and no option.
 restore compat --task inpainting_random --drop 0.5 --compat --method zero-filled --input photo.png
 restore again --task inpainting_random --method zero-filled --sigma 0.1 --measurement compat/measurement.h5
@@ -52,6 +63,8 @@ says never '{"name":"gaussian","sigma":0.1}'
 # What a task file says of an operator wins over what a method would rather have.
 printf 'measurement: {operator: {name: phase_retrieval, oversample: 2.0, range: pm1}}\n' >range.yaml
 restore range --task-config range.yaml --method hio --iterations 5 --restarts 1 --input photo.png
+printf 'measurement: {operator: {name: motion_blur, kernel_size: 9, seed: 9223372036854775808}}\n' >seed.yaml
+restore seeded --task-config seed.yaml --method wiener --input photo.png
 grep -q '"range": "pm1"' range/report.json || fail "the task file's range was not taken"
 # Seeds have 64 bits.
 restore seed --task motion_blur --kernel-size 9 --method wiener --seed 18446744073709551615 --input photo.png

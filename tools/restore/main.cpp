@@ -130,6 +130,7 @@ void print_summary(const Problem& problem, const Solution& solution, const Json&
 }
 
 int restore(const Options& o) {
+  require_inputs_survive(o);
   Context context(choose_device(o.device), o.seed);
   const Prior prior = load_prior(context, o.weights);
   prior.set_labels(o.label ? std::vector{*o.label} : std::vector<int>{});
@@ -149,12 +150,13 @@ int restore(const Options& o) {
   results.restored = mean_of(results.samples);
   const auto path = [&](const char* name) { return (std::filesystem::path(o.output) / name).string(); };
   const std::vector<std::string> earlier = earlier_pictures(o.output);
-  const std::vector<std::string> written =
+  std::vector<std::string> pictures =
       write_pictures(o.output, problem.original, results.views, results.restored, results.samples);
   write_measurement(context, path("measurement.h5"), problem.measurement);
-  const Json report = make_report(context, o, problem, prior, solution, results, written);
+  const std::vector<std::string> kept = remove_earlier_pictures(o, earlier, pictures);
+  pictures.insert(pictures.end(), kept.begin(), kept.end());
+  const Json report = make_report(context, o, problem, prior, solution, results, pictures);
   write_report(path("report.json"), report);
-  remove_earlier_pictures(o, earlier, written);
   print_summary(problem, solution, report, problem.expected_misfit(context));
   fmt::print("wrote {}\n", path("restored.png"));
   return 0;

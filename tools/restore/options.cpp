@@ -126,7 +126,7 @@ void declare_method(CLI::App& app, Options& o) {
                  "phase_retrieval, else 1)")
       ->capture_default_str()
       ->check(CLI::Range(0, 1000));
-  app.add_option("--seed", o.seed, "Seed of mask, noise and sampler")->capture_default_str();
+  add_seed_option(app, o.seed, "Seed of mask, noise and sampler");
 }
 
 void declare(CLI::App& app, Options& o) {
@@ -142,7 +142,7 @@ void declare(CLI::App& app, Options& o) {
       "out\n"
       "Deterministic samplers (ddim with --eta 0, ode) have no noise to hide the guidance's errors: they "
       "want a\n"
-      "smaller --zeta, --eta 0.5 or more, or --no-clip.\n"
+      "smaller --zeta, --no-clip, or (ddim) --eta 0.5 or more.\n"
       "Pixels and sigma are in units of [-1, 1] images. Written: restored.png, measurement.png, "
       "measurement.h5 (exact,\n"
       "with operator and noise), comparison.png, report.json; with --samples N also each sample, their mean, "
@@ -258,8 +258,8 @@ void require_sense(const CLI::App& app, const Options& o) {
     for (const char* option : {"--mask", "--kernel"})
       require(app.count(option) == 0, option, ": it is in ", o.measurement, "; leave it out");
   }
-  require(o.task != "composed" || !o.task_config.empty() || !o.measurement.empty(),
-          "task composed: give its operators with --task-config");
+  require(o.task != "composed" || !o.task_config.empty() || is_hdf5(o.measurement),
+          "task composed: give its operators with --task-config, or a measurement.h5");
   require_of_use(app, operator_options(), "task", o.task);
   require_files_of_use(app, o);
   require(app.count("--slice") == 0 || (is_hdf5(o.measurement) && is_kspace(o.measurement)),
@@ -289,7 +289,8 @@ Options read_options(CLI::App& app, int argc, char** argv) {
   for (const char* option : {"--pattern", "--acceleration", "--centre"})
     o.sampling_stated = o.sampling_stated || app.count(option) > 0;
   for (const char* key : {"mask", "acceleration", "centre", "seed"})
-    o.sampling_stated = o.sampling_stated || o.operation.settings.contains(key);
+    o.sampling_stated =
+        o.sampling_stated || (o.operation.settings.contains(key) && !o.operation.settings[key].is_null());
   const TaskOptions& t = o.operation;
   for (const auto& [option, value] : {std::pair{"--sigma", o.sigma.value_or(0)},
                                       {"--zeta", o.zeta.value_or(0)},
@@ -313,8 +314,10 @@ Options read_options(CLI::App& app, int argc, char** argv) {
 }
 
 Noise noise_of(const Options& o, const std::optional<Noise>& stored) {
-  const Noise otherwise{"gaussian", 0.05, 1, stored ? stored->compat : o.measurement.empty() && o.compat};
-  Noise noise = stored.value_or(otherwise);
+  const bool compat = stored ? stored->compat : o.measurement.empty() && o.compat;
+  const Noise otherwise{"gaussian", 0.05, 1, compat};
+  Noise noise = stored ? *stored : o.file_noise.value_or(otherwise);
+  noise.compat = compat;
   if (o.noise && *o.noise != noise.name) {
     noise = otherwise;
     noise.name = *o.noise;
@@ -326,6 +329,8 @@ Noise noise_of(const Options& o, const std::optional<Noise>& stored) {
           ", only to poisson");
   if (o.sigma) noise.sigma = *o.sigma * (o.unit == "unit" ? 2 : 1);
   if (o.rate) noise.rate = *o.rate;
+  require(noise.sigma <= largest_sigma, "--sigma: ", noise.sigma, " in [-1, 1] units; expected at most ",
+          largest_sigma);
   if (noise.name == "gaussian" && noise.sigma == 0) noise.name = "none";
   return noise;
 }

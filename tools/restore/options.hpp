@@ -18,14 +18,15 @@ struct Options {
   std::string task, task_config, model_config, diffusion_config;
   std::string input, measurement, weights, output, device = "auto";
   TaskOptions operation;
-  std::optional<std::string> noise;   ///< this and the next two: what the command line or a task file says
+  std::optional<Noise> file_noise;    ///< of a task file
+  std::optional<std::string> noise;   ///< this and the next two: of the command line
   std::optional<double> sigma, rate;  ///< sigma for images as `unit` says
   std::string unit = "pm1";
   bool sampling_stated = false;  ///< of mri, by the command line or a task file
   std::string method = "dps";
   SamplerChoice sampler;
   std::optional<double> zeta;
-  std::optional<int> label;  ///< of a class-conditional network
+  std::optional<int> label;           ///< of a class-conditional network
   std::optional<double> lambda, rho;  ///< admm-tv
   std::optional<int> iterations;      ///< admm-tv, er, hio, oss
   int steps = 0, samples = 1, restarts = 0;
@@ -40,8 +41,9 @@ struct Options {
 /// wins. Errors: whatever is unknown or does not fit, named.
 Options read_options(CLI::App& app, int argc, char** argv);
 
-/// What is stated of the noise, and else what is stored with the measurement, or the defaults: sigma 0.05, in
-/// units of [-1, 1] images. Errors: something stated that such noise does not have.
+/// What the command line says of the noise; else, what is stored with the measurement; else, what a task file
+/// says; else, Gaussian with sigma 0.05, in units of [-1, 1] images. Errors: something stated that such noise
+/// does not have.
 Noise noise_of(const Options& options, const std::optional<Noise>& stored);
 
 }  // namespace tweedie

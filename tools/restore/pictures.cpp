@@ -45,6 +45,36 @@ std::vector<std::string> write_pictures(const std::string& folder, const std::op
   return written;
 }
 
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> given_files(const Options& o) {
+  std::vector<std::string> files;
+  for (const std::string& file : {o.input, o.measurement, o.operation.mask.file, o.operation.kernel})
+    if (!file.empty()) files.push_back(file);
+  return files;
+}
+
+bool same_file(const fs::path& a, const fs::path& b) {
+  std::error_code error;
+  return fs::equivalent(a, b, error);
+}
+
+}  // namespace
+
+void require_inputs_survive(const Options& o) {
+  std::vector<std::string> written{"measurement.png", "restored.png", "comparison.png", "original.png"};
+  if (o.samples > 1) written.push_back("standard_deviation.png");
+  for (int k = 1; k <= o.samples && o.samples > 1; ++k) written.push_back(message("sample_", k, ".png"));
+  for (const std::string& file : given_files(o))
+    for (const std::string& name : written) {
+      const bool as_it_is = name == "original.png" && file == o.input;
+      require(as_it_is || !same_file(fs::path(o.output) / name, file), file,
+              ": this run's own would take its place; give another folder with -o");
+    }
+}
+
 std::vector<std::string> earlier_pictures(const std::string& folder) {
   std::ifstream file(std::filesystem::path(folder) / "report.json");
   const Json report = Json::parse(file, nullptr, false);
@@ -57,25 +87,29 @@ std::vector<std::string> earlier_pictures(const std::string& folder) {
   return names;
 }
 
-void remove_earlier_pictures(const Options& o, const std::vector<std::string>& earlier,
-                             const std::vector<std::string>& written) {
-  namespace fs = std::filesystem;
+std::vector<std::string> remove_earlier_pictures(const Options& o, const std::vector<std::string>& earlier,
+                                                 const std::vector<std::string>& written) {
   std::error_code error;
-  const auto given = [&](const fs::path& path) {
-    for (const std::string& file : {o.input, o.measurement, o.operation.mask.file, o.operation.kernel})
-      if (!file.empty() && fs::equivalent(path, file, error)) return true;
-    // The truth that belongs to a measurement beside it.
-    const fs::path measurement = o.measurement;
-    return path.filename() == "original.png" && !measurement.empty() &&
-           fs::equivalent(path.parent_path(), fs::absolute(measurement).parent_path(), error);
+  const auto needed = [&](const fs::path& path) {
+    const std::vector<std::string> given = given_files(o);
+    if (std::any_of(given.begin(), given.end(), [&](const auto& file) { return same_file(path, file); }))
+      return true;
+    // The truth of a measurement beside it.
+    return path.filename() == "original.png" &&
+           same_file(fs::path(o.output) / "measurement.h5", o.measurement);
   };
+  std::vector<std::string> kept;
   for (const std::string& name : earlier) {
-    const fs::path path = fs::absolute(fs::path(o.output)) / name;
+    const fs::path path = fs::path(o.output) / name;
     const bool again = std::find(written.begin(), written.end(), name) != written.end();
-    if (again || path.extension() != ".png" || !fs::is_regular_file(path, error) || given(path)) continue;
-    require(fs::remove(path, error), path.string(),
-            ": of an earlier run; cannot be removed: ", error.message());
+    if (again || path.extension() != ".png" || !fs::is_regular_file(path, error)) continue;
+    if (needed(path))
+      kept.push_back(name);
+    else
+      require(fs::remove(path, error), path.string(),
+              ": of an earlier run; cannot be removed: ", error.message());
   }
+  return kept;
 }
 
 }  // namespace tweedie

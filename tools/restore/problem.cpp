@@ -44,20 +44,27 @@ void take_picture(Context& context, Problem& p, const Options& o, int channels,
   p.measurement.y = context.upload({1, shown.channels, shown.height, shown.width}, shown.data);
 }
 
-/// Errors: a task file says something else of the operator than is stored.
-void require_agreement(const std::string& path, const nlohmann::json& stated, const nlohmann::json& stored) {
+/// Notes what of a task file's operator is not used because the stored one does not say it. Errors: they
+/// disagree.
+void require_agreement(const std::string& path, const nlohmann::json& stated, const nlohmann::json& stored,
+                       std::vector<std::string>* notes) {
   for (const auto& [key, value] : stated.items()) {
-    const nlohmann::json theirs = stored.contains(key) ? stored[key] : nlohmann::json();
-    if (key == "operators" && theirs.is_array() && value.is_array() && theirs.size() == value.size())
-      for (std::size_t i = 0; i < value.size(); ++i) require_agreement(path, value[i], theirs[i]);
+    if (value.is_null() || key == "in_shape" || key == "opt_yml_path") continue;  // of no operator
+    const nlohmann::json theirs = stored.value(key, nlohmann::json());
+    if (theirs.is_null())
+      notes->push_back(message(path, ": does not say with what ", key, " it was measured; the task file's ",
+                               value.dump(), " is not used"));
+    else if (key == "operators" && theirs.is_array() && value.is_array() && theirs.size() == value.size())
+      for (std::size_t i = 0; i < value.size(); ++i) require_agreement(path, value[i], theirs[i], notes);
     else
-      require(value.is_null() || value == theirs, path, ": measured with ", key, " ", theirs.dump(),
-              ", the task file says ", value.dump());
+      require(value == theirs, path, ": measured with ", key, " ", theirs.dump(), ", the task file says ",
+              value.dump());
   }
 }
 
-void take_file(Context& context, Problem& p, const Options& o) {
-  if (is_kspace(o.measurement)) {
+void take_file(Context& context, Problem& p, const Options& o, std::vector<std::string>* notes) {
+  const bool kspace_file = is_kspace(o.measurement);
+  if (kspace_file) {
     require(p.task.name == "mri", o.measurement, ": k-space, which is for task mri, not ", p.task.name);
     KSpace kspace =
         read_kspace(context, o.measurement, o.operation.slice, p.task.settings, o.sampling_stated);
@@ -69,8 +76,11 @@ void take_file(Context& context, Problem& p, const Options& o) {
   const std::string stored = p.measurement.settings.value("name", "");
   require(stored == p.task.settings.value("name", ""), o.measurement, ": measured by the operator '", stored,
           "', task ", p.task.name, " has '", p.task.settings.value("name", ""), "'");
-  if (!o.operation.settings.is_null())
-    require_agreement(o.measurement, o.operation.settings, p.measurement.settings);
+  if (!kspace_file && !o.operation.settings.is_null())
+    require_agreement(o.measurement, o.operation.settings, p.measurement.settings, notes);
+  if (p.measurement.noise && o.file_noise && to_json(*p.measurement.noise) != to_json(*o.file_noise))
+    notes->push_back(message(o.measurement, ": has noise ", to_json(*p.measurement.noise).dump(),
+                             "; the task file's is not used"));
   p.task.set_operator(p.measurement.settings);
   p.measurement.data.weights = o.operation.weights;
   p.image = p.measurement.image;
@@ -109,13 +119,14 @@ Problem pose(Context& context, const Options& o, const Prior& prior) {
   const Shape of_original = p.image;
   const bool given = !o.measurement.empty(), exact = given && is_hdf5(o.measurement);
   if (exact)
-    take_file(context, p, o);
+    take_file(context, p, o, &notes);
   else if (given)
     take_picture(context, p, o, prior.channels(), &notes);
   Measurement& m = p.measurement;
   p.noise = noise_of(o, m.noise);
-  // Whoever gives a measurement may not have said its noise; then the options' is a guess.
-  if (!given || o.noise || o.sigma || o.rate || m.noise) m.noise = p.noise;
+  // What a file says of its own noise stays. Whoever gives a measurement may not have said it; then ours is a
+  // guess.
+  if (!m.noise && (!given || o.noise || o.sigma || o.rate || o.file_noise)) m.noise = p.noise;
   for (const std::string& note : notes) fmt::print(stderr, "tweedie-restore: note: {}\n", note);
   require(!given || o.input.empty() || p.image == of_original, o.measurement, ": belongs to an image of ",
           p.image, ", but ", o.input, " is ", of_original);

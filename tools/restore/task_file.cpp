@@ -54,13 +54,8 @@ void apply_mask(MaskOptions& mask, const json& table, const std::string& path) {
 }
 
 void apply_noise(Options& o, const json& table) {
-  const Noise noise = parse_noise(table);
-  if (noise.compat) o.compat = true;
-  if (o.noise && *o.noise != noise.name) return;  // of the command line
-  o.noise = noise.name;
-  o.unit = "pm1";
-  if (noise.name == "gaussian") o.sigma = noise.sigma;
-  if (noise.name == "poisson") o.rate = noise.rate;
+  o.file_noise = parse_noise(table);
+  if (o.file_noise->compat) o.compat = true;
 }
 
 }  // namespace
