@@ -107,6 +107,7 @@ denoise text --input text
 denoise folder --input folder
 denoise absent.png --measurement absent.png
 denoise other.png --input photo.png --measurement other.png
+denoise "cannot" --measurement "$(printf 'n%.0s' {1..300}).h5"
 denoise "--input"
 
 # Weight files.

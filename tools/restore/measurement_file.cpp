@@ -47,7 +47,8 @@ void write_text(hid_t file, const char* name, const std::string& text, const std
 
 bool is_hdf5(const std::string& path) {
   quiet_hdf5();
-  return std::filesystem::is_regular_file(path) && H5Fis_hdf5(path.c_str()) > 0;
+  std::error_code error;  // such a path leads to no file
+  return std::filesystem::is_regular_file(path, error) && H5Fis_hdf5(path.c_str()) > 0;
 }
 
 bool is_measurement(const std::string& path) { return ArrayFile(path).has("measurement"); }
