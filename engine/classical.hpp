@@ -35,11 +35,11 @@ inline constexpr double least_sigma = 1e-3;
 ///   single-coil MRI, near it for other blurs and CT.
 /// sigma: standard deviation in [-1, 1] units; 0 gives, by the first system, the image of largest prior
 /// density among those that measure y exactly, by the second that of `least_sigma`, whose A x is 1e-5 (MRI)
-/// to 1e-3 (blurs, CT) off y. The second converges slowly where colours are mixed (MRI of a gray picture), the
-/// first where A is far from the identity (CT of one, a blur of one without noise). The
-/// system's condition, S over sigma^2, can be 10^7: so the solution is refined, by residuals formed anew from
-/// it. Residuals are those, relative to their start: of the first system in the Euclidean norm, of the second
-/// in that of the preconditioner (about the error of A x relative to A x). They are above the tolerance where
+/// to 1e-3 (blurs, CT) off y. The second converges slowly where colours are mixed (MRI of a gray picture),
+/// the first where A is far from the identity (CT of one, a blur of one without noise). The system's
+/// condition, S over sigma^2, can be 10^7: so the solution is refined, by residuals formed anew from it.
+/// Residuals are those, relative to their start: of the first system in the Euclidean norm, of the second in
+/// that of the preconditioner (about the error of A x relative to A x). They are above the tolerance where
 /// `cap` iterations were not enough, or where with sigma 0 no image measures y. Progress: the largest one, as
 /// far as known. Errors: y of another shape; sigma below 0.
 Estimate wiener(Context& context, LinearOperator& op, SpectrumPrior& prior, const Tensor& y,

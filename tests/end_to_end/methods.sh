@@ -43,7 +43,8 @@ while read -r line; do
           dps | ps+ | mcg | projection | ilvr | noisy-gradient) brief=(--steps 1 --restarts 1) ;;
         esac
         status=0
-        "$bin/tweedie-restore" --device "$device" --task "$task" --method "$method" --quiet "${brief[@]}" "${options[@]}" -o "$work/out" >"$work/printed" 2>"$work/said" || status=$?
+        "$bin/tweedie-restore" --device "$device" --task "$task" --method "$method" --quiet "${brief[@]}" \
+          "${options[@]}" -o "$work/out" >"$work/printed" 2>"$work/said" || status=$?
         [ "$status" = "$expected" ] || fail "$task by $method: exit code $status, the README says '${row[column]}': $(cat "$work/said")"
         [ "$(wc -l <"$work/said")" = $((expected / 2)) ] || fail "$task by $method said: $(cat "$work/said")"
         count=$((count + 1))

@@ -20,8 +20,7 @@ KSpace read_kspace(Context& context, const std::string& path, int index, const n
   const Shape image{1, 1, slice.H, slice.W}, columns{1, 1, 1, slice.W};
   const bool full = slice.mask.empty();
   require(full || !stated, path,
-          ": has a mask of its own; a pattern, acceleration, centre or seed means nothing "
-          "to it");
+          ": has a mask of its own; a pattern, acceleration, centre or seed means nothing to it");
   KSpace result;
   Measurement& m = result.measurement;
   m.image = image;

@@ -20,9 +20,9 @@ struct KSpace {
 /// sampled: its slice is undersampled as the task's operator says, and its own image is the original. An
 /// image x in [-1, 1] stands for the magnitude m = s (x + 1) / 2, s the largest one of the image that is
 /// known (of all of k-space, or zero-filled), so that black is nothing; the measurement, linear in m, becomes
-/// that of x: y = 2 k / s - A 1. `stated`: whether the user said how to
-/// undersample. Errors: see operators/fastmri.hpp; the slice is empty; an operator of complex images; a way
-/// to undersample stated for a file that has a mask.
+/// that of x: y = 2 k / s - A 1. `stated`: whether the user said how to undersample. Errors: see
+/// operators/fastmri.hpp; the slice is empty; an operator of complex images; a way to undersample stated for
+/// a file that has a mask.
 KSpace read_kspace(Context& context, const std::string& path, int slice, const nlohmann::json& settings,
                    bool stated);
 
