@@ -5,9 +5,11 @@
 #include "operators/ct.hpp"
 #include "operators/inpainting.hpp"
 #include "operators/kernel_blur.hpp"
+#include "operators/motion_kernel.hpp"
 #include "operators/mri.hpp"
 #include "operators/nonlinear_blur.hpp"
 #include "operators/phase_retrieval.hpp"
+#include "operators/sampling_mask.hpp"
 #include "operators/separable.hpp"
 #include "operators/settings.hpp"
 

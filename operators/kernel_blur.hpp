@@ -53,13 +53,4 @@ std::unique_ptr<LinearOperator> make_blur(Context& context, const Tensor& kernel
 /// with 64.
 inline constexpr int direct_taps = 24;
 
-/// A `size` x `size` kernel of a shaken camera, non-negative with sum 1, from a seeded random walk: a path
-/// whose length grows with the intensity, of short steps with Beta(1, 30) lengths and slowly turning angles,
-/// centred, turned at random, drawn as a thin line and softened by a Gaussian of about size / 75
-/// pixels. Intensity 0 is near a straight line, 1 a scribble. The same family of paths as the generator
-/// the DPS repository uses (github.com/LeviBorodenko/motionblur), not its numbers: those depend on the
-/// drawing routines of an imaging library and its 8-bit images. Errors: an even size or one below 3; an
-/// intensity outside [0, 1].
-std::vector<float> motion_kernel(int size, double intensity, std::uint64_t seed);
-
 }  // namespace tweedie

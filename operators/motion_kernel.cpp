@@ -1,10 +1,12 @@
-// The path of a shaken camera, and its picture.
+#include "operators/motion_kernel.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <random>
+#include <utility>
 
-#include "operators/kernel_blur.hpp"
+#include "kernels/error.hpp"
 
 namespace tweedie {
 namespace {

@@ -1,9 +1,11 @@
+#include "operators/sampling_mask.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <random>
 
-#include "operators/mri.hpp"
+#include "kernels/error.hpp"
 
 namespace tweedie {
 namespace {

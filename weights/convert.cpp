@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "kernels/error.hpp"
-#include "weights/byte_source.hpp"
-#include "weights/checkpoint.hpp"
+#include "weights/checkpoints/byte_source.hpp"
+#include "weights/checkpoints/checkpoint.hpp"
 #include "weights/unet_config.hpp"
 #include "weights/unet_inference.hpp"
 #include "weights/weight_file.hpp"

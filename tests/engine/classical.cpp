@@ -1,6 +1,7 @@
 // Conjugate gradients, Wiener's filter where every mode is by itself, total variation where the minimiser is
 // known. (With the operators of tasks: tests/operators/classical.cpp.)
-#include "engine/classical.hpp"
+#include "engine/solvers/classical.hpp"
+#include "engine/solvers/wiener.hpp"
 
 #include <cmath>
 

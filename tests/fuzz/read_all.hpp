@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "kernels/error.hpp"
-#include "weights/byte_source.hpp"
-#include "weights/checkpoint.hpp"
+#include "weights/checkpoints/byte_source.hpp"
+#include "weights/checkpoints/checkpoint.hpp"
 
 namespace tweedie::fuzz {
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "kernels/cases.hpp"
+#include "tests/cases/elementwise.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

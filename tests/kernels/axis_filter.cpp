@@ -1,6 +1,6 @@
 #include "kernels/axis_filter.hpp"
 
-#include "kernels/cases.hpp"
+#include "tests/cases/axis_filter.hpp"
 #include "tests/support/support.hpp"
 
 namespace tweedie::test {

@@ -1,6 +1,6 @@
 #include "kernels/complex.hpp"
 
-#include "kernels/cases.hpp"
+#include "tests/cases/complex.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

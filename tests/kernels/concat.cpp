@@ -1,6 +1,6 @@
 #include "kernels/concat.hpp"
 
-#include "kernels/cases.hpp"
+#include "tests/cases/concat.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

@@ -1,6 +1,6 @@
 #include "kernels/convolution.hpp"
 
-#include "kernels/cases.hpp"
+#include "tests/cases/convolution.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

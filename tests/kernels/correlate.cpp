@@ -1,6 +1,6 @@
 #include "kernels/correlate.hpp"
 
-#include "kernels/cases.hpp"
+#include "tests/cases/correlate.hpp"
 #include "tests/support/support.hpp"
 
 namespace tweedie::test {

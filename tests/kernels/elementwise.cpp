@@ -3,7 +3,7 @@
 #include <limits>
 #include <memory>
 
-#include "kernels/cases.hpp"
+#include "tests/cases/elementwise.hpp"
 #include "tests/support/support.hpp"
 
 namespace tweedie::test {

@@ -1,8 +1,8 @@
 // The elementwise ops that also read one value for each sample, channel or pixel.
 #include <limits>
 
-#include "kernels/cases.hpp"
 #include "kernels/elementwise.hpp"
+#include "tests/cases/elementwise.hpp"
 #include "tests/support/support.hpp"
 
 namespace tweedie::test {

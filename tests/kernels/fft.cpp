@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numbers>
 
-#include "kernels/cases.hpp"
+#include "tests/cases/fft.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

@@ -2,7 +2,7 @@
 
 #include <omp.h>
 
-#include "kernels/cases.hpp"
+#include "tests/cases/group_norm.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

@@ -1,6 +1,6 @@
 #include "kernels/layout.hpp"
 
-#include "kernels/cases.hpp"
+#include "tests/cases/layout.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/cases.hpp"
+#include "tests/cases/matmul.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

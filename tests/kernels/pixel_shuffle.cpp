@@ -1,6 +1,6 @@
 #include "kernels/pixel_shuffle.hpp"
 
-#include "kernels/cases.hpp"
+#include "tests/cases/pixel_shuffle.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

@@ -2,7 +2,7 @@
 
 #include <numbers>
 
-#include "kernels/cases.hpp"
+#include "tests/cases/radon.hpp"
 #include "tests/support/support.hpp"
 
 namespace tweedie::test {

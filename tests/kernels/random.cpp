@@ -4,8 +4,8 @@
 #include <array>
 #include <numbers>
 
-#include "kernels/cases.hpp"
 #include "kernels/philox.hpp"
+#include "tests/cases/elementwise.hpp"
 #include "tests/support/support.hpp"
 
 namespace tweedie::test {

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "kernels/cases.hpp"
+#include "tests/cases/elementwise.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

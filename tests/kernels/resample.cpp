@@ -1,6 +1,6 @@
 #include "kernels/resample.hpp"
 
-#include "kernels/cases.hpp"
+#include "tests/cases/resample.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "kernels/cases.hpp"
+#include "tests/cases/softmax.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

@@ -1,6 +1,6 @@
 #include "kernels/timestep_embedding.hpp"
 
-#include "kernels/cases.hpp"
+#include "tests/cases/timestep_embedding.hpp"
 #include "tests/support/support.hpp"
 
 namespace tweedie::test {

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "kernels/cases.hpp"
+#include "tests/cases/total_variation.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;

@@ -1,6 +1,7 @@
 // Wiener's filter and total variation with the operators of tasks: against dense solves in double, and
 // against the neighbourhood of what was found.
-#include "engine/classical.hpp"
+#include "engine/solvers/classical.hpp"
+#include "engine/solvers/wiener.hpp"
 
 #include <cmath>
 #include <numbers>

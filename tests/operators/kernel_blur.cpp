@@ -1,5 +1,6 @@
 // Blur by any kernel against loops in double; the generator of motion kernels against what it promises.
 #include "operators/kernel_blur.hpp"
+#include "operators/motion_kernel.hpp"
 
 #include "operators/factory.hpp"
 #include "tests/support/support.hpp"

@@ -1,5 +1,6 @@
 // Magnetic resonance imaging against the transform's definition in double; masks; what is refused.
 #include "operators/mri.hpp"
+#include "operators/sampling_mask.hpp"
 
 #include <complex>
 #include <map>

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #ifdef TWEEDIE_CUDA_SIMULATED
-#include "tests/stand_in/control.hpp"
+#include "tests/machine/stand_in/control.hpp"
 #endif
 
 namespace tweedie::test {

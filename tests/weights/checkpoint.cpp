@@ -1,5 +1,5 @@
 // Sound checkpoints in every shape they come in.
-#include "weights/checkpoint.hpp"
+#include "weights/checkpoints/checkpoint.hpp"
 
 #include <algorithm>
 

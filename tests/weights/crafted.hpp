@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "kernels/error.hpp"
-#include "weights/byte_source.hpp"
-#include "weights/checkpoint.hpp"
+#include "weights/checkpoints/byte_source.hpp"
+#include "weights/checkpoints/checkpoint.hpp"
 
 namespace tweedie::test {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cases.hpp"
+#include "tests/cases/cases.hpp"
 #include "tools/bench/measure.hpp"
 
 namespace tweedie::bench {

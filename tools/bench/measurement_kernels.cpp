@@ -13,6 +13,13 @@
 #include "kernels/fft.hpp"
 #include "kernels/radon.hpp"
 #include "kernels/total_variation.hpp"
+#include "tests/cases/axis_filter.hpp"
+#include "tests/cases/complex.hpp"
+#include "tests/cases/correlate.hpp"
+#include "tests/cases/elementwise.hpp"
+#include "tests/cases/fft.hpp"
+#include "tests/cases/radon.hpp"
+#include "tests/cases/total_variation.hpp"
 #include "tools/bench/case_tensors.hpp"
 
 namespace tweedie::bench {

@@ -1,7 +1,7 @@
 # How the CUDA half of the project is built. TWEEDIE_CUDA (auto | on | simulated | off) is resolved into
 # TWEEDIE_CUDA_MODE (on | simulated | off):
 #   on         nvcc for real GPUs, linked with the CUDA runtime, cuBLAS, cuFFT and cuDNN
-#   simulated  nvcc to PTX, linked with the stand-ins of tests/stand_in: needs the toolkit's headers, no GPU
+#   simulated  nvcc to PTX, linked with the stand-ins of tests/machine/stand_in: needs the toolkit's headers, no GPU
 #   off        the CPU code only
 # and these functions are provided:
 #   tweedie_cuda_sources(target stem...)  adds <stem>.cu of the current folder to the target, in the mode's way

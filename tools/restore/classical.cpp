@@ -4,7 +4,8 @@
 
 #include <cmath>
 
-#include "engine/classical.hpp"
+#include "engine/solvers/classical.hpp"
+#include "engine/solvers/wiener.hpp"
 #include "operators/ct.hpp"
 #include "operators/fienup.hpp"
 #include "tools/progress.hpp"

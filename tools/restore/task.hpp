@@ -10,6 +10,7 @@
 #include "engine/context.hpp"
 #include "operators/factory.hpp"
 #include "operators/mri.hpp"
+#include "operators/sampling_mask.hpp"
 
 namespace tweedie {
 

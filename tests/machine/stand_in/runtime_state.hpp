@@ -1,0 +1,62 @@
+// What the pieces of the runtime's stand-in share. Private to tests/machine/stand_in.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "tests/machine/ptx/machine.hpp"
+#include "tests/machine/stand_in/control.hpp"
+#include "tests/machine/stand_in/device_memory.hpp"
+
+namespace tweedie::stand_in {
+
+/// A fat binary as registered by nvcc's host code, parsed when one of its kernels or variables is first used.
+struct DeviceCode {
+  std::string text;
+  std::unique_ptr<ptx::Module> module;
+};
+
+/// A kernel or a variable: the code it belongs to and its (mangled) name in the PTX.
+struct DeviceName {
+  DeviceCode* code = nullptr;
+  std::string name;
+  std::size_t max_dynamic_shared = 48 * 1024;  ///< kernels: raised by cudaFuncSetAttribute
+};
+
+struct Runtime {
+  std::mutex mutex;
+  std::unordered_map<const void*, DeviceName> kernels, variables;  ///< by the address of their host stub
+  std::unordered_set<cudaStream_t> streams;
+  std::unordered_set<cudaEvent_t> events;
+  std::unordered_map<void*, std::size_t> pinned;  ///< cudaHostAlloc and cudaHostRegister
+  cudaError_t sticky = cudaSuccess;               ///< a kernel's fault: every later call returns it
+  Statistics counts;
+  ptx::Options options;
+  std::string report;
+  bool quiet = false;
+
+  Runtime();
+  static Runtime& instance();  ///< never destroyed, as static objects call the runtime from destructors
+};
+
+/// Prints a line "CUDA stand-in: ..." and keeps it for last_report().
+void report(const std::string& text);
+
+/// Every entry point returns through this: remembers an error for cudaGetLastError.
+cudaError_t result(cudaError_t status);
+
+/// The same with an explanation, for calls the stand-in refuses.
+cudaError_t refuse(cudaError_t status, const std::string& why);
+
+/// Whether the stream is the default one or was created and not destroyed.
+bool known(cudaStream_t stream);
+
+/// The module of the code, parsed on demand. Errors: ptx::Fault of kind `load`.
+ptx::Module& loaded(DeviceCode& code);
+
+}  // namespace tweedie::stand_in

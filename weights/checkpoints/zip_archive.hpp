@@ -1,0 +1,40 @@
+// Read access to the entries of a zip archive that are stored without compression, as PyTorch stores them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "weights/checkpoints/byte_source.hpp"
+
+namespace tweedie {
+
+/// A zip archive open for reading. Sizes of stored entries are held against the archive's own.
+class ZipArchive {
+ public:
+  /// Reads the directory; throws `Error` when it is damaged or truncated.
+  explicit ZipArchive(std::shared_ptr<const ByteSource> source);
+  ~ZipArchive();
+  ZipArchive(const ZipArchive&) = delete;
+  ZipArchive& operator=(const ZipArchive&) = delete;
+
+  /// Names of all entries.
+  std::vector<std::string> names() const;
+
+  /// Size in bytes of an entry, or nothing when there is none of that name. Throws `Error` when it is
+  /// compressed, encrypted or larger than the archive.
+  std::optional<std::uint64_t> size(const std::string& entry) const;
+
+  /// Fills `out` with an entry's bytes from `offset` on. An entry read as a whole is held against its
+  /// checksum.
+  void read(std::span<std::byte> out, const std::string& entry, std::uint64_t offset) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tweedie
