@@ -5,11 +5,11 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
-#include <iostream>
 #include <map>
 
 #include "kernels/error.hpp"
 #include "tools/run_main.hpp"
+#include "tools/say.hpp"
 #include "weights/convert.hpp"
 #include "weights/unet_config.hpp"
 
@@ -87,8 +87,10 @@ class ProgressLine {
     if (percent == shown_ || (!terminal_ && percent / 25 == shown_ / 25 && shown_ >= 0)) return;
     shown_ = percent;
     const char* end = !terminal_ ? "\n" : done == total ? "\r\033[K" : "";
-    std::fprintf(stderr, "%sconverting: %3d %% of %.1f GB%s", terminal_ ? "\r" : "", percent,
-                 static_cast<double>(total) * 1e-9, end);
+    char text[80];
+    std::snprintf(text, sizeof text, "%sconverting: %3d %% of %.1f GB%s", terminal_ ? "\r" : "", percent,
+                  static_cast<double>(total) * 1e-9, end);
+    say(text);
   }
 
  private:
@@ -110,15 +112,17 @@ void print(const ConvertReport& report, const Options& options) {
                                     {"tensors", report.tensors},        {"parameters", report.parameters},
                                     {"config", report.config},          {"diffusion", report.diffusion},
                                     {"notices", report.notices}};
-    std::cout << summary.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+    print_result(summary.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", stdout,
+                 options.convert.output + " is written, but standard output");
     return;
   }
-  for (const std::string& notice : report.notices) std::cerr << "tweedie-convert: note: " << notice << '\n';
-  std::cout << options.convert.output << ": " << report.architecture << ", " << report.tensors << " tensors, "
-            << grouped(report.parameters) << " parameters\n"
-            << "  source     " << report.source << " (" << report.container << ")\n"
-            << "  config     " << report.config.dump() << '\n';
-  if (!report.diffusion.empty()) std::cout << "  diffusion  " << report.diffusion.dump() << '\n';
+  for (const std::string& notice : report.notices) say("tweedie-convert: note: " + notice + "\n");
+  std::string text =
+      message(options.convert.output, ": ", report.architecture, ", ", report.tensors, " tensors, ",
+              grouped(report.parameters), " parameters\n  source     ", report.source, " (", report.container,
+              ")\n  config     ", report.config.dump(), "\n");
+  if (!report.diffusion.empty()) text += "  diffusion  " + report.diffusion.dump() + "\n";
+  say(stdout, text);  // the weight file is the result
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "kernels/error.hpp"
+#include "tools/say.hpp"
 
 namespace tweedie {
 namespace {
@@ -60,8 +61,7 @@ Progress::Progress(std::string label, int steps, ProgressStyle style, std::FILE*
 
 Progress::~Progress() {
   if (!line_open_) return;
-  std::fputc('\n', out_);
-  std::fflush(out_);
+  say(out_, "\n");
 }
 
 double Progress::seconds_per_step() const {
@@ -95,7 +95,7 @@ void Progress::update(int done, std::optional<double> distance) {
 
   if (style_ == ProgressStyle::lines) {
     if (!line_is_due(done, now)) return;
-    fmt::print(out_, "{} {}\n", label_, text(done, distance));
+    say(out_, fmt::format("{} {}\n", label_, text(done, distance)));
   } else {
     if (shown_done_ > 0 && done < steps_ && now - shown_at_ < redraw_seconds) return;
     const auto columns = std::size_t(terminal_columns(out_)) - 1;  // a full last column would wrap
@@ -104,10 +104,9 @@ void Progress::update(int done, std::optional<double> distance) {
     const int room = static_cast<int>(columns) - static_cast<int>(line.size() + numbers.size()) - 3;
     if (room >= 10) line += bar(std::min(room, 40), double(done) / steps_) + " ";
     line += numbers;
-    fmt::print(out_, "\r{}\x1b[K", line.substr(0, columns));
+    say(out_, fmt::format("\r{}\x1b[K", line.substr(0, columns)));
     line_open_ = true;
   }
-  std::fflush(out_);
   shown_at_ = now;
   shown_done_ = done;
 }

@@ -5,9 +5,11 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <sstream>
 #include <string>
 
 #include "kernels/error.hpp"
+#include "tools/say.hpp"
 
 namespace tweedie {
 
@@ -28,22 +30,27 @@ inline std::string one_line(const std::string& text) {
 /// Runs a program: `body(app, argc, argv)` declares its options on the CLI::App, calls `app.parse(argc,
 /// argv)` and works; what it returns is the exit code. --help and --version come with the app. Every failure
 /// is one line on stderr, "PROGRAM: error: ...":
-///   2  the command line, bad input or a failed library call (`Error`), out of memory
+///   2  the command line, bad input or a failed library call (`Error`), out of memory, a result that stdout
+///      does not take
 ///   1  anything else, which is a mistake of ours
 template <class Body>
 int run_main(const char* program, int argc, char** argv, Body&& body) {
   const auto fail = [&](const std::string& what, int code) {
     std::fflush(stdout);
-    std::fprintf(stderr, "%s: error: %s\n", program, one_line(what).c_str());
+    say(message(program, ": error: ", one_line(what), "\n"));
     return code;
   };
+  guard_standard_streams();
   try {
     CLI::App app("", program);
     app.set_version_flag("--version", std::string(program) + " " + TWEEDIE_VERSION);
     try {
       return body(app, argc, argv);
     } catch (const CLI::Success& request) {  // --help, --version
-      return app.exit(request);
+      std::ostringstream text;
+      const int code = app.exit(request, text, text);
+      print_result(text.str());
+      return code;
     } catch (const CLI::ParseError& error) {
       return fail(std::string(error.what()) + " (see " + program + " --help)", 2);
     }

@@ -12,6 +12,7 @@
 #include "tools/report.hpp"
 #include "tools/run_main.hpp"
 #include "tools/sampler_option.hpp"
+#include "tools/say.hpp"
 
 namespace tweedie {
 namespace {
@@ -77,7 +78,7 @@ int run(const Options& o) {
   if (!o.labels.empty()) report["labels"] = o.labels;
   report["peak_device_bytes"] = context.queue.meter().peak;
   write_report(path("report.json"), report);
-  fmt::print("wrote {} and {} images\n", path("grid.png"), o.count);
+  say(stdout, fmt::format("wrote {} and {} images\n", path("grid.png"), o.count));
   return 0;
 }
 

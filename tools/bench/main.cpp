@@ -1,10 +1,9 @@
 // tweedie-bench: how fast, against what the machine can do.
-#include <fmt/format.h>
-
 #include "tools/bench/kernels.hpp"
 #include "tools/bench/model.hpp"
 #include "tools/device_option.hpp"
 #include "tools/run_main.hpp"
+#include "tools/say.hpp"
 #include "weights/unet_config.hpp"
 
 int main(int argc, char** argv) {
@@ -35,11 +34,11 @@ int main(int argc, char** argv) {
     Context context(choose_device(device), 1);
     if (!model.preset.empty()) {
       const Json report = bench::bench_model(context, model);
-      fmt::print("{}", json ? report.dump(2) + "\n" : bench::describe_model(report));
+      print_result(json ? report.dump(2) + "\n" : bench::describe_model(report));
       return 0;
     }
     const Json report = bench::bench_kernels(context, kernels);
-    fmt::print("{}", json ? report.dump(2) + "\n" : bench::describe_kernels(report));
+    print_result(json ? report.dump(2) + "\n" : bench::describe_kernels(report));
     return 0;
   });
 }

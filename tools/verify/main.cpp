@@ -5,6 +5,7 @@
 #include "tools/network.hpp"
 #include "tools/report.hpp"
 #include "tools/run_main.hpp"
+#include "tools/say.hpp"
 #include "tools/verify/checks.hpp"
 
 namespace tweedie {
@@ -17,12 +18,13 @@ struct Options {
   bool json = false;
 };
 
-void print(const std::string& path, const std::vector<verify::Check>& checks) {
-  fmt::print("{}\n", path);
+std::string table(const std::string& path, const std::vector<verify::Check>& checks) {
+  std::string text = path + "\n";
   for (const verify::Check& c : checks)
-    fmt::print(
+    text += fmt::format(
         "  {:<6} {:<36} relative error {:.2e} (tolerance {:.0e}), worst at {}: {:.6g}, expected {:.6g}\n",
         c.passed() ? "ok" : "FAILED", c.name, c.error, c.tolerance, c.worst, c.ours, c.theirs);
+  return text;
 }
 
 Json to_json(const std::vector<verify::Check>& checks) {
@@ -57,17 +59,17 @@ int verify_files(const Options& options) {
     if (options.json)
       report[path] = to_json(checks);
     else
-      print(path, checks);
+      print_result(table(path, checks));
   }
   if (options.json)
-    fmt::print("{}\n",
-               Json{{"device", name(context.device())}, {"passed", failed == 0}, {"files", report}}.dump(2));
+    print_result(
+        Json{{"device", name(context.device())}, {"passed", failed == 0}, {"files", report}}.dump(2) + "\n");
   else {
     if (widened)
-      fmt::print(
+      print_result(fmt::format(
           "{} arrays are compared to a wider tolerance than {:.0e}: rounding alone moves them further\n",
-          widened, options.tolerance);
-    fmt::print("{} of {} arrays agree on {}\n", total - failed, total, name(context.device()));
+          widened, options.tolerance));
+    print_result(fmt::format("{} of {} arrays agree on {}\n", total - failed, total, name(context.device())));
   }
   return failed ? 1 : 0;
 }
