@@ -13,9 +13,26 @@ struct ZipArchive::State {
   std::uint64_t position = 0;
   zip_error_t error{};
   zip_t* archive = nullptr;
+
+  /// Sizes and methods of an entry, all of them known.
+  zip_stat_t status(zip_uint64_t index, const std::string& where) const {
+    zip_stat_t status;
+    zip_stat_init(&status);
+    const zip_uint64_t wanted =
+        ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+    require(zip_stat_index(archive, index, 0, &status) == 0 && (status.valid & wanted) == wanted, where,
+            " is damaged");
+    return status;
+  }
+
+  /// Fills `out` with an entry's bytes from `offset` on; `to_end`: these are all, to be held to the checksum.
+  void fill(std::span<std::byte> out, const std::string& entry, std::uint64_t offset, bool to_end) const;
 };
 
 namespace {
+
+// Deflate's densest code: one bit for a length and one for a distance make 258 bytes.
+constexpr std::uint64_t most_unfolding = 1032;
 
 // libzip's view of a ByteSource: https://libzip.org/documentation/zip_source_function.html. No exception may
 // pass through the library, so a failed read becomes its error code.
@@ -99,33 +116,12 @@ std::vector<std::string> ZipArchive::names() const {
   return names;
 }
 
-std::optional<std::uint64_t> ZipArchive::size(const std::string& entry) const {
-  const zip_int64_t index = zip_name_locate(state_->archive, entry.c_str(), 0);
-  if (index < 0) return std::nullopt;
-  const std::string where = state_->source->name() + ": the entry " + entry;
-  zip_stat_t status;
-  zip_stat_init(&status);
-  const zip_uint64_t wanted =
-      ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
-  require(zip_stat_index(state_->archive, static_cast<zip_uint64_t>(index), 0, &status) == 0 &&
-              (status.valid & wanted) == wanted,
-          where, " is damaged");
-  require(status.comp_method == ZIP_CM_STORE && status.encryption_method == ZIP_EM_NONE, where,
-          " is compressed or encrypted; torch.save stores entries as they are");
-  require(status.size == status.comp_size && status.size <= state_->source->size(), where, " claims ",
-          status.size, " bytes, more than the file has");
-  return status.size;
-}
-
-void ZipArchive::read(std::span<std::byte> out, const std::string& entry, std::uint64_t offset) const {
-  const std::string where = state_->source->name() + ": the entry " + entry;
-  const std::optional<std::uint64_t> whole = size(entry);
-  require(whole.has_value(), where, " is missing");
-  require(offset <= *whole && out.size() <= *whole - offset, where, " has ", *whole, " bytes, wanted are ",
-          out.size(), " from byte ", offset);
-  const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(zip_fopen(state_->archive, entry.c_str(), 0),
+void ZipArchive::State::fill(std::span<std::byte> out, const std::string& entry, std::uint64_t offset,
+                             bool to_end) const {
+  const std::string where = source->name() + ": the entry " + entry;
+  const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(zip_fopen(archive, entry.c_str(), 0),
                                                                zip_fclose);
-  require(file != nullptr, where, " is damaged: ", zip_strerror(state_->archive));
+  require(file != nullptr, where, " is damaged: ", zip_strerror(archive));
   const auto fail = [&] {
     const bool checksum = zip_error_code_zip(zip_file_get_error(file.get())) == ZIP_ER_CRC;
     throw Error(where +
@@ -142,8 +138,45 @@ void ZipArchive::read(std::span<std::byte> out, const std::string& entry, std::u
 #ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // a fuzzer's mutations could not get past a checksum
   // The library compares the checksum when it meets the end, which takes one more read.
   std::byte beyond{};
-  if (offset == 0 && out.size() == *whole && zip_fread(file.get(), &beyond, 1) != 0) fail();
+  if (to_end && zip_fread(file.get(), &beyond, 1) != 0) fail();
 #endif
+}
+
+std::optional<std::uint64_t> ZipArchive::size(const std::string& entry) const {
+  const zip_int64_t index = zip_name_locate(state_->archive, entry.c_str(), 0);
+  if (index < 0) return std::nullopt;
+  const std::string where = state_->source->name() + ": the entry " + entry;
+  const zip_stat_t status = state_->status(static_cast<zip_uint64_t>(index), where);
+  require(status.comp_method == ZIP_CM_STORE && status.encryption_method == ZIP_EM_NONE, where,
+          " is compressed or encrypted; torch.save stores entries as they are");
+  require(status.size == status.comp_size && status.size <= state_->source->size(), where, " claims ",
+          status.size, " bytes, more than the file has");
+  return status.size;
+}
+
+void ZipArchive::read(std::span<std::byte> out, const std::string& entry, std::uint64_t offset) const {
+  const std::string where = state_->source->name() + ": the entry " + entry;
+  const std::optional<std::uint64_t> whole = size(entry);
+  require(whole.has_value(), where, " is missing");
+  require(offset <= *whole && out.size() <= *whole - offset, where, " has ", *whole, " bytes, wanted are ",
+          out.size(), " from byte ", offset);
+  state_->fill(out, entry, offset, offset == 0 && out.size() == *whole);
+}
+
+std::vector<std::byte> ZipArchive::inflated(const std::string& entry) const {
+  const std::string where = state_->source->name() + ": the entry " + entry;
+  const zip_int64_t index = zip_name_locate(state_->archive, entry.c_str(), 0);
+  require(index >= 0, where, " is missing");
+  const zip_stat_t status = state_->status(static_cast<zip_uint64_t>(index), where);
+  require(status.encryption_method == ZIP_EM_NONE, where, " is encrypted");
+  require(status.comp_method == ZIP_CM_STORE || status.comp_method == ZIP_CM_DEFLATE, where,
+          " is compressed in another way than deflate");
+  const std::uint64_t unfolding = status.comp_method == ZIP_CM_STORE ? 1 : most_unfolding;
+  require(status.comp_size <= state_->source->size() && status.size / unfolding <= status.comp_size, where,
+          " claims ", status.size, " bytes, more than the file can hold");
+  std::vector<std::byte> bytes(static_cast<std::size_t>(status.size));
+  state_->fill(bytes, entry, 0, true);
+  return bytes;
 }
 
 }  // namespace tweedie

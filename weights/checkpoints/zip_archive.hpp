@@ -1,4 +1,4 @@
-// Read access to the entries of a zip archive that are stored without compression, as PyTorch stores them.
+// Read access to the entries of a zip archive: stored as they are, as PyTorch stores them, or compressed.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,11 @@ class ZipArchive {
   /// Fills `out` with an entry's bytes from `offset` on. An entry read as a whole is held against its
   /// checksum.
   void read(std::span<std::byte> out, const std::string& entry, std::uint64_t offset) const;
+
+  /// All bytes of an entry that is stored or deflated, held against its checksum. Throws `Error` when there
+  /// is none of that name, when it is encrypted or compressed otherwise, when it is damaged, and when it
+  /// claims more bytes than its compressed ones can unfold into.
+  std::vector<std::byte> inflated(const std::string& entry) const;
 
  private:
   struct State;
