@@ -6,34 +6,13 @@
 #include <string_view>
 #include <vector>
 
+#include "weights/staged_file.hpp"
+
 namespace tweedie {
 
 /// Reads a whole file. Throws `Error`, beginning with the path, if it is missing, a folder, unreadable or
 /// larger than `max_bytes`.
 std::string read_file(const std::string& path, std::size_t max_bytes);
-
-/// A file in the making: write to `path()`, which lies beside the target, then `commit()`. Until then the
-/// target is untouched; without a commit nothing is left behind. An existing regular target is replaced
-/// (through a symbolic link, the file it points to); anything else there (folder, device) is refused with
-/// `Error`.
-class StagedFile {
- public:
-  /// Creates the empty file beside the target. Throws `Error` if the folder is missing or not writable.
-  explicit StagedFile(const std::string& target);
-  ~StagedFile();
-  StagedFile(const StagedFile&) = delete;
-  StagedFile& operator=(const StagedFile&) = delete;
-
-  const std::string& path() const { return path_; }
-  /// Flushes the content to the disk and gives it the target's name, in one step. Throws `Error` on failure.
-  void commit();
-
- private:
-  std::string name_;    // the target as the caller wrote it, for messages
-  std::string target_;  // with a symbolic link followed
-  std::string path_;
-  bool committed_ = false;
-};
 
 /// Writes `bytes` to `path`, whole or not at all (see StagedFile). Throws `Error`, for example on a full
 /// disk.

@@ -11,10 +11,11 @@
 
 namespace tweedie {
 
-/// An HDF5 file open for reading. Numbers are converted to the type asked for.
+/// An HDF5 file open for reading. Numbers of every type, and truth values as 0 and 1, are converted to the
+/// type asked for. Every failure of the library is an `Error` in one line with its reason.
 class ArrayFile {
  public:
-  /// Throws `Error` in one line when the file is missing or not HDF5.
+  /// Throws `Error` when the file is missing, not HDF5, damaged or locked.
   explicit ArrayFile(const std::string& path);
   ~ArrayFile();
   ArrayFile(ArrayFile&&) noexcept;
@@ -24,12 +25,16 @@ class ArrayFile {
   bool has(const std::string& name) const;
   /// Names of the root's groups and datasets, sorted.
   std::vector<std::string> names() const;
-  /// Throws `Error` when there is no such dataset.
+  /// These throw `Error` when there is no such dataset, or when it holds no numbers.
   Extents extents(const std::string& name) const;
+  /// Throws `Error` for a finite number that is too large for float32.
   std::vector<float> floats(const std::string& name) const;
   std::vector<double> doubles(const std::string& name) const;
+  /// Throws `Error` for a number that is not whole.
   std::vector<std::int64_t> integers(const std::string& name) const;
   bool has_attribute(const std::string& name, const std::string& of = "/") const;
+  /// A root attribute that holds text. Throws `Error` when it is missing or not one text.
+  std::string text_attribute(const std::string& name) const;
   /// A root attribute that holds JSON text. Throws `Error` when it is missing or not JSON.
   nlohmann::json json_attribute(const std::string& name) const;
   /// An attribute that holds numbers, of the root or of the dataset `of`.

@@ -10,14 +10,27 @@
 
 namespace tweedie {
 
-/// Owns one HDF5 identifier of any kind; throws `Error` with the given text when it is invalid.
+/// Why the library's last call failed, as " (HDF5: ...)": the innermost text of its error stack, and advice
+/// where there is some. Empty when it failed without a reason. Ask before the next call, which clears the
+/// stack.
+std::string hdf5_reason();
+
+/// As `require`, for a call of the library: its reason is added to the message.
+template <class... Parts>
+void require_hdf5(Condition condition, const Parts&... parts) {
+  if (!condition.holds) [[unlikely]]
+    throw Error(message(parts...) + hdf5_reason(), condition.where);
+}
+
+/// Owns one HDF5 identifier of any kind; throws `Error` with the given text and the library's reason when it
+/// is invalid.
 class Hdf5Handle {
  public:
   using Close = herr_t (*)(hid_t);
   Hdf5Handle(hid_t id, Close close, const std::string& failure,
              std::source_location where = std::source_location::current())
       : id_(id), close_(close) {
-    if (id < 0) throw Error(failure, where);
+    if (id < 0) throw Error(failure + hdf5_reason(), where);
   }
   ~Hdf5Handle() { reset(); }
   Hdf5Handle(Hdf5Handle&& other) noexcept
@@ -31,7 +44,7 @@ class Hdf5Handle {
 
   operator hid_t() const { return id_; }
 
-  /// Closes now; returns whether the library agreed (a file's last buffers are written then).
+  /// Closes now; returns whether the library agreed.
   bool reset() { return id_ < 0 || close_(std::exchange(id_, H5I_INVALID_HID)) >= 0; }
 
  private:

@@ -1,10 +1,10 @@
 #include "weights/weight_file.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <set>
 
+#include "weights/hdf5_read.hpp"
 #include "weights/weight_file_format.hpp"
 
 namespace tweedie {
@@ -14,30 +14,8 @@ using nlohmann::json;
 
 namespace {
 
-// A text attribute, of fixed or variable length.
-std::string read_text(hid_t object, const char* name, const std::string& where) {
-  const std::string failure = where + ": cannot read the attribute `" + name + "`";
-  const Hdf5Handle attribute(H5Aopen(object, name, H5P_DEFAULT), H5Aclose, failure);
-  const Hdf5Handle type(H5Aget_type(attribute), H5Tclose, failure);
-  const Hdf5Handle space(H5Aget_space(attribute), H5Sclose, failure);
-  require(H5Tget_class(type) == H5T_STRING && H5Sget_simple_extent_npoints(space) == 1, where,
-          ": the attribute `", name, "` is not text");
-  if (H5Tis_variable_str(type) > 0) {
-    char* text = nullptr;
-    require(H5Aread(attribute, type, &text) >= 0 && text != nullptr, failure);
-    std::string copy(text);
-    H5free_memory(text);
-    return copy;
-  }
-  const std::size_t size = H5Tget_size(type);
-  require(size <= H5Aget_storage_size(attribute), failure);
-  std::string text(size, '\0');
-  require(H5Aread(attribute, type, text.data()) >= 0, failure);
-  return text.substr(0, text.find('\0'));
-}
-
 json read_json(hid_t object, const char* name, const std::string& where) {
-  json parsed = json::parse(read_text(object, name, where), nullptr, false);
+  json parsed = json::parse(hdf5_text(object, name, where), nullptr, false);
   require(parsed.is_object(), where, ": the attribute `", name, "` is not a JSON object");
   return parsed;
 }
@@ -48,9 +26,9 @@ int read_version(hid_t object, const std::string& where) {
   const Hdf5Handle type(H5Aget_type(attribute), H5Tclose, failure);
   const Hdf5Handle space(H5Aget_space(attribute), H5Sclose, failure);
   int version = 0;
-  require(H5Tget_class(type) == H5T_INTEGER && H5Sget_simple_extent_npoints(space) == 1 &&
-              H5Aread(attribute, H5T_NATIVE_INT, &version) >= 0,
-          failure);
+  require(H5Tget_class(type) == H5T_INTEGER && H5Sget_simple_extent_npoints(space) == 1, failure,
+          ": it is no whole number");
+  require_hdf5(H5Aread(attribute, H5T_NATIVE_INT, &version) >= 0, failure);
   return version;
 }
 
@@ -70,14 +48,7 @@ struct WeightFile::State {
     return {H5Dopen2(tensors, key.c_str(), H5P_DEFAULT), H5Dclose, path + ": cannot open the tensor " + key};
   }
 
-  Extents extents(hid_t dataset, const std::string& key) const {
-    const Hdf5Handle space(H5Dget_space(dataset), H5Sclose, path + ": cannot open the tensor " + key);
-    const int rank = H5Sget_simple_extent_ndims(space);
-    require(rank >= 0, path, ": the tensor ", key, " has no shape");
-    std::vector<hsize_t> sizes(static_cast<std::size_t>(rank));
-    H5Sget_simple_extent_dims(space, sizes.data(), nullptr);
-    return Extents(sizes.begin(), sizes.end());
-  }
+  std::string what(const std::string& key) const { return path + ": the tensor " + key; }
 
   std::vector<float> values(hid_t dataset, const std::string& key, std::size_t count) const;
 
@@ -92,33 +63,27 @@ struct WeightFile::State {
 // Sixteen-bit values are read as they are and decoded by us: HDF5's own float16 conversion is slow, and it
 // knows no bfloat16.
 std::vector<float> WeightFile::State::values(hid_t dataset, const std::string& key, std::size_t count) const {
-  const std::string failure = path + ": cannot read the tensor " + key + " (damaged file?)";
-  const Hdf5Handle type(H5Dget_type(dataset), H5Tclose, failure);
+  const Hdf5Handle type(H5Dget_type(dataset), H5Tclose, what(key) + " has no type");
   std::vector<float> values(count);
   const bool marked = H5Aexists(dataset, format::dtype) > 0 &&
-                      read_text(dataset, format::dtype, path + ": " + key) == format::bfloat16;
+                      hdf5_text(dataset, format::dtype, path + ": " + key) == format::bfloat16;
   const Element element = marked ? Element::bf16 : Element::f16;
   const Hdf5Handle sixteen_bits = format::stored_type(element);
   if (H5Tequal(type, sixteen_bits) > 0) {
     std::vector<std::uint16_t> bits(count);
-    require(H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bits.data()) >= 0, failure);
+    read_hdf5(bits.data(), dataset, type, what(key));
     decode_elements(values, std::as_bytes(std::span(bits)), element);
     return values;
   }
   require(!marked && H5Tget_class(type) == H5T_FLOAT, path, ": the tensor ", key,
           " is not stored as float32, float16 or bfloat16");
-  require(H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0, failure);
+  read_hdf5(values.data(), dataset, H5T_NATIVE_FLOAT, what(key));
   return values;
 }
 
 WeightFile::WeightFile(const std::string& path) {
-  quiet_hdf5();
-  std::error_code error;
-  require(std::filesystem::is_regular_file(path, error), path, ": there is no such file");
-  require(H5Fis_hdf5(path.c_str()) > 0, path, ": not an HDF5 file; weights are made by tweedie-convert");
-  Hdf5Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose,
-                  path + ": damaged HDF5 file, or cannot be opened");
-  const bool ours = H5Aexists(file, "format") > 0 && read_text(file, "format", path) == format::name;
+  Hdf5Handle file = open_hdf5(path);
+  const bool ours = H5Aexists(file, "format") > 0 && hdf5_text(file, "format", path) == format::name;
   require(ours, path, ": an HDF5 file, but not a weight file of tweedie-convert (no attribute `format` = \"",
           format::name, "\")");
   for (const char* name : {"version", "architecture", "config", "diffusion", "source"})
@@ -133,11 +98,11 @@ WeightFile::WeightFile(const std::string& path) {
 
   state_ = std::make_unique<State>(path, std::move(file), std::move(tensors));
   WeightFileHeader& header = state_->header;
-  header.architecture = read_text(state_->file, "architecture", path);
+  header.architecture = hdf5_text(state_->file, "architecture", path);
   header.config = read_json(state_->file, "config", path);
   header.diffusion = read_json(state_->file, "diffusion", path);
-  header.source = read_text(state_->file, "source", path);
-  require(
+  header.source = hdf5_text(state_->file, "source", path);
+  require_hdf5(
       H5Literate(state_->tensors, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, collect_name, &state_->keys) >= 0,
       path, ": cannot list its tensors");
   std::sort(state_->keys.begin(), state_->keys.end());
@@ -151,7 +116,9 @@ const WeightFileHeader& WeightFile::header() const { return state_->header; }
 
 const std::vector<std::string>& WeightFile::keys() const { return state_->keys; }
 
-Extents WeightFile::extents(const std::string& key) const { return state_->extents(state_->open(key), key); }
+Extents WeightFile::extents(const std::string& key) const {
+  return hdf5_extents(state_->open(key), state_->what(key));
+}
 
 bool WeightFile::has(const std::string& key) const {
   return std::binary_search(state_->keys.begin(), state_->keys.end(), key);
@@ -161,7 +128,7 @@ std::vector<float> WeightFile::read(const std::string& key, const Extents& expec
   require(has(key), state_->path, ": there is no tensor ", key, ", expected one of shape ",
           to_string(expected));
   const Hdf5Handle dataset = state_->open(key);
-  const Extents found = state_->extents(dataset, key);
+  const Extents found = hdf5_extents(dataset, state_->what(key));
   require(found == expected, state_->path, ": the tensor ", key, " has shape ", to_string(found),
           ", expected ", to_string(expected));
   std::vector<float> values = state_->values(dataset, key, static_cast<std::size_t>(element_count(expected)));

@@ -179,12 +179,12 @@ TEST_CASE("an existing file survives: without overwrite, without commit, and unt
 TEST_CASE("destinations that cannot be written are named") {
   const TemporaryFolder folder;
   check_says(error_of([&] { write_two(folder.path("no/such/folder/w.h5")); }), "No such file or directory");
-  check_says(error_of([&] { write_two(folder.path("")); }), "is a folder");
+  check_says(error_of([&] { write_two(folder.path("")); }), "is a directory");
 }
 
 TEST_CASE("files that are not weight files say so") {
   const TemporaryFolder folder;
-  check_says(error_of([&] { WeightFile(folder.path("none.h5")); }), "there is no such file");
+  check_says(error_of([&] { WeightFile(folder.path("none.h5")); }), "No such file or directory");
   check_says(error_of([&] { WeightFile(folder.write("text.h5", "text")); }), "not an HDF5 file");
   write_two(folder.path("w.h5"));
   const std::string whole = read_file(folder.path("w.h5"));
