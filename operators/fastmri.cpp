@@ -7,7 +7,7 @@
 #include "operators/mri.hpp"
 #include "weights/array_file.hpp"
 #include "weights/element.hpp"
-#include "weights/hdf5_handle.hpp"
+#include "weights/hdf5_read.hpp"
 
 namespace tweedie {
 namespace {
@@ -27,8 +27,7 @@ class Sliced {
   Sliced(const ArrayFile& file, const std::string& name)
       : what_(message(file.path(), ": ", name)),
         extents_(file.extents(name)),
-        file_(H5Fopen(file.path().c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose,
-              file.path() + ": damaged HDF5 file"),
+        file_(open_hdf5(file.path())),
         dataset_(H5Dopen2(file_, name.c_str(), H5P_DEFAULT), H5Dclose, what_ + " is not a data set"),
         type_(H5Dget_type(dataset_), H5Tclose, what_ + ": no type") {
     for (const std::int64_t side : extents_)
@@ -37,8 +36,6 @@ class Sliced {
   }
   const Extents& extents() const { return extents_; }
   const std::string& what() const { return what_; }
-  hid_t dataset() const { return dataset_; }
-  hid_t type() const { return type_; }
 
   /// Errors: not complex.
   std::vector<Part> complex(std::int64_t slice) const {
@@ -65,10 +62,11 @@ class Sliced {
     const Hdf5Handle stored(H5Dget_space(dataset_), H5Sclose, what_ + ": no dataspace");
     const Hdf5Handle memory(H5Screate_simple(int(count.size()), count.data(), nullptr), H5Sclose,
                             what_ + ": no dataspace");
-    H5Sselect_hyperslab(stored, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr);
+    require_hdf5(
+        H5Sselect_hyperslab(stored, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) >= 0, what_,
+        ": slice ", slice, " cannot be read");
     std::vector<T> values(std::size_t(H5Sget_select_npoints(stored)));
-    require(H5Dread(dataset_, type, memory, stored, H5P_DEFAULT, values.data()) >= 0, what_,
-            ": cannot be read");
+    read_hdf5(values.data(), dataset_, type, what_, memory, stored);
     return values;
   }
 
@@ -97,20 +95,12 @@ Sliced open_kspace(const ArrayFile& file) {
   return kspace;
 }
 
-/// The columns measured; h5py stores truth values as an enumeration of bytes, which HDF5 does not convert.
+/// The columns measured.
 std::vector<float> read_mask(const ArrayFile& file, int W) {
   const Sliced stored(file, "mask");
   require(stored.extents() == Extents{W}, stored.what(), " has the shape ", to_string(stored.extents()),
           "; expected ", to_string(Extents{W}), ", k-space's columns");
-  std::vector<float> mask;
-  if (H5Tget_class(stored.type()) == H5T_ENUM && H5Tget_size(stored.type()) == 1) {
-    std::vector<signed char> values(std::size_t(W), 0);
-    require(H5Dread(stored.dataset(), stored.type(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0,
-            stored.what(), ": cannot be read");
-    mask.assign(values.begin(), values.end());
-  } else {
-    mask = file.floats("mask");
-  }
+  const std::vector<float> mask = file.floats("mask");
   for (const float m : mask)
     require(m == 0 || m == 1, stored.what(), " holds ", m, "; expected zeros and ones");
   return mask;

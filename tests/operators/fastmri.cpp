@@ -157,7 +157,7 @@ TEST_CASE("fastMRI: what is wrong with a file is said in one line") {
     std::ofstream(file.path()) << "not a scan at all";
     refuses(file, ": not an HDF5 file");
     std::filesystem::remove(file.path());
-    refuses(file, ": cannot be opened for reading");
+    refuses(file, ": cannot be opened for reading: No such file or directory");
   }
   const auto with = [&](const std::function<void(File&)>& write, const std::string& text, int slice = 0) {
     File file;
