@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <fstream>
 #include <numbers>
 
 #include "kernels/error.hpp"
@@ -66,6 +67,14 @@ Image read_image(const std::string& path, std::vector<std::string>* notes) {
       image.data[c * image.plane() + pixel] =
           float(2.0 * raster.sample(pixel * channels + c) / raster.peak - 1);
   return image;
+}
+
+bool is_image_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  char start[16] = {};
+  file.read(start, sizeof start);
+  const std::string_view bytes(start, std::size_t(file.gcount()));
+  return is_png(bytes) || is_jpeg(bytes);
 }
 
 void write_png(const std::string& path, const Image& image) {

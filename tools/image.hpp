@@ -43,6 +43,9 @@ void require_valid(const Image& image);
 /// truncated or corrupt data, CMYK, sides above 32,768 or more than 2^26 pixels.
 Image read_image(const std::string& path, std::vector<std::string>* notes = nullptr);
 
+/// Whether the file begins as an image does that `read_image` reads. False when it cannot be read.
+bool is_image_file(const std::string& path);
+
 /// Writes an 8-bit PNG: clip((x + 1) / 2) to [0, 1], rounded to the nearest of 256 levels; never stretched.
 /// Whole or not at all: an earlier file stays until the new one is complete. Throws `Error` if a value is
 /// NaN or the file cannot be written.

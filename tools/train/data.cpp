@@ -1,0 +1,45 @@
+#include "tools/train/data.hpp"
+
+#include <cmath>
+#include <filesystem>
+
+#include "kernels/error.hpp"
+#include "tools/image.hpp"
+#include "tools/train/sources.hpp"
+
+namespace tweedie {
+namespace {
+
+void check(const DataOptions& options) {
+  require(!options.source.empty(), "training data: no source is named");
+  require(options.size > 0 && options.size <= 4096, "training data: samples of ", options.size,
+          " pixels, expected 1 to 4096");
+  require(options.channels > 0 && options.channels <= 16, "training data: ", options.channels,
+          " channels, expected 1 to 16");
+  require(options.min_shrink >= 1 && options.max_shrink >= options.min_shrink && options.max_shrink <= 1024,
+          "training data: shrinking by ", options.min_shrink, " to ", options.max_shrink,
+          ", expected two factors from 1 on, the smaller one first");
+  require(options.jitter >= 0 && options.jitter <= 1, "training data: jitter ", options.jitter,
+          ", expected 0 to 1");
+  require(options.gray >= 0 && options.gray <= 1, "training data: a share of ", options.gray,
+          " in gray, expected 0 to 1");
+  require(options.slice_axis >= 0 && options.slice_axis <= 2, "training data: slices across axis ",
+          options.slice_axis, ", expected 0 to 2");
+  if (options.range) {
+    const auto [low, high] = *options.range;
+    require(std::isfinite(low) && std::isfinite(high) && low < high, "training data: values of ", low, " to ",
+            high, ", expected the lower one first");
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Dataset> open_dataset(const DataOptions& options, std::vector<std::string>* notes) {
+  check(options);
+  std::error_code failure;
+  const bool exists = std::filesystem::exists(options.source, failure);
+  require(exists, options.source, ": no such file or folder, and no kind of data that is generated");
+  return window_dataset(open_photographs(options, notes), options);
+}
+
+}  // namespace tweedie
