@@ -16,14 +16,14 @@
 namespace tweedie {
 namespace {
 
-Boundary boundary(Settings& s) {
+Boundary boundary(JsonSettings& s) {
   const std::string name = s.text("boundary", "reflect");
   require(name == "reflect" || name == "circular", "blur: boundary '", name,
           "'; expected reflect or circular");
   return name == "reflect" ? Boundary::reflect : Boundary::circular;
 }
 
-std::unique_ptr<ForwardOperator> super_resolution(Context& context, Settings& s) {
+std::unique_ptr<ForwardOperator> super_resolution(Context& context, JsonSettings& s) {
   s.ignore("in_shape");  // the DPS repository's; ours takes the shape of the image
   const int factor = s.integer("scale_factor");
   const std::string kernel = s.text("kernel", "bicubic");
@@ -37,14 +37,14 @@ std::unique_ptr<ForwardOperator> super_resolution(Context& context, Settings& s)
       true);
 }
 
-std::unique_ptr<ForwardOperator> gaussian_blur(Context& context, Settings& s) {
+std::unique_ptr<ForwardOperator> gaussian_blur(Context& context, JsonSettings& s) {
   const std::vector<double> taps = gaussian_taps(s.integer("kernel_size", 61), s.number("intensity", 3.0));
   return std::make_unique<SeparableOperator>(
       context, [taps, rule = boundary(s)](int pixels) { return correlation_rows(pixels, taps, rule); });
 }
 
 // The kernel is data where no seed is stated; else the native generator draws it.
-std::unique_ptr<ForwardOperator> motion_blur(Context& context, Settings& s, const OperatorData& data) {
+std::unique_ptr<ForwardOperator> motion_blur(Context& context, JsonSettings& s, const OperatorData& data) {
   const int size = s.integer("kernel_size", 61);
   require(size < 4096, "motion blur: kernel_size ", size, "; expected less than 4096");
   const bool given = data.kernel && !s.has("seed");
@@ -58,12 +58,12 @@ std::unique_ptr<ForwardOperator> motion_blur(Context& context, Settings& s, cons
 }
 
 // Any kernel, of any odd sides.
-std::unique_ptr<ForwardOperator> kernel_blur(Context& context, Settings& s, const OperatorData& data) {
+std::unique_ptr<ForwardOperator> kernel_blur(Context& context, JsonSettings& s, const OperatorData& data) {
   require(bool(data.kernel), "kernel_blur: no kernel given");
   return make_blur(context, data.kernel, boundary(s));
 }
 
-std::unique_ptr<ForwardOperator> phase_retrieval(Context& context, Settings& s) {
+std::unique_ptr<ForwardOperator> phase_retrieval(Context& context, JsonSettings& s) {
   const std::string range = s.text("range", "pm1");
   require(range == "pm1" || range == "unit", "phase retrieval: range '", range, "'; expected pm1 or unit");
   return std::make_unique<PhaseRetrieval>(
@@ -72,7 +72,7 @@ std::unique_ptr<ForwardOperator> phase_retrieval(Context& context, Settings& s) 
 }
 
 // The DPS repository names the network by the path of its options; ours comes with its weight file.
-std::unique_ptr<ForwardOperator> nonlinear_blur(Context& context, Settings& s, const OperatorData& data) {
+std::unique_ptr<ForwardOperator> nonlinear_blur(Context& context, JsonSettings& s, const OperatorData& data) {
   require(!data.weights.empty(), "nonlinear blur: the weight file of its network is not given");
   s.ignore("opt_yml_path");
   const std::string draw = s.text("draw", "once");
@@ -97,7 +97,7 @@ std::unique_ptr<ForwardOperator> nonlinear_blur(Context& context, Settings& s, c
 }
 
 // The first of a list works on the image, each further one on what the one before measured.
-std::unique_ptr<ForwardOperator> composed(Context& context, Settings& s, const OperatorData& data) {
+std::unique_ptr<ForwardOperator> composed(Context& context, JsonSettings& s, const OperatorData& data) {
   std::unique_ptr<ForwardOperator> op;
   for (const nlohmann::json& each : s.list("operators")) {
     std::unique_ptr<ForwardOperator> next = make_operator(context, each, data);
@@ -107,7 +107,7 @@ std::unique_ptr<ForwardOperator> composed(Context& context, Settings& s, const O
   return op;
 }
 
-std::unique_ptr<ForwardOperator> ct(Context& context, Settings& s) {
+std::unique_ptr<ForwardOperator> ct(Context& context, JsonSettings& s) {
   const RadonSettings standard;
   return std::make_unique<Radon>(
       context, RadonSettings{s.integer("angles", standard.angles), s.number("first", standard.first),
@@ -115,7 +115,7 @@ std::unique_ptr<ForwardOperator> ct(Context& context, Settings& s) {
 }
 
 // The mask is data where nothing about its drawing is stated.
-std::unique_ptr<ForwardOperator> mri(Context& context, Settings& s, const OperatorData& data) {
+std::unique_ptr<ForwardOperator> mri(Context& context, JsonSettings& s, const OperatorData& data) {
   const auto image = s.flag("complex", false) ? CartesianMri::Image::complex : CartesianMri::Image::real;
   std::function<std::vector<float>(int, int)> mask;
   const bool drawn = s.has("mask") || s.has("acceleration") || s.has("centre") || s.has("seed");
@@ -148,7 +148,7 @@ std::vector<std::string> operator_names() {
 
 std::unique_ptr<ForwardOperator> make_operator(Context& context, const nlohmann::json& settings,
                                                const OperatorData& data) {
-  Settings s(settings, "operator");
+  JsonSettings s(settings, "operator");
   const std::string name = s.text("name");
   std::unique_ptr<ForwardOperator> op;
   if (name == "noise" || name == "identity") {

@@ -9,7 +9,7 @@
 namespace tweedie {
 
 Noise parse_noise(const nlohmann::json& json) {
-  Settings settings(json, "noise");
+  JsonSettings settings(json, "noise");
   Noise noise;
   noise.name = settings.text("name");
   if (noise.name == "clean") noise.name = "none";

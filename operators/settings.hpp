@@ -13,9 +13,9 @@ namespace tweedie {
 
 /// The settings of one thing (`what` begins every message). Each getter marks its key as used;
 /// `require_all_used` names the first key nobody asked for.
-class Settings {
+class JsonSettings {
  public:
-  Settings(const nlohmann::json& json, std::string what) : json_(json), what_(std::move(what)) {
+  JsonSettings(const nlohmann::json& json, std::string what) : json_(json), what_(std::move(what)) {
     require(json.is_object(), what_, ": expected a table of settings, found ", json.dump());
   }
   bool has(const std::string& key) const { return json_.contains(key) && !json_.at(key).is_null(); }

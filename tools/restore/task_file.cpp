@@ -9,7 +9,7 @@ namespace {
 using nlohmann::json;
 
 /// [low, high] of a Python tuple.
-std::pair<double, double> range(Settings& s, const std::string& key, const std::string& path) {
+std::pair<double, double> range(JsonSettings& s, const std::string& key, const std::string& path) {
   const json& list = s.list(key);
   require(list.size() == 2 && list[0].is_number() && list[1].is_number(), path, ": ", key, " is ",
           list.dump(), ", expected two numbers");
@@ -17,12 +17,12 @@ std::pair<double, double> range(Settings& s, const std::string& key, const std::
 }
 
 void apply_conditioning(Options& o, const json& table, const std::string& path) {
-  Settings s(table, path + ": conditioning");
+  JsonSettings s(table, path + ": conditioning");
   const std::string method = s.text("method");
   require(method != "vanilla", path, ": the method 'vanilla' samples the prior: use tweedie-sample");
   o.method = method == "ps" ? "dps" : method;
   if (!s.has("params")) return s.require_all_used();
-  Settings params(s.table("params"), path + ": conditioning: params");
+  JsonSettings params(s.table("params"), path + ": conditioning: params");
   if (params.has("scale")) o.zeta = params.number("scale");
   require(o.zeta.value_or(0) >= 0, path, ": scale ", o.zeta.value_or(0), ", expected 0 or more");
   const int draws = params.integer("num_sampling", 5);
@@ -32,7 +32,7 @@ void apply_conditioning(Options& o, const json& table, const std::string& path) 
 }
 
 void apply_mask(MaskOptions& mask, const json& table, const std::string& path) {
-  Settings s(table, path + ": mask_opt");
+  JsonSettings s(table, path + ": mask_opt");
   mask.kind = s.text("mask_type");
   require(mask.kind == "random" || mask.kind == "box" || mask.kind == "both" || mask.kind == "extreme", path,
           ": mask_type '", mask.kind, "'; expected random, box, both or extreme");
@@ -62,10 +62,10 @@ void apply_noise(Options& o, const json& table) {
 
 void apply_task_file(Options& o, const std::string& path) {
   const json file = read_config_file(path);
-  Settings s(file, path);
+  JsonSettings s(file, path);
   if (s.has("conditioning")) apply_conditioning(o, s.table("conditioning"), path);
   s.ignore("data");
-  Settings measurement(s.table("measurement"), path + ": measurement");
+  JsonSettings measurement(s.table("measurement"), path + ": measurement");
   o.operation.settings = measurement.table("operator");
   if (measurement.has("mask_opt")) apply_mask(o.operation.mask, measurement.table("mask_opt"), path);
   if (measurement.has("noise")) apply_noise(o, measurement.table("noise"));
@@ -78,7 +78,7 @@ void apply_task_file(Options& o, const std::string& path) {
 
 void apply_diffusion_file(Options& o, const std::string& path) {
   const json file = read_config_file(path);
-  Settings s(file, path);
+  JsonSettings s(file, path);
   o.sampler.sampler = s.text("sampler", o.sampler.sampler);
   parse_method(o.sampler.sampler);
   if (s.has("timestep_respacing")) {

@@ -41,7 +41,7 @@ struct Diffusion {
 
 Diffusion read_diffusion(const ArrayFile& file) {
   const nlohmann::json json = file.json_attribute("diffusion");
-  Settings s(json, file.path() + ": diffusion");
+  JsonSettings s(json, file.path() + ": diffusion");
   Diffusion d;
   d.schedule = make_schedule(s.text("noise_schedule"), s.integer("steps"), s.text("timestep_respacing"));
   const std::string sampler = s.text("sampler"), variance = s.text("model_var_type");
