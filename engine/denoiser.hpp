@@ -1,21 +1,13 @@
 // The first of the engine's two interfaces: a prior over images, as a noise predictor.
 #pragma once
 
-#include <functional>
+#include <memory>
 
+#include "engine/saved.hpp"
 #include "engine/schedule.hpp"
 #include "engine/tensor.hpp"
 
 namespace tweedie {
-
-/// A value and the vector-Jacobian product at the point it was computed at. `pullback` takes a cotangent of
-/// the value and returns the gradient with respect to the input. It may be called once, before the next call
-/// to the object that made it (which keeps the saved state, so that no closure owns memory).
-template <class Value>
-struct Vjp {
-  Value value;
-  std::function<Tensor(const Tensor& cotangent)> pullback;
-};
 
 /// What a denoiser says about x_t.
 struct Prediction {
@@ -28,10 +20,14 @@ struct Prediction {
 class Denoiser {
  public:
   virtual ~Denoiser() = default;
-  virtual Prediction predict(const Tensor& x, const NoiseLevel& level) = 0;
-  /// The prediction, and the pullback of a cotangent of eps to x (v is taken as a constant: in DPS the
-  /// gradient runs through x0_hat alone).
-  virtual Vjp<Prediction> vjp(const Tensor& x, const NoiseLevel& level) = 0;
+  /// An empty state for `forward` to fill.
+  virtual std::unique_ptr<Saved> make_saved() const = 0;
+  /// The prediction; what `backward` needs is kept in `saved` unless that is null.
+  virtual Prediction forward(const Tensor& x, const NoiseLevel& level, Saved* saved = nullptr) = 0;
+  /// J^T deps, the gradient with respect to x of <deps, eps(x)> (v is taken as a constant: in DPS the
+  /// gradient runs through x0_hat alone). A saved state serves one backward: it gives its memory back.
+  /// Errors: a state that no forward has filled since.
+  virtual Tensor backward(const Tensor& deps, Saved& saved) = 0;
   /// True when predictions carry v.
   virtual bool learns_variance() const = 0;
 };

@@ -13,6 +13,7 @@ MeasurementGuidance::MeasurementGuidance(Context& context, ForwardOperator& op, 
     : context_(context),
       operator_(op),
       distance_squared_(context.per_sample(y.shape().N)),
+      measured_(op.make_saved()),
       y_(std::move(y)) {}
 
 const Tensor& MeasurementGuidance::measurement(const Shape& measured) {
@@ -33,26 +34,31 @@ void MeasurementGuidance::keep_distance(const Tensor& residual) {
   sum_squares(context_.queue, distance_squared_.view(), residual);
 }
 
+Tensor MeasurementGuidance::residual_at(const Tensor& x) {
+  Tensor residual = operator_.forward(x, measured_.get());
+  // Not in place: an operator may hand out what it was given.
+  const Tensor& y = measurement(residual.shape());
+  Tensor difference = context_.planar(residual.shape());
+  axpby(context_.queue, difference, 1.f, y, -1.f, residual);
+  return difference;
+}
+
 Tensor DpsGuidance::apply(Step& step, Tensor next) {
   Queue& q = context_.queue;
-  const Vjp<Tensor> measured = operator_.vjp(step.x0);
-  Tensor residual = context_.planar(measured.value.shape());
-  axpby(q, residual, 1.f, measurement(residual.shape()), -1.f, measured.value);  // r = y - A x0_hat
+  Tensor residual = residual_at(step.x0);
   keep_distance(residual);
   divide_by_norm(q, residual, residual, distance_squared_.view(), -1.f);  // d|r| / d(A x0_hat) = -r / |r|
-  const Tensor gradient = step.pull_back(measured.pullback(residual));
+  const Tensor gradient = step.pull_back(operator_.backward(residual, *measured_));
   axpby(q, next, 1.f, next, float(-zeta_), gradient);
   return next;
 }
 
 Tensor NoisyGradientGuidance::apply(Step& step, Tensor next) {
   Queue& q = context_.queue;
-  const Vjp<Tensor> measured = operator_.vjp(step.x);
-  Tensor residual = context_.planar(measured.value.shape());
-  axpby(q, residual, 1.f, measurement(residual.shape()), -1.f, measured.value);
+  Tensor residual = residual_at(step.x);
   keep_distance(residual);
   divide_by_norm(q, residual, residual, distance_squared_.view(), -1.f);
-  axpby(q, next, 1.f, next, float(-zeta_), measured.pullback(residual));
+  axpby(q, next, 1.f, next, float(-zeta_), operator_.backward(residual, *measured_));
   return next;
 }
 
@@ -66,12 +72,10 @@ Tensor PerturbedGuidance::apply(Step& step, Tensor next) {
   for (int k = 0; k < draws; ++k) {
     step.noise.uniform(perturbed, step.executed, k);
     axpby(q, perturbed, 1.f, step.x0, width, perturbed);
-    const Vjp<Tensor> measured = operator_.vjp(perturbed);
-    Tensor residual = context_.planar(measured.value.shape());
-    axpby(q, residual, 1.f, measurement(residual.shape()), -1.f, measured.value);
+    Tensor residual = residual_at(perturbed);
     keep_distance(residual);
     divide_by_norm(q, residual, residual, distance_squared_.view(), -1.f / draws);
-    add(q, sum, sum, measured.pullback(residual));
+    add(q, sum, sum, operator_.backward(residual, *measured_));
     // A few bytes and a wait: little beside the network's step.
     copy_to_host(q, squared_.data(), distance_squared_.data(), squared_.size() * sizeof(double));
     for (std::size_t n = 0; n < mean_.size(); ++n) mean_[n] += std::sqrt(squared_[n]) / draws;

@@ -23,10 +23,13 @@ class MeasurementGuidance : public Guidance {
   const Tensor& measurement(const Shape& measured);
   /// Writes |residual|^2 of each sample to the misfit.
   void keep_distance(const Tensor& residual);
+  /// y - A x, ready for one `operator_.backward(.., *measured_)`.
+  Tensor residual_at(const Tensor& x);
 
   Context& context_;
   ForwardOperator& operator_;
   TensorOf<double> distance_squared_;
+  std::unique_ptr<Saved> measured_;  ///< of the operator's last forward
 
  private:
   Tensor y_, repeated_;
@@ -47,7 +50,7 @@ class DpsGuidance : public MeasurementGuidance {
 };
 
 /// The naive gradient, which takes x_t for the image: x <- x' - zeta grad_{x_t} |y - A x_t|. It needs no
-/// pullback of the network, and fails: x_t is an image plus noise, scaled, and its measurement is not y's.
+/// gradient of the network, and fails: x_t is an image plus noise, scaled, and its measurement is not y's.
 class NoisyGradientGuidance : public MeasurementGuidance {
  public:
   NoisyGradientGuidance(Context& context, ForwardOperator& op, Tensor y, double zeta)

@@ -20,15 +20,13 @@ PoissonGuidance::PoissonGuidance(Context& context, ForwardOperator& op, Tensor y
 
 Tensor PoissonGuidance::apply(Step& step, Tensor next) {
   Queue& q = context_.queue;
-  const Vjp<Tensor> measured = operator_.vjp(step.x0);
-  Tensor residual = context_.planar(measured.value.shape());
-  axpby(q, residual, 1.f, measurement(residual.shape()), -1.f, measured.value);
+  Tensor residual = residual_at(step.x0);
   multiply(q, residual, residual, weight_);
   keep_distance(residual);
   // With D^2 = Lambda: d|D r| / d(A x0_hat) = -D (D r) / |D r|.
   divide_by_norm(q, residual, residual, distance_squared_.view(), -1.f);
   multiply(q, residual, residual, weight_);
-  const Tensor gradient = step.pull_back(measured.pullback(residual));
+  const Tensor gradient = step.pull_back(operator_.backward(residual, *measured_));
   axpby(q, next, 1.f, next, float(-zeta_), gradient);
   return next;
 }
@@ -47,14 +45,14 @@ CompatPoissonGuidance::CompatPoissonGuidance(Context& context, ForwardOperator& 
 Tensor CompatPoissonGuidance::apply(Step& step, Tensor next) {
   Queue& q = context_.queue;
   const float w = float(mean_weight_);
-  const Vjp<Tensor> measured = operator_.vjp(step.x0);
-  const Shape s = measured.value.shape();
+  const Tensor seen = operator_.forward(step.x0, measured_.get());
+  const Shape s = seen.shape();
   Tensor residual = context_.planar(s);
-  axpby(q, residual, w, measurement(s), -w, measured.value);
+  axpby(q, residual, w, measurement(s), -w, seen);
   Tensor together = residual.reshaped({1, s.N * s.C, s.H, s.W});  // one norm for the batch
   keep_distance(together);
   divide_by_norm(q, together, together, distance_squared_.view(), -w);
-  const Tensor gradient = step.pull_back(measured.pullback(residual));
+  const Tensor gradient = step.pull_back(operator_.backward(residual, *measured_));
   axpby(q, next, 1.f, next, float(-zeta_), gradient);
   return next;
 }

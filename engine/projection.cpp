@@ -10,7 +10,7 @@ ProjectionGuidance::ProjectionGuidance(Context& context, std::string name, Forwa
                                        Lift lift, int factor)
     : MeasurementGuidance(context, op, std::move(y)),
       name_(std::move(name)),
-      linear_(dynamic_cast<LinearOperator*>(&op)),
+      linear_(as_linear(op)),
       lift_(lift),
       factor_(factor) {
   require(linear_, "guidance ", name_,

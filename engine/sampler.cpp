@@ -35,41 +35,6 @@ void ddim_step(const Step& s, View<float> next, View<const float> noise) {
   axpbypcz(s.context.queue, next, on_x0, s.x0, on_x, s.x, s.index == 0 ? 0.f : float(sigma), noise);
 }
 
-}  // namespace
-
-void Step::denoise(Denoiser& denoiser, bool with_gradient) {
-  const NoiseLevel level = schedule.level(index);
-  if (with_gradient) {
-    Vjp<Prediction> linearised = denoiser.vjp(x, level);
-    prediction = std::move(linearised.value);
-    pullback_ = std::move(linearised.pullback);
-  } else {
-    prediction = denoiser.predict(x, level);
-  }
-  x0 = context.planar(x.shape());
-  axpby(context.queue, x0, float(a()), x, float(-b()), prediction.eps);
-  if (options.clip_denoised) clamp(context.queue, x0, x0, -1.f, 1.f);
-}
-
-Tensor Step::pull_back(const Tensor& cotangent) {
-  Queue& q = context.queue;
-  Tensor g = context.planar(x.shape());
-  if (options.clip_denoised) {
-    // The clipped x0_hat has lost where it was clipped: its unclipped values are formed again.
-    axpby(q, g, float(a()), x, float(-b()), prediction.eps);
-    clamp_backward(q, g, cotangent, g, -1.f, 1.f);
-  } else {
-    copy(q, g, cotangent);
-  }
-  Tensor on_eps = context.planar(x.shape());
-  axpby(q, on_eps, float(-b()), g, 0.f, g);
-  const Tensor through_network = pullback_(on_eps);
-  axpby(q, g, float(a()), g, 1.f, through_network);
-  return g;
-}
-
-namespace {
-
 // Langevin updates of step.x at its own noise level, each a guided step.
 void correct(Step& step, Denoiser& denoiser, Guidance* guidance) {
   step.stays = true;
@@ -132,12 +97,11 @@ Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance) {
 
 Tensor sample(Context& context, Denoiser& denoiser, const Schedule& schedule, const SamplerOptions& options,
               Tensor x, Guidance* guidance, NoiseSource& noise, const Observer& observer) {
+  Step step(context, schedule, options, noise);
   for (int executed = 0; executed < schedule.steps(); ++executed) {
-    Step step(context, schedule, options, noise, schedule.steps() - 1 - executed, executed, x);
-    Tensor next = sample_step(step, denoiser, guidance);
-    const bool go_on = !observer || observer(step, next);
-    x = std::move(next);
-    if (!go_on) break;
+    step.start(schedule.steps() - 1 - executed, executed, std::move(x));
+    x = sample_step(step, denoiser, guidance);
+    if (observer && !observer(step, x)) break;
   }
   return x;
 }

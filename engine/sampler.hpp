@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/context.hpp"
-#include "engine/denoiser.hpp"
+#include "engine/evaluation.hpp"
 #include "engine/schedule.hpp"
 
 namespace tweedie {
@@ -70,52 +69,47 @@ class ContextNoise : public NoiseSource {
   Context& context_;
 };
 
-/// One step as guidance sees it: x_t, the clipped estimate x0_hat, and the way back from one to the other.
-class Step {
+/// One step as guidance sees it: an evaluation of the prior at x_t, at its place in the schedule. One object
+/// serves all steps of a run.
+class Step : public Evaluation {
  public:
+  Step(Context& ctx, const Schedule& diffusion, const SamplerOptions& settings, NoiseSource& source)
+      : Evaluation(ctx), schedule(diffusion), options(settings), noise(source) {}
+  /// The same, at a step.
   Step(Context& ctx, const Schedule& diffusion, const SamplerOptions& settings, NoiseSource& source, int i,
-       int count, const Tensor& state)
-      : context(ctx),
-        schedule(diffusion),
-        options(settings),
-        noise(source),
-        index(i),
-        executed(count),
-        x(state) {}
-  Context& context;
+       int count, Tensor state)
+      : Step(ctx, diffusion, settings, source) {
+    start(i, count, std::move(state));
+  }
   const Schedule& schedule;
   const SamplerOptions& options;
   NoiseSource& noise;
-  const int index;     ///< schedule index, steps - 1 down to 0
-  const int executed;  ///< 0, 1, 2, ...
-  Tensor x;            ///< x_t; pc and langevin move it while its noise level stays
-  bool stays = false;  ///< true during such an update
-  Prediction prediction;
-  Tensor x0;  ///< x0_hat = a x_t - b eps, clipped when the options say so
+  int index = 0;       ///< schedule index, steps - 1 down to 0
+  int executed = 0;    ///< 0, 1, 2, ...
+  bool stays = false;  ///< true while pc and langevin move x at its noise level
 
-  double a() const { return schedule.sqrt_recip_alphas_cumprod[std::size_t(index)]; }
-  double b() const { return schedule.sqrt_recipm1_alphas_cumprod[std::size_t(index)]; }
-  double alphas_cumprod() const { return schedule.alphas_cumprod[std::size_t(index)]; }
+  /// Goes to another step, at x_t = `state`.
+  void start(int i, int count, Tensor state) {
+    index = i;
+    executed = count;
+    level = schedule.level(i);
+    x = std::move(state);
+  }
   /// abar of the state this step makes: what guidance brings the measurement's noise to.
   double next_alphas_cumprod() const {
     return stays ? alphas_cumprod() : schedule.alphas_cumprod_prev[std::size_t(index)];
   }
-  /// Runs the denoiser (keeping what the pullback needs when `with_gradient`) and fills prediction and x0.
-  void denoise(Denoiser& denoiser, bool with_gradient);
-  /// Gradient with respect to x_t of <cotangent, x0_hat(x_t)>, through the clipping and the network:
-  /// a g + J_eps^T (-b g), g the cotangent where x0_hat was not clipped. Once a step, after denoise(...,
-  /// true).
-  Tensor pull_back(const Tensor& cotangent);
-
- private:
-  std::function<Tensor(const Tensor&)> pullback_;
+  /// `evaluate` as the options say.
+  void denoise(Denoiser& denoiser, bool with_gradient) {
+    evaluate(denoiser, options.clip_denoised, with_gradient);
+  }
 };
 
 /// Turns the unguided sample of a step into the guided one.
 class Guidance {
  public:
   virtual ~Guidance() = default;
-  /// True when `apply` calls Step::pull_back.
+  /// True when `apply` calls `pull_back`.
   virtual bool needs_gradient() const = 0;
   /// `next` is the unguided sample x'_{t-1}; returns x_{t-1}. In x_t's coordinates, whatever the
   /// parameterisation.

@@ -59,8 +59,7 @@ void probability_flow_step(const Step& step, View<float> next);
 
 /// Heun's second half (Karras et al., NeurIPS 2022, Algorithm 1, without churn): adds half a step times the
 /// difference of the slopes at `next` and at x, with one more evaluation of the denoiser, at `next`. Not for
-/// the last step, which has no score at its end. A guided `next` is one that guidance has moved already: the
-/// pullback of the first evaluation dies with the second.
+/// the last step, which has no score at its end. A guided `next` is one that guidance has moved already.
 void heun_correction(Step& step, Denoiser& denoiser, Tensor& next);
 
 /// One update at a fixed noise level, x + e score + sqrt(2 e) z, z a standard normal that is used up:

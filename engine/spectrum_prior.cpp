@@ -103,13 +103,23 @@ void SpectrumPrior::use_level(const Shape& shape, double abar) {
   level_ = abar;
 }
 
-Prediction SpectrumPrior::predict(const Tensor& x, const NoiseLevel& level) {
+struct SpectrumPrior::Level : Saved {
+  double abar = -1;
+};
+
+std::unique_ptr<Saved> SpectrumPrior::make_saved() const { return std::make_unique<Level>(); }
+
+Prediction SpectrumPrior::forward(const Tensor& x, const NoiseLevel& level, Saved* saved) {
+  if (saved) saved_as<Level>(*saved, "spectrum prior").abar = level.alphas_cumprod;
   use_level(x.shape(), level.alphas_cumprod);
   return {filter(x, level_gain_), {}};
 }
 
-Vjp<Prediction> SpectrumPrior::vjp(const Tensor& x, const NoiseLevel& level) {
-  return {predict(x, level), [this](const Tensor& cotangent) { return filter(cotangent, level_gain_); }};
+Tensor SpectrumPrior::backward(const Tensor& deps, Saved& saved) {
+  const double abar = saved_as<Level>(saved, "spectrum prior").abar;
+  require(abar >= 0, "spectrum prior: a backward without a forward before it");
+  use_level(deps.shape(), abar);
+  return filter(deps, level_gain_);
 }
 
 std::vector<double> SpectrumPrior::cross_power(const Tensor& x, const Tensor& y) {

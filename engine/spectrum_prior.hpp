@@ -23,13 +23,14 @@ struct SpectrumParameters {
 /// x_0 ~ N(0, C), C stationary with periodic boundary and diagonal in (colour axis, frequency): for
 /// x_t = sqrt(abar) x_0 + sqrt(1 - abar) n the posterior mean of the noise is, mode by mode,
 ///   eps = sqrt(1 - abar) / (abar S + 1 - abar) x_t ,
-/// exact, linear and self-adjoint, so the pullback is the same map. One FFT each way. Any H and W; 1 or 3
+/// exact, linear and self-adjoint, so its backward is the same map. One FFT each way. Any H and W; 1 or 3
 /// channels.
 class SpectrumPrior : public Denoiser {
  public:
   explicit SpectrumPrior(Context& context, SpectrumParameters parameters = {});
-  Prediction predict(const Tensor& x, const NoiseLevel& level) override;
-  Vjp<Prediction> vjp(const Tensor& x, const NoiseLevel& level) override;
+  std::unique_ptr<Saved> make_saved() const override;
+  Prediction forward(const Tensor& x, const NoiseLevel& level, Saved* saved = nullptr) override;
+  Tensor backward(const Tensor& deps, Saved& saved) override;
   bool learns_variance() const override { return false; }
 
   /// S of every mode: (C, H, W/2 + 1) planar half spectra, normalised so that E|fft2(x)|^2 = S H W.
@@ -46,6 +47,7 @@ class SpectrumPrior : public Denoiser {
   Tensor draw(const Shape& shape);
 
  private:
+  struct Level;
   void prepare(const Shape& shape);
   void use_level(const Shape& shape, double abar);
   Tensor colours(const Tensor& x, bool back);

@@ -171,7 +171,7 @@ Tensor KernelWizard::reconstruct(Tensor x, Saved* saved) const {
   return recon_[3].forward(context_, x);
 }
 
-Tensor KernelWizard::run(const Tensor& x, const Tensor& code, Saved* saved) const {
+Tensor KernelWizard::forward(const Tensor& x, const Tensor& code, Saved* saved) const {
   require(code.shape() == code_shape(x.shape()), "nonlinear blur: a kernel's code of ", code.shape(),
           " for images ", x.shape());
   Tensor y =
@@ -180,18 +180,13 @@ Tensor KernelWizard::run(const Tensor& x, const Tensor& code, Saved* saved) cons
   return y;
 }
 
-Vjp<Tensor> KernelWizard::vjp(const Tensor& x, const Tensor& code) {
-  Tensor y = run(x, code, &saved_);
-  return {std::move(y), [this](const Tensor& cotangent) { return pull_back(cotangent); }};
-}
-
-Tensor KernelWizard::adapt_backward(Tensor dy) {
-  tanh_backward(context_.queue, dy, dy, saved_.adapted);
+Tensor KernelWizard::adapt_backward(Tensor dy, const Saved& saved, Tensor* dcode) const {
+  tanh_backward(context_.queue, dy, dy, saved.adapted);
   Tensor skipped[levels];  // gradient of down[i] through the concatenation
   for (int i = 0; i < levels; ++i) {
     const Tensor both = [&] {
       Tensor d = up_[std::size_t(i)].backward(context_, dy);
-      activate_backward(context_, d, saved_.up[i], 0);
+      activate_backward(context_, d, saved.up[i], 0);
       return d;
     }();
     const Shape s = both.shape();
@@ -199,38 +194,46 @@ Tensor KernelWizard::adapt_backward(Tensor dy) {
     dy = context_.features({s.N, first, s.H, s.W});
     Tensor rest = context_.features({s.N, s.C - first, s.H, s.W});
     split_channels(context_.queue, dy, rest, both);
-    if (i < levels - 1) skipped[i + 1] = std::move(rest);  // the code of the kernel is a constant
+    if (i < levels - 1)
+      skipped[i + 1] = std::move(rest);
+    else if (dcode)
+      *dcode = leave(context_, rest, {s.N, config_.kernel_dim, s.H, s.W});
   }
   for (int i = levels - 1; i > 0; --i) {
-    const Shape s = saved_.down[i].shape();
+    const Shape s = saved.down[i].shape();
     dy = down_[std::size_t(i)].backward(context_, dy, s.H, s.W);
     add(context_.queue, dy, dy, skipped[i]);
-    activate_backward(context_, dy, saved_.down[i], slope_adapter);
+    activate_backward(context_, dy, saved.down[i], slope_adapter);
   }
-  const Shape s = saved_.adapted.shape();
+  const Shape s = saved.adapted.shape();
   return down_[0].backward(context_, dy, s.H, s.W);
 }
 
-Tensor KernelWizard::pull_back(const Tensor& cotangent) {
-  require(bool(saved_.adapted), "nonlinear blur: a pullback can be called once");
-  Tensor d = enter(context_, cotangent);
+Tensor KernelWizard::backward(const Tensor& dy, Saved& saved, Tensor* dcode) const {
+  require(bool(saved.adapted), "nonlinear blur: a backward without a forward before it");
+  Tensor d = enter(context_, dy);
   for (int i = 3; i >= 0; --i) {
     d = recon_[std::size_t(i)].backward(context_, d, d.shape().H, d.shape().W);
     if (i == 0) break;
-    activate_backward(context_, d, saved_.recon[i - 1], slope_trunk);
+    activate_backward(context_, d, saved.recon[i - 1], slope_trunk);
     if (i < 3) d = shuffle_backward(context_, d, i == 1 ? 4 * config_.nf : 256);
   }
-  for (std::size_t i = back_.size(); i-- > 0;) d = residual_backward(back_[i], d, saved_.back[i]);
-  d = adapt_backward(std::move(d));
-  for (std::size_t i = front_.size(); i-- > 0;) d = residual_backward(front_[i], d, saved_.front[i]);
+  for (std::size_t i = back_.size(); i-- > 0;) d = residual_backward(back_[i], d, saved.back[i]);
+  d = adapt_backward(std::move(d), saved, dcode);
+  for (std::size_t i = front_.size(); i-- > 0;) d = residual_backward(front_[i], d, saved.front[i]);
   for (int i = 2; i >= 0; --i) {
-    activate_backward(context_, d, saved_.features[i], slope_trunk);
-    const Shape before = i == 0 ? cotangent.shape() : saved_.features[i - 1].shape();
+    activate_backward(context_, d, saved.features[i], slope_trunk);
+    const Shape before = i == 0 ? dy.shape() : saved.features[i - 1].shape();
     d = extract_[std::size_t(i)].backward(context_, d, before.H, before.W);
   }
-  saved_ = {};
-  Tensor dx = leave(context_, d, cotangent.shape());
-  add(context_.queue, dx, dx, cotangent);
+  for (Tensor* const each : {&saved.adapted, &saved.features[0], &saved.features[1], &saved.features[2],
+                             &saved.recon[0], &saved.recon[1], &saved.recon[2]})
+    *each = {};
+  for (int i = 0; i < levels; ++i) saved.down[i] = saved.up[i] = {};
+  for (Tensor& each : saved.front) each = {};  // the vectors stay: the next forward allocates nothing
+  for (Tensor& each : saved.back) each = {};
+  Tensor dx = leave(context_, d, dy.shape());
+  add(context_.queue, dx, dx, dy);
   return dx;
 }
 

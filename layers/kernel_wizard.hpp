@@ -1,13 +1,10 @@
 // KernelWizard: a network that blurs a sharp image by an encoded kernel (Tran et al., "Explore Image
-// Deblurring via Encoded Blur Kernel Space", CVPR 2021). Forward and input gradient; the code of the kernel
-// is a constant.
+// Deblurring via Encoded Blur Kernel Space", CVPR 2021). Forward and the gradients of image and code.
 #pragma once
 
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "engine/denoiser.hpp"
 #include "layers/conv_transpose.hpp"
 
 namespace tweedie {
@@ -24,22 +21,13 @@ class KernelWizard {
  public:
   /// The sides of images are multiples of this: seven halvings.
   static constexpr int stride = 128;
+  static constexpr int levels = 5;
   /// Errors: a tensor is missing or has another shape (named).
   KernelWizard(Context& context, const WeightScope& scope, const KernelWizardConfig& config);
   const KernelWizardConfig& config() const { return config_; }
   /// Shape of the code of a kernel for a batch of images. Errors: sides that are no multiples of `stride`,
   /// another number of channels than the network's.
   Shape code_shape(const Shape& image) const;
-  /// The blurred image: x (N, input_nc, H, W) planar in [0, 1], code planar (N, kernel_dim, H/128, W/128).
-  Tensor forward(const Tensor& x, const Tensor& code) const { return run(x, code, nullptr); }
-  /// The same with its gradient with respect to x.
-  Vjp<Tensor> vjp(const Tensor& x, const Tensor& code);
-
- private:
-  static constexpr int levels = 5;
-  struct Residual {  // x + conv2(ReLU(conv1(x)))
-    Conv2d conv1, conv2;
-  };
   /// Outputs of activations, by which gradients are masked.
   struct Saved {
     Tensor features[3];               // of the feature extractor
@@ -49,12 +37,20 @@ class KernelWizard {
     Tensor adapted;                   // after tanh
     Tensor recon[3];                  // in the reconstruction trunk
   };
-  Tensor run(const Tensor& x, const Tensor& code, Saved* saved) const;
+  /// The blurred image: x (N, input_nc, H, W) planar in [0, 1], code planar (N, kernel_dim, H/128, W/128).
+  Tensor forward(const Tensor& x, const Tensor& code, Saved* saved = nullptr) const;
+  /// Gradient with respect to x and, unless `dcode` is null, to the code. Gives the memory of `saved` back.
+  /// Errors: a state that no forward has filled since.
+  Tensor backward(const Tensor& dy, Saved& saved, Tensor* dcode = nullptr) const;
+
+ private:
+  struct Residual {  // x + conv2(ReLU(conv1(x)))
+    Conv2d conv1, conv2;
+  };
   Tensor extract(Tensor x, Saved* saved) const;
   Tensor adapt(const Tensor& features, const Tensor& code, Saved* saved) const;
   Tensor reconstruct(Tensor x, Saved* saved) const;
-  Tensor pull_back(const Tensor& cotangent);
-  Tensor adapt_backward(Tensor dy);
+  Tensor adapt_backward(Tensor dy, const Saved& saved, Tensor* dcode) const;
   Tensor residual(const Residual& block, const Tensor& x, Tensor* saved) const;
   Tensor residual_backward(const Residual& block, Tensor dy, const Tensor& saved) const;
 
@@ -63,7 +59,6 @@ class KernelWizard {
   std::vector<Conv2d> extract_, down_, recon_;
   std::vector<ConvTranspose2d> up_;
   std::vector<Residual> front_, back_;
-  Saved saved_;
 };
 
 }  // namespace tweedie

@@ -29,6 +29,19 @@ class CountingSource : public TensorSource {
 
 }  // namespace
 
+/// What one forward pass leaves: a state for each layer, and the head's input.
+struct UNet::Tape : Saved {
+  std::vector<LayerSaved> layers;
+  Tensor head_x, head_stats;
+  Shape image;
+};
+
+std::unique_ptr<Saved> UNet::make_saved() const {
+  auto tape = std::make_unique<Tape>();
+  tape->layers.resize(layers_);
+  return tape;
+}
+
 UNet::UNet(Context& context, const WeightScope& source, const UNetConfig& config, double time_scale)
     : context_(context), config_(config), time_scale_(time_scale) {
   validate(config, "U-Net");
@@ -40,15 +53,13 @@ UNet::UNet(Context& context, const WeightScope& source, const UNetConfig& config
   if (config.num_classes)
     label_embedding_ = context.upload({1, 1, *config.num_classes, embedding},
                                       scope.read("label_emb.weight", {*config.num_classes, embedding}));
-  std::size_t layers = 0;
   for (const StagePlan& plan : plan_blocks(config)) {
     Stage& stage = stages_.emplace_back(Stage{plan.pushes_skip, plan.skip_channels, {}});
     for (const ModulePlan& module : plan.modules) stage.layers.push_back(make_layer(scope, module));
-    layers += plan.modules.size();
+    layers_ += plan.modules.size();
   }
   norm_out_.emplace(context, scope.sub("out.0"), config.channels(0), true);
   conv_out_.emplace(context, scope.sub("out.2"), config.channels(0), config.out_channels, 3);
-  tape_.resize(layers);
 }
 
 UNet::Layer UNet::make_layer(const WeightScope& scope, const ModulePlan& plan) const {
@@ -108,7 +119,7 @@ Tensor UNet::embed(std::span<const float> timesteps) {
   return embedding;
 }
 
-Tensor UNet::forward(const Layer& layer, Tensor x, const Tensor& embedding, Saved* saved) {
+Tensor UNet::forward(const Layer& layer, Tensor x, const Tensor& embedding, LayerSaved* saved) {
   if (const auto* convolution = std::get_if<Conv2d>(&layer)) return convolution->forward(context_, x);
   if (const auto* block = std::get_if<ResBlock>(&layer))
     return block->forward(context_, std::move(x), embedding,
@@ -122,7 +133,7 @@ Tensor UNet::forward(const Layer& layer, Tensor x, const Tensor& embedding, Save
   return r.convolution->forward(context_, r.how == Resample::up ? resample(context_, r.how, x) : x);
 }
 
-Tensor UNet::backward(const Layer& layer, const Tensor& dy, Saved& saved) {
+Tensor UNet::backward(const Layer& layer, const Tensor& dy, LayerSaved& saved) {
   const Shape s = dy.shape();
   if (const auto* convolution = std::get_if<Conv2d>(&layer))
     return convolution->backward(context_, dy, s.H, s.W);
@@ -136,17 +147,19 @@ Tensor UNet::backward(const Layer& layer, const Tensor& dy, Saved& saved) {
   return resample_backward(context_, r.how, r.convolution->backward(context_, dy, s.H, s.W));
 }
 
-Tensor UNet::run(const Tensor& x, std::span<const float> timesteps, bool save) {
+Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* saved) {
   const Shape s = x.shape();
   require(s.C == config_.in_channels, "U-Net: input ", s, " has ", s.C, " channels, expected ",
           config_.in_channels);
   require(s.H % stride() == 0 && s.W % stride() == 0 && s.H > 0 && s.W > 0, "U-Net: image of ", s.H, "x", s.W,
           " pixels; both sides must be multiples of ", stride());
   require(int(timesteps.size()) == s.N, "U-Net: ", timesteps.size(), " timesteps for ", s.N, " samples");
-  image_ = s;
-  // A pullback that was never called is void from here on; its tape goes back to the pool.
-  head_x_ = head_stats_ = {};
-  for (Saved& saved : tape_) saved.emplace<std::monostate>();
+  Tape* const tape = saved ? &saved_as<Tape>(*saved, "U-Net") : nullptr;
+  if (tape) {  // what an earlier forward left, and no backward took, goes back to the pool
+    tape->image = s;
+    tape->head_x = tape->head_stats = {};
+    for (LayerSaved& each : tape->layers) each.emplace<std::monostate>();
+  }
   skips_.clear();
   const Tensor embedding = embed(timesteps);
   Tensor h = context_.features({s.N, padded_channels(s.C), s.H, s.W});
@@ -161,39 +174,41 @@ Tensor UNet::run(const Tensor& x, std::span<const float> timesteps, bool save) {
       h = std::move(both);
     }
     for (const Layer& layer : stage.layers)
-      h = forward(layer, std::move(h), embedding, save ? &tape_[at++] : nullptr);
+      h = forward(layer, std::move(h), embedding, tape ? &tape->layers[at++] : nullptr);
     if (stage.pushes_skip) skips_.push_back(h);
   }
   Tensor stats;
   const Tensor wide = conv_out_->forward(context_, norm_out_->forward(context_, h, stats));
-  if (save) {
-    head_x_ = std::move(h);
-    head_stats_ = std::move(stats);
+  if (tape) {
+    tape->head_x = std::move(h);
+    tape->head_stats = std::move(stats);
   }
   Tensor out = context_.planar({s.N, config_.out_channels, s.H, s.W});
   convert_layout(context_.queue, out, wide);
   return out;
 }
 
-Tensor UNet::pull_back(const Tensor& cotangent) {
-  require(bool(head_x_), "U-Net: the pullback was used up, or a later call replaced it");
-  const Shape c = cotangent.shape();
-  require(c.N == image_.N && c.H == image_.H && c.W == image_.W && c.C <= config_.out_channels,
+Tensor UNet::backward(const Tensor& dout, Saved& saved) {
+  Tape& tape = saved_as<Tape>(saved, "U-Net");
+  require(bool(tape.head_x), "U-Net: a backward without a forward before it");
+  const Shape c = dout.shape(), image = tape.image;
+  require(c.N == image.N && c.H == image.H && c.W == image.W && c.C <= config_.out_channels,
           "U-Net: cotangent ", c, " does not belong to an output of ", config_.out_channels,
-          " channels for input ", image_);
+          " channels for input ", image);
   Tensor dy = context_.features({c.N, padded_channels(config_.out_channels), c.H, c.W});
-  convert_layout(context_.queue, dy, cotangent);  // channels without a cotangent get 0
-  Tensor dh =
-      norm_out_->backward(context_, conv_out_->backward(context_, dy, c.H, c.W), head_x_, head_stats_);
-  dy = head_x_ = head_stats_ = {};
-  std::size_t at = tape_.size();
+  convert_layout(context_.queue, dy, dout);  // channels without a cotangent get 0
+  Tensor dh = norm_out_->backward(context_, conv_out_->backward(context_, dy, c.H, c.W), tape.head_x,
+                                  tape.head_stats);
+  dy = tape.head_x = tape.head_stats = {};
+  std::size_t at = tape.layers.size();
+  skips_.clear();
   for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
     if (stage->pushes_skip) {
       add(context_.queue, dh, dh, skips_.back());
       skips_.pop_back();
     }
     for (auto layer = stage->layers.rbegin(); layer != stage->layers.rend(); ++layer)
-      dh = backward(*layer, dh, tape_[--at]);
+      dh = backward(*layer, dh, tape.layers[--at]);
     if (stage->skip_channels) {
       const Shape s = dh.shape();
       Tensor rest = context_.features({s.N, s.C - stage->skip_channels, s.H, s.W});
@@ -203,15 +218,9 @@ Tensor UNet::pull_back(const Tensor& cotangent) {
       dh = std::move(rest);
     }
   }
-  Tensor dx = context_.planar(image_);
+  Tensor dx = context_.planar(image);
   convert_layout(context_.queue, dx, dh);
   return dx;
-}
-
-Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps) { return run(x, timesteps, false); }
-
-Vjp<Tensor> UNet::vjp(const Tensor& x, std::span<const float> timesteps) {
-  return {run(x, timesteps, true), [this](const Tensor& cotangent) { return pull_back(cotangent); }};
 }
 
 std::span<const float> UNet::same_time(int N, const NoiseLevel& level) {
@@ -227,13 +236,8 @@ Prediction UNet::split(const Tensor& output) {
   return p;
 }
 
-Prediction UNet::predict(const Tensor& x, const NoiseLevel& level) {
-  return split(forward(x, same_time(x.shape().N, level)));
-}
-
-Vjp<Prediction> UNet::vjp(const Tensor& x, const NoiseLevel& level) {
-  Vjp<Tensor> linearised = vjp(x, same_time(x.shape().N, level));
-  return {split(linearised.value), std::move(linearised.pullback)};
+Prediction UNet::forward(const Tensor& x, const NoiseLevel& level, Saved* saved) {
+  return split(forward(x, same_time(x.shape().N, level), saved));
 }
 
 }  // namespace tweedie

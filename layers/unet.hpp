@@ -23,12 +23,12 @@ class UNet : public Denoiser {
 
   /// Raw output (N, out_channels, H, W) for x (N, in_channels, H, W) and one timestep a sample. H and W are
   /// multiples of `stride()`. Class-conditional networks take their labels from `set_labels`.
-  Tensor forward(const Tensor& x, std::span<const float> timesteps);
-  /// The output, and the pullback of a cotangent of all of it, or of its first channels only.
-  Vjp<Tensor> vjp(const Tensor& x, std::span<const float> timesteps);
+  Tensor forward(const Tensor& x, std::span<const float> timesteps, Saved* saved = nullptr);
 
-  Prediction predict(const Tensor& x, const NoiseLevel& level) override;
-  Vjp<Prediction> vjp(const Tensor& x, const NoiseLevel& level) override;
+  std::unique_ptr<Saved> make_saved() const override;
+  Prediction forward(const Tensor& x, const NoiseLevel& level, Saved* saved = nullptr) override;
+  /// `dout` is a cotangent of all of the raw output, or of its first channels only (eps).
+  Tensor backward(const Tensor& dout, Saved& saved) override;
   bool learns_variance() const override { return config_.learn_sigma(); }
 
   /// Class of each sample (or one for all); required, and only allowed, for class-conditional networks.
@@ -45,7 +45,8 @@ class UNet : public Denoiser {
     std::optional<Conv2d> convolution;
   };
   using Layer = std::variant<Conv2d, ResBlock, AttentionBlock, Resampler>;
-  using Saved = std::variant<std::monostate, ResBlock::Saved, AttentionBlock::Saved>;
+  using LayerSaved = std::variant<std::monostate, ResBlock::Saved, AttentionBlock::Saved>;
+  struct Tape;
   struct Stage {
     bool pushes_skip;
     int skip_channels;
@@ -54,10 +55,8 @@ class UNet : public Denoiser {
 
   Layer make_layer(const WeightScope& scope, const ModulePlan& plan) const;
   Tensor embed(std::span<const float> timesteps);
-  Tensor run(const Tensor& x, std::span<const float> timesteps, bool save);
-  Tensor forward(const Layer& layer, Tensor x, const Tensor& embedding, Saved* saved);
-  Tensor backward(const Layer& layer, const Tensor& dy, Saved& saved);
-  Tensor pull_back(const Tensor& cotangent);
+  Tensor forward(const Layer& layer, Tensor x, const Tensor& embedding, LayerSaved* saved);
+  Tensor backward(const Layer& layer, const Tensor& dy, LayerSaved& saved);
   Prediction split(const Tensor& output);
   std::span<const float> same_time(int N, const NoiseLevel& level);
 
@@ -72,11 +71,9 @@ class UNet : public Denoiser {
   std::optional<Norm> norm_out_;
   std::optional<Conv2d> conv_out_;
 
-  // The state of one forward pass; vectors keep their capacity, so that a step allocates nothing.
-  std::vector<Saved> tape_;
+  std::size_t layers_ = 0;
+  // Used up by every call; vectors keep their capacity, so that a step allocates nothing.
   std::vector<Tensor> skips_;
-  Tensor head_x_, head_stats_;
-  Shape image_;
   std::vector<float> times_;
 };
 

@@ -17,7 +17,7 @@ Shape Colourisation::output_shape(const Shape& image) const {
 }
 
 // For each sample a (1 x C) times (C x pixels) product, and its transpose.
-Tensor Colourisation::forward(const Tensor& x) {
+Tensor Colourisation::apply(const Tensor& x) {
   Tensor y = context_.planar(output_shape(x.shape()));
   const int pixels = int(x.shape().plane());
   matmul(context_.queue, {y.data(), 1, pixels, pixels, pixels, false},

@@ -18,7 +18,7 @@ class Colourisation : public LinearOperator {
   Colourisation(Context& context, std::vector<float> weights = luma());
   /// Errors: another number of channels than weights.
   Shape output_shape(const Shape& image) const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor apply(const Tensor& x) override;
   Tensor adjoint(const Tensor& y, const Shape& image) override { return spread(y, image, 1); }
   bool has_pseudo_inverse() const override { return true; }
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override {

@@ -21,12 +21,12 @@ class LinearComposed : public LinearOperator {
   LinearComposed(std::unique_ptr<ForwardOperator> first, std::unique_ptr<ForwardOperator> second)
       : first_owner_(std::move(first)),
         second_owner_(std::move(second)),
-        first_(dynamic_cast<LinearOperator&>(*first_owner_)),
-        second_(dynamic_cast<LinearOperator&>(*second_owner_)) {}
+        first_(*as_linear(*first_owner_)),
+        second_(*as_linear(*second_owner_)) {}
   Shape output_shape(const Shape& image) const override {
     return second_.output_shape(first_.output_shape(image));
   }
-  Tensor forward(const Tensor& x) override { return second_.forward(first_.forward(x)); }
+  Tensor apply(const Tensor& x) override { return second_.forward(first_.forward(x)); }
   Tensor adjoint(const Tensor& y, const Shape& image) override {
     return first_.adjoint(second_.adjoint(y, between(image)), image);
   }
@@ -60,17 +60,31 @@ class LinearOnCrop : public LinearComposed {
 
 }  // namespace
 
-Vjp<Tensor> Composed::vjp(const Tensor& x) {
-  Vjp<Tensor> inner = first_->vjp(x), outer = second_->vjp(inner.value);
-  pull_first_ = std::move(inner.pullback);
-  pull_second_ = std::move(outer.pullback);
-  return {std::move(outer.value),
-          [this](const Tensor& cotangent) { return pull_first_(pull_second_(cotangent)); }};
+struct Composed::Both : Saved {
+  std::unique_ptr<Saved> first, second;
+};
+
+std::unique_ptr<Saved> Composed::make_saved() const {
+  auto both = std::make_unique<Both>();
+  both->first = first_->make_saved();
+  both->second = second_->make_saved();
+  return both;
+}
+
+Tensor Composed::forward(const Tensor& x, Saved* saved) {
+  Both* const both = saved ? &saved_as<Both>(*saved, "composed operator") : nullptr;
+  return second_->forward(first_->forward(x, both ? both->first.get() : nullptr),
+                          both ? both->second.get() : nullptr);
+}
+
+Tensor Composed::backward(const Tensor& dy, Saved& saved) {
+  Both& both = saved_as<Both>(saved, "composed operator");
+  return first_->backward(second_->backward(dy, *both.second), *both.first);
 }
 
 std::unique_ptr<ForwardOperator> compose(std::unique_ptr<ForwardOperator> first,
                                          std::unique_ptr<ForwardOperator> second) {
-  if (dynamic_cast<LinearOperator*>(first.get()) && dynamic_cast<LinearOperator*>(second.get()))
+  if (as_linear(*first) && as_linear(*second))
     return std::make_unique<LinearComposed>(std::move(first), std::move(second));
   return std::make_unique<Composed>(std::move(first), std::move(second));
 }
@@ -84,8 +98,7 @@ std::unique_ptr<ForwardOperator> make_crop(Context& context, int H, int W) {
 std::unique_ptr<ForwardOperator> on_crop(Context& context, int H, int W,
                                          std::unique_ptr<ForwardOperator> op) {
   std::unique_ptr<ForwardOperator> crop = make_crop(context, H, W);
-  if (dynamic_cast<LinearOperator*>(op.get()))
-    return std::make_unique<LinearOnCrop>(std::move(crop), std::move(op));
+  if (as_linear(*op)) return std::make_unique<LinearOnCrop>(std::move(crop), std::move(op));
   return std::make_unique<Composed>(std::move(crop), std::move(op));
 }
 

@@ -9,20 +9,22 @@
 namespace tweedie {
 
 /// y = second(first(x)).
-class Composed : public ForwardOperator {
+class Composed : public ImageOperator {
  public:
   Composed(std::unique_ptr<ForwardOperator> first, std::unique_ptr<ForwardOperator> second)
       : first_(std::move(first)), second_(std::move(second)) {}
   Shape output_shape(const Shape& image) const override {
     return second_->output_shape(first_->output_shape(image));
   }
-  Tensor forward(const Tensor& x) override { return second_->forward(first_->forward(x)); }
-  Vjp<Tensor> vjp(const Tensor& x) override;
+  std::unique_ptr<Saved> make_saved() const override;
+  Tensor forward(const Tensor& x, Saved* saved = nullptr) override;
+  Tensor backward(const Tensor& dy, Saved& saved) override;
   void discard_unmeasured(Tensor& y) override { second_->discard_unmeasured(y); }
 
  private:
+  struct Both;
+
   std::unique_ptr<ForwardOperator> first_, second_;
-  std::function<Tensor(const Tensor&)> pull_first_, pull_second_;
 };
 
 /// second(first(x)): a LinearOperator, without a pseudo-inverse, where both are.

@@ -59,7 +59,7 @@ void Radon::require_measurement(const Tensor& y, const Shape& image) const {
           "; expected ", output_shape(image));
 }
 
-Tensor Radon::forward(const Tensor& x) {
+Tensor Radon::apply(const Tensor& x) {
   prepare(x.shape());
   Tensor y = context_.planar(output_shape(x.shape()));
   radon(context_.queue, y, x, rays());

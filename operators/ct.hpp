@@ -26,7 +26,7 @@ class Radon : public LinearOperator {
   /// that is not finite.
   Radon(Context& context, const RadonSettings& settings);
   Shape output_shape(const Shape& image) const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor apply(const Tensor& x) override;
   Tensor adjoint(const Tensor& y, const Shape& image) override;
 
   /// The classical reconstruction: each view filtered by the band-limited ramp (Kak & Slaney 1988, chapter 3,

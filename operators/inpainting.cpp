@@ -19,7 +19,7 @@ std::uint64_t below(std::mt19937_64& generator, std::uint64_t bound) {
 
 }  // namespace
 
-Tensor Identity::forward(const Tensor& x) {
+Tensor Identity::apply(const Tensor& x) {
   Tensor y = context_.planar(x.shape());
   copy(context_.queue, y, x);
   return y;
@@ -39,7 +39,7 @@ Shape Inpainting::output_shape(const Shape& image) const {
   return image;
 }
 
-Tensor Inpainting::forward(const Tensor& x) {
+Tensor Inpainting::apply(const Tensor& x) {
   Tensor y = context_.planar(output_shape(x.shape()));
   multiply(context_.queue, y, x, mask_);
   return y;

@@ -13,7 +13,7 @@ class Identity : public LinearOperator {
  public:
   explicit Identity(Context& context) : context_(context) {}
   Shape output_shape(const Shape& image) const override { return image; }
-  Tensor forward(const Tensor& x) override;
+  Tensor apply(const Tensor& x) override;
   Tensor adjoint(const Tensor& y, const Shape& image) override;
   bool has_pseudo_inverse() const override { return true; }
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override { return adjoint(y, image); }
@@ -28,7 +28,7 @@ class Inpainting : public LinearOperator {
   /// mask: planar (1 or N, 1 or C, H, W), of zeros and ones.
   Inpainting(Context& context, Tensor mask);
   Shape output_shape(const Shape& image) const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor apply(const Tensor& x) override;
   Tensor adjoint(const Tensor& y, const Shape& image) override;
   bool has_pseudo_inverse() const override { return true; }
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override { return adjoint(y, image); }

@@ -103,7 +103,7 @@ Tensor KernelBlur::filter(const Tensor& x, Direction direction) {
   return y;
 }
 
-Tensor KernelBlur::forward(const Tensor& x) {
+Tensor KernelBlur::apply(const Tensor& x) {
   prepare(x.shape().H, x.shape().W);
   return embedded_.adjoint(filter(continued_.forward(x), Direction::correlate), x.shape());
 }

@@ -23,7 +23,7 @@ class KernelBlur : public LinearOperator {
   /// kernel: planar (1, 1, kh, kw). Errors: even sides, more than one channel.
   KernelBlur(Context& context, const Tensor& kernel, Boundary boundary, Path path);
   Shape output_shape(const Shape& image) const override { return image; }
-  Tensor forward(const Tensor& x) override;
+  Tensor apply(const Tensor& x) override;
   Tensor adjoint(const Tensor& y, const Shape& image) override;
 
  private:

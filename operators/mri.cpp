@@ -113,7 +113,7 @@ CartesianMri::Spectrum CartesianMri::to_complex(const Tensor& x) {
   return z;
 }
 
-Tensor CartesianMri::forward(const Tensor& x) {
+Tensor CartesianMri::apply(const Tensor& x) {
   Queue& q = context_.queue;
   const Shape s = x.shape(), measured = output_shape(s);
   prepare(s.H, s.W);

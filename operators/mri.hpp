@@ -36,7 +36,7 @@ class CartesianMri : public LinearOperator {
                const Tensor& sensitivity);
   /// Errors: a complex image of an odd number of channels; sides other than the sensitivities'.
   Shape output_shape(const Shape& image) const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor apply(const Tensor& x) override;
   Tensor adjoint(const Tensor& y, const Shape& image) override;
   bool has_pseudo_inverse() const override { return sensitivity_.empty(); }
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override;

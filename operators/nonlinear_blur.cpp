@@ -58,30 +58,32 @@ Tensor NonlinearBlur::to_unit(const Tensor& x) {
   return half;
 }
 
-Tensor NonlinearBlur::from_unit(Tensor v) {
-  raw_ = context_.planar(v.shape());
-  fill(context_.queue, raw_, 1.f);
-  axpby(context_.queue, raw_, 2.f, v, -1.f, raw_);
-  clamp(context_.queue, v, raw_, -1.f, 1.f);
+struct NonlinearBlur::Evaluated : Saved {
+  KernelWizard::Saved network;
+  Tensor raw;  ///< 2 v - 1, v the network's output, before it is clamped
+};
+
+std::unique_ptr<Saved> NonlinearBlur::make_saved() const { return std::make_unique<Evaluated>(); }
+
+Tensor NonlinearBlur::forward(const Tensor& x, Saved* saved) {
+  Evaluated* const kept = saved ? &saved_as<Evaluated>(*saved, "nonlinear blur") : nullptr;
+  Tensor v = network_->forward(to_unit(x), code_for(x.shape()), kept ? &kept->network : nullptr);
+  Tensor raw = context_.planar(v.shape());
+  fill(context_.queue, raw, 1.f);
+  axpby(context_.queue, raw, 2.f, v, -1.f, raw);
+  clamp(context_.queue, v, raw, -1.f, 1.f);
+  if (kept) kept->raw = std::move(raw);
   return v;
 }
 
-Tensor NonlinearBlur::forward(const Tensor& x) {
-  Tensor y = from_unit(network_->forward(to_unit(x), code_for(x.shape())));
-  raw_ = {};
-  return y;
-}
-
-Vjp<Tensor> NonlinearBlur::vjp(const Tensor& x) {
-  Vjp<Tensor> inner = network_->vjp(to_unit(x), code_for(x.shape()));
-  return {from_unit(std::move(inner.value)),
-          [this, pull_back = std::move(inner.pullback)](const Tensor& cotangent) {
-            // The factors 2 behind the network and 1/2 before it cancel.
-            Tensor d = context_.planar(cotangent.shape());
-            clamp_backward(context_.queue, d, cotangent, raw_, -1.f, 1.f);
-            raw_ = {};
-            return pull_back(d);
-          }};
+Tensor NonlinearBlur::backward(const Tensor& dy, Saved& saved) {
+  Evaluated& kept = saved_as<Evaluated>(saved, "nonlinear blur");
+  require(bool(kept.raw), "nonlinear blur: a backward without a forward before it");
+  // The factors 2 behind the network and 1/2 before it cancel.
+  Tensor d = context_.planar(dy.shape());
+  clamp_backward(context_.queue, d, dy, kept.raw, -1.f, 1.f);
+  kept.raw = {};
+  return network_->backward(d, kept.network);
 }
 
 std::unique_ptr<KernelWizard> load_kernel_wizard(Context& context, const std::string& path) {

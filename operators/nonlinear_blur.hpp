@@ -14,7 +14,7 @@ namespace tweedie {
 /// from the seed alone and the same for every sample of a batch, so that the measurement and its guidance see
 /// the same blur; `per_call` draws a new one from the context's stream at every call and for every sample, as
 /// the published code does (there the two disagree).
-class NonlinearBlur : public ForwardOperator {
+class NonlinearBlur : public ImageOperator {
  public:
   enum class Draw { once, per_call };
   /// code: (1, kernel_dim, H/128, W/128), or empty.
@@ -22,14 +22,14 @@ class NonlinearBlur : public ForwardOperator {
                 std::uint64_t seed = 0);
   /// Errors: sides that are no multiples of 128, or that a given code does not belong to.
   Shape output_shape(const Shape& image) const override;
-  Tensor forward(const Tensor& x) override;
-  Vjp<Tensor> vjp(const Tensor& x) override;
+  std::unique_ptr<Saved> make_saved() const override;
+  Tensor forward(const Tensor& x, Saved* saved = nullptr) override;
+  Tensor backward(const Tensor& dy, Saved& saved) override;
 
  private:
+  struct Evaluated;
   const Tensor& code_for(const Shape& image);
   Tensor to_unit(const Tensor& x);
-  /// 2 v - 1, kept in `raw_` for the gradient, and clamped.
-  Tensor from_unit(Tensor v);
 
   Context& context_;
   std::unique_ptr<KernelWizard> network_;
@@ -38,7 +38,6 @@ class NonlinearBlur : public ForwardOperator {
   bool given_;
   Draw draw_;
   std::uint64_t seed_;
-  Tensor raw_;
 };
 
 /// The network of a weight file that holds a KernelWizard. Errors: it holds something else.

@@ -34,28 +34,33 @@ TensorOf<std::complex<float>> PhaseRetrieval::transform(const Tensor& x) {
   return z;
 }
 
-Tensor PhaseRetrieval::forward(const Tensor& x) {
-  const TensorOf<std::complex<float>> z = transform(x);
+struct PhaseRetrieval::Transformed : Saved {
+  TensorOf<std::complex<float>> z;
+  Shape image;
+};
+
+std::unique_ptr<Saved> PhaseRetrieval::make_saved() const { return std::make_unique<Transformed>(); }
+
+Tensor PhaseRetrieval::forward(const Tensor& x, Saved* saved) {
+  TensorOf<std::complex<float>> z = transform(x);
   Tensor y = context_.planar(z.shape());
   centred_magnitude(context_.queue, y, z, orthonormal(z.shape()));
+  if (saved) {
+    Transformed& kept = saved_as<Transformed>(*saved, "phase retrieval");
+    kept.z = std::move(z);
+    kept.image = x.shape();
+  }
   return y;
 }
 
-Vjp<Tensor> PhaseRetrieval::vjp(const Tensor& x) {
-  transformed_ = transform(x);
-  image_ = x.shape();
-  Tensor y = context_.planar(transformed_.shape());
-  centred_magnitude(context_.queue, y, transformed_, orthonormal(y.shape()));
-  return {std::move(y), [this](const Tensor& cotangent) { return pull_back(cotangent); }};
-}
-
-Tensor PhaseRetrieval::pull_back(const Tensor& cotangent) {
-  TensorOf<std::complex<float>> z = std::move(transformed_);
-  require(bool(z), "phase retrieval: a pullback can be called once");
+Tensor PhaseRetrieval::backward(const Tensor& dy, Saved& saved) {
+  Transformed& kept = saved_as<Transformed>(saved, "phase retrieval");
+  TensorOf<std::complex<float>> z = std::move(kept.z);
+  require(bool(z), "phase retrieval: a backward without a forward before it");
   // Orthonormal, F is unitary: its adjoint is its inverse, which is n^(1/2) ifft2 for planes of n pixels.
-  centred_magnitude_backward(context_.queue, z, cotangent, z, 1.f);
+  centred_magnitude_backward(context_.queue, z, dy, z, 1.f);
   ifft2(context_.queue, z, z);
-  Tensor dx = context_.planar(image_);
+  Tensor dx = context_.planar(kept.image);
   const double root = std::sqrt(double(z.shape().plane()));
   crop_real(context_.queue, dx, z, float(scale_ * root));
   return dx;

@@ -12,26 +12,25 @@ namespace tweedie {
 /// area 2.25 times as large and not 4: so the published DPS code has it, and the name of the setting is
 /// kept.) `pm1` transforms the [-1, 1] image as it is, as that code does: the 0 around it is mid-grey. `unit`
 /// transforms (x + 1) / 2: an image in [0, 1] on black, as classical phase retrieval supposes.
-/// The magnitude has no derivative where the transform is 0; the vjp takes 0 there.
-class PhaseRetrieval : public ForwardOperator {
+/// The magnitude has no derivative where the transform is 0; the gradient takes 0 there.
+class PhaseRetrieval : public ImageOperator {
  public:
   enum class Range { pm1, unit };
   /// Errors: an oversampling that is not finite or below 0.
   PhaseRetrieval(Context& context, double oversample, Range range);
   Range range() const { return offset_ == 0 ? Range::pm1 : Range::unit; }
   Shape output_shape(const Shape& image) const override;
-  Tensor forward(const Tensor& x) override;
-  Vjp<Tensor> vjp(const Tensor& x) override;
+  std::unique_ptr<Saved> make_saved() const override;
+  Tensor forward(const Tensor& x, Saved* saved = nullptr) override;
+  Tensor backward(const Tensor& dy, Saved& saved) override;
 
  private:
+  struct Transformed;
   TensorOf<std::complex<float>> transform(const Tensor& x);
-  Tensor pull_back(const Tensor& cotangent);
 
   Context& context_;
   double oversample_;
-  float scale_, offset_;                       // what is transformed is scale x + offset
-  TensorOf<std::complex<float>> transformed_;  // saved by `vjp` for its pullback
-  Shape image_;
+  float scale_, offset_;  // what is transformed is scale x + offset
 };
 
 }  // namespace tweedie

@@ -51,7 +51,7 @@ Shape SeparableOperator::output_shape(const Shape& image) const {
   return {image.N, image.C, along_h_.make(image.H).rows, along_w_.make(image.W).rows};
 }
 
-Tensor SeparableOperator::forward(const Tensor& x) {
+Tensor SeparableOperator::apply(const Tensor& x) {
   const Shape s = x.shape();
   prepare(along_h_, s.H, false);
   prepare(along_w_, s.W, false);

@@ -20,7 +20,7 @@ class SeparableOperator : public LinearOperator {
   SeparableOperator(Context& context, std::function<SparseRows(int)> along_h,
                     std::function<SparseRows(int)> along_w, bool independent_rows = false);
   Shape output_shape(const Shape& image) const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor apply(const Tensor& x) override;
   Tensor adjoint(const Tensor& y, const Shape& image) override;
   bool has_pseudo_inverse() const override { return independent_rows_; }
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override;

@@ -19,7 +19,7 @@ class Same : public LinearOperator {
  public:
   explicit Same(Context& context) : context_(context) {}
   Shape output_shape(const Shape& image) const override { return image; }
-  Tensor forward(const Tensor& x) override {
+  Tensor apply(const Tensor& x) override {
     Tensor y = context_.planar(x.shape());
     copy(context_.queue, y, x);
     return y;

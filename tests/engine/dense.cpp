@@ -139,7 +139,7 @@ std::vector<double> PooledPosterior::measured_variances(const std::vector<double
 }
 
 // x0_hat = m + V diag(g) V^T (x_t - sqrt(abar) m), and the noise that leaves.
-Prediction ExactPooledPosterior::predict(const Tensor& x, const NoiseLevel& level) {
+Prediction ExactPooledPosterior::forward(const Tensor& x, const NoiseLevel& level, Saved*) {
   Queue& q = context_.queue;
   const Eigen& e = posterior_.modes();
   const int n = posterior_.pixels(), samples = x.shape().N;

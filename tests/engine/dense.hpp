@@ -60,10 +60,9 @@ class ExactPooledPosterior : public Denoiser {
   /// means: (N, 1, H, W), of each image's posterior.
   ExactPooledPosterior(Context& context, const PooledPosterior& posterior, Tensor means)
       : context_(context), posterior_(posterior), means_(std::move(means)) {}
-  Prediction predict(const Tensor& x, const NoiseLevel& level) override;
-  Vjp<Prediction> vjp(const Tensor& x, const NoiseLevel& level) override {
-    return {predict(x, level), [](const Tensor&) -> Tensor { throw Error("exact posterior: no pullback"); }};
-  }
+  std::unique_ptr<Saved> make_saved() const override { return std::make_unique<Saved>(); }
+  Prediction forward(const Tensor& x, const NoiseLevel& level, Saved* saved = nullptr) override;
+  Tensor backward(const Tensor&, Saved&) override { throw Error("exact posterior: no way back"); }
   bool learns_variance() const override { return false; }
 
  private:

@@ -88,7 +88,7 @@ ExactPosterior::ExactPosterior(Context& context, BlurProblem& problem)
 }
 
 // x0_hat = m + g (x_t - sqrt(abar) m), and the noise that leaves.
-Prediction ExactPosterior::predict(const Tensor& x, const NoiseLevel& level) {
+Prediction ExactPosterior::forward(const Tensor& x, const NoiseLevel& level, Saved*) {
   Queue& q = context_.queue;
   const double bar = level.alphas_cumprod;
   std::vector<float> g;
@@ -105,10 +105,6 @@ Prediction ExactPosterior::predict(const Tensor& x, const NoiseLevel& level) {
   Tensor eps = context_.planar(x.shape());
   axpby(q, eps, float(1 / std::sqrt(1 - bar)), x, float(-std::sqrt(bar / (1 - bar))), x0);
   return {eps, {}};
-}
-
-Vjp<Prediction> ExactPosterior::vjp(const Tensor& x, const NoiseLevel& level) {
-  return {predict(x, level), [](const Tensor&) -> Tensor { throw Error("exact posterior: no pullback"); }};
 }
 
 }  // namespace tweedie::test

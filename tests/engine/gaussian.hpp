@@ -21,7 +21,7 @@ class ModeOperator : public LinearOperator {
   ModeOperator(SpectrumPrior& prior, const Shape& image, const std::vector<float>& gain)
       : prior_(prior), gain_(prior.upload_gain(image, gain)) {}
   Shape output_shape(const Shape& image) const override { return image; }
-  Tensor forward(const Tensor& x) override { return prior_.filter(x, gain_); }
+  Tensor apply(const Tensor& x) override { return prior_.filter(x, gain_); }
   Tensor adjoint(const Tensor& y, const Shape&) override { return prior_.filter(y, gain_); }
 
  private:
@@ -53,8 +53,9 @@ class BlurProblem {
 class ExactPosterior : public Denoiser {
  public:
   ExactPosterior(Context& context, BlurProblem& problem);
-  Prediction predict(const Tensor& x, const NoiseLevel& level) override;
-  Vjp<Prediction> vjp(const Tensor& x, const NoiseLevel& level) override;
+  std::unique_ptr<Saved> make_saved() const override { return std::make_unique<Saved>(); }
+  Prediction forward(const Tensor& x, const NoiseLevel& level, Saved* saved = nullptr) override;
+  Tensor backward(const Tensor&, Saved&) override { throw Error("exact posterior: no way back"); }
   bool learns_variance() const override { return false; }
 
  private:

@@ -14,28 +14,29 @@ using namespace tweedie;
 namespace {
 
 /// y = |x|^2 / 2 elementwise with a factor: a nonlinear operator whose vjp is x times the cotangent.
-class Square : public ForwardOperator {
+class Square : public ImageOperator {
  public:
+  struct At : Saved {
+    Tensor x;
+  };
   explicit Square(Context& context) : context_(context) {}
   Shape output_shape(const Shape& image) const override { return image; }
-  Tensor forward(const Tensor& x) override {
+  std::unique_ptr<Saved> make_saved() const override { return std::make_unique<At>(); }
+  Tensor forward(const Tensor& x, Saved* saved = nullptr) override {
+    if (saved) saved_as<At>(*saved, "square").x = x;
     Tensor y = context_.planar(x.shape());
     multiply(context_.queue, y, x, x);
     return y;
   }
-  Vjp<Tensor> vjp(const Tensor& x) override {
-    at_ = x;
-    return {forward(x), [this](const Tensor& w) {
-              Tensor g = context_.planar(w.shape());
-              multiply(context_.queue, g, w, at_);
-              axpby(context_.queue, g, 2.f, g, 0.f, g);
-              return g;
-            }};
+  Tensor backward(const Tensor& dy, Saved& saved) override {
+    Tensor g = context_.planar(dy.shape());
+    multiply(context_.queue, g, dy, saved_as<At>(saved, "square").x);
+    axpby(context_.queue, g, 2.f, g, 0.f, g);
+    return g;
   }
 
  private:
   Context& context_;
-  Tensor at_;
 };
 
 }  // namespace

@@ -50,7 +50,7 @@ class EvenPixels : public LinearOperator {
     return x;
   }
   Shape output_shape(const Shape& s) const override { return {s.N, s.C, s.H / 2, s.W / 2}; }
-  Tensor forward(const Tensor& x) override {
+  Tensor apply(const Tensor& x) override {
     return context_.upload(output_shape(x.shape()), narrow(kept(wide(context_.download(x)), x.shape())));
   }
   Tensor adjoint(const Tensor& y, const Shape& s) override { return lifted(y, s, 2); }

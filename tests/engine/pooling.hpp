@@ -19,7 +19,7 @@ class Pooling : public LinearOperator {
         up_h_(context, rows(H, factor).transposed()),
         up_w_(context, rows(W, factor).transposed()) {}
   Shape output_shape(const Shape& s) const override { return {s.N, s.C, s.H / factor_, s.W / factor_}; }
-  Tensor forward(const Tensor& x) override { return filter(x, down_h_, down_w_); }
+  Tensor apply(const Tensor& x) override { return filter(x, down_h_, down_w_); }
   Tensor adjoint(const Tensor& y, const Shape&) override { return filter(y, up_h_, up_w_); }
   bool has_pseudo_inverse() const override { return true; }
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override {

@@ -26,23 +26,24 @@ class Skewed : public LinearOperator {
     return y;
   }
   Shape output_shape(const Shape& s) const override { return s; }
-  Tensor forward(const Tensor& x) override { return apply(x, false); }
-  Tensor adjoint(const Tensor& y, const Shape&) override { return apply(y, true); }
+  Tensor apply(const Tensor& x) override { return skew(x, false); }
+  Tensor adjoint(const Tensor& y, const Shape&) override { return skew(y, true); }
 
  private:
-  Tensor apply(const Tensor& x, bool transposed) {
+  Tensor skew(const Tensor& x, bool transposed) {
     return context_.upload(x.shape(), narrow(skewed(wide(context_.download(x)), x.shape(), transposed)));
   }
   Context& context_;
 };
 
 /// The same operator, with its linearity out of sight.
-class Hidden : public ForwardOperator {
+class Hidden : public ImageOperator {
  public:
   explicit Hidden(Context& context) : op_(context) {}
   Shape output_shape(const Shape& s) const override { return op_.output_shape(s); }
-  Tensor forward(const Tensor& x) override { return op_.forward(x); }
-  Vjp<Tensor> vjp(const Tensor& x) override { return op_.vjp(x); }
+  std::unique_ptr<Saved> make_saved() const override { return op_.make_saved(); }
+  Tensor forward(const Tensor& x, Saved* saved = nullptr) override { return op_.forward(x, saved); }
+  Tensor backward(const Tensor& dy, Saved& saved) override { return op_.backward(dy, saved); }
 
  private:
   EvenPixels op_;

@@ -23,16 +23,15 @@ class WhitePrior : public Denoiser {
  public:
   WhitePrior(Context& context, double spread, bool has_score = true)
       : context_(context), spread_(spread), has_score_(has_score) {}
-  Prediction predict(const Tensor& x, const NoiseLevel& level) override {
+  std::unique_ptr<Saved> make_saved() const override { return std::make_unique<Saved>(); }
+  Prediction forward(const Tensor& x, const NoiseLevel& level, Saved*) override {
     const double bar = level.alphas_cumprod;
     Tensor eps = context_.planar(x.shape());
     axpby(context_.queue, eps, has_score_ ? float(std::sqrt(1 - bar) / (bar * spread_ + 1 - bar)) : 0.f, x,
           0.f, x);
     return {eps, {}};
   }
-  Vjp<Prediction> vjp(const Tensor& x, const NoiseLevel& level) override {
-    return {predict(x, level), [](const Tensor&) -> Tensor { throw Error("white prior: no pullback"); }};
-  }
+  Tensor backward(const Tensor&, Saved&) override { throw Error("white prior: no way back"); }
   bool learns_variance() const override { return false; }
 
  private:

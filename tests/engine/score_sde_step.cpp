@@ -27,7 +27,7 @@ struct Definition {
   Vector x0(const Vector& x, int i) const {
     const double bar = schedule.alphas_cumprod[std::size_t(i)];
     const Tensor state = context.upload(shape, std::vector<float>(x.begin(), x.end()));
-    const std::vector<float> eps = context.download(prior.predict(state, schedule.level(i)).eps);
+    const std::vector<float> eps = context.download(prior.forward(state, schedule.level(i)).eps);
     Vector result(x.size());
     for (std::size_t k = 0; k < x.size(); ++k) {
       result[k] = (x[k] - std::sqrt(1 - bar) * eps[k]) / std::sqrt(bar);

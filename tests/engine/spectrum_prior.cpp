@@ -58,7 +58,7 @@ TEST_CASE("spectrum prior: eps is the posterior mean of the noise, by the defini
       SpectrumPrior prior(context, parameters);
       const std::vector<float> x = test::random_values(s.size(), 3);
       for (const double abar : {0.999, 0.5, 0.01}) {
-        const std::vector<float> got = context.download(prior.predict(context.upload(s, x), {0, abar}).eps);
+        const std::vector<float> got = context.download(prior.forward(context.upload(s, x), {0, abar}).eps);
         // Two FFTs and two rotations in float: a few ulp each.
         test::check_close(message("eps at ", s, ", abar ", abar), got, naive_eps(x, s, abar, parameters),
                           3e-6);
@@ -66,33 +66,38 @@ TEST_CASE("spectrum prior: eps is the posterior mean of the noise, by the defini
     }
 }
 
-TEST_CASE("spectrum prior: the pullback is the adjoint") {
+TEST_CASE("spectrum prior: backward is the adjoint") {
   for (const Device device : test::backends()) {
     Context context(device);
     SpectrumPrior prior(context);
     const Shape s{2, 3, 40, 56};
     const NoiseLevel level{500, 0.3};
     const auto eps = [&](const std::vector<float>& x) {
-      return context.download(prior.predict(context.upload(s, x), level).eps);
+      return context.download(prior.forward(context.upload(s, x), level).eps);
     };
     const auto pull = [&](const std::vector<float>& w) {
-      return context.download(prior.vjp(context.upload(s, w), level).pullback(context.upload(s, w)));
+      const std::unique_ptr<Saved> saved = prior.make_saved();
+      prior.forward(context.upload(s, w), level, saved.get());
+      return context.download(prior.backward(context.upload(s, w), *saved));
     };
     test::check_vjp("spectrum prior", eps, pull, test::random_values(s.size(), 5), 1e-4, 1.0);
   }
 }
 
-TEST_CASE("spectrum prior: filters and draws leave a pullback alone") {
+TEST_CASE("spectrum prior: filters, draws and other levels leave a saved state alone") {
   for (const Device device : test::backends()) {
     Context context(device, 2);
     SpectrumPrior prior(context);
     const Shape s{2, 3, 9, 12};
     const Tensor x = context.upload(s, test::random_values(s.size(), 5));
-    const Vjp<Prediction> result = prior.vjp(x, {500, 0.3});
-    const std::vector<float> before = context.download(result.pullback(x));
+    const std::unique_ptr<Saved> saved = prior.make_saved(), other = prior.make_saved();
+    prior.forward(x, {500, 0.3}, saved.get());
+    const std::vector<float> before = context.download(prior.backward(x, *saved));
     prior.filter(x, prior.upload_gain(s, std::vector<float>(3 * 9 * 7, 2.f)));
     prior.draw(s);
-    test::check_equal("pullback", context.download(result.pullback(x)), before);
+    prior.forward(x, {100, 0.9}, other.get());
+    test::check_equal("backward", context.download(prior.backward(x, *saved)), before);
+    CHECK(context.download(prior.backward(x, *other)) != before);
     CHECK_THROWS_WITH_AS(prior.upload_gain(s, {1.f}), "spectrum filter: 1 gains, expected 189", Error);
     CHECK_THROWS_AS(prior.filter(x, prior.upload_gain({1, 1, 9, 12}, std::vector<float>(63, 1.f))), Error);
   }

@@ -89,16 +89,19 @@ std::vector<float> SmallUNet::forward(const std::vector<float>& x, Shape shape, 
   return context.download(net->forward(context.upload(shape, x), t));
 }
 
-std::vector<float> SmallUNet::vjp_value(const std::vector<float>& x, Shape shape,
-                                        const std::vector<float>& t) {
-  return context.download(net->vjp(context.upload(shape, x), t).value);
+std::vector<float> SmallUNet::saving_forward(const std::vector<float>& x, Shape shape,
+                                             const std::vector<float>& t) {
+  const std::unique_ptr<Saved> saved = net->make_saved();
+  return context.download(net->forward(context.upload(shape, x), t, saved.get()));
 }
 
 std::vector<float> SmallUNet::pull_back(const std::vector<float>& x, Shape shape, const std::vector<float>& t,
                                         const std::vector<float>& cotangent) {
-  const Vjp<Tensor> result = net->vjp(context.upload(shape, x), t);
+  const std::unique_ptr<Saved> saved = net->make_saved();
+  net->forward(context.upload(shape, x), t, saved.get());
   const int channels = int(std::int64_t(cotangent.size()) / (shape.N * shape.plane()));
-  return context.download(result.pullback(context.upload({shape.N, channels, shape.H, shape.W}, cotangent)));
+  return context.download(
+      net->backward(context.upload({shape.N, channels, shape.H, shape.W}, cotangent), *saved));
 }
 
 }  // namespace tweedie::test

@@ -57,8 +57,8 @@ struct SmallUNet {
   void label(int samples, int first = 0);
   /// Output for planar values.
   std::vector<float> forward(const std::vector<float>& x, Shape shape, const std::vector<float>& t);
-  /// Output of `vjp`, and the gradient of `cotangent` when that is not empty (`channels` of it, 0: all).
-  std::vector<float> vjp_value(const std::vector<float>& x, Shape shape, const std::vector<float>& t);
+  /// Output of the pass that keeps what the gradient needs, and the gradient of `cotangent`.
+  std::vector<float> saving_forward(const std::vector<float>& x, Shape shape, const std::vector<float>& t);
   std::vector<float> pull_back(const std::vector<float>& x, Shape shape, const std::vector<float>& t,
                                const std::vector<float>& cotangent);
 };

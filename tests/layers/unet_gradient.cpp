@@ -70,10 +70,11 @@ TEST_CASE("the prediction is the output, split in two where the variance is lear
       const NoiseLevel level{.timestep = 321, .alphas_cumprod = 0.5};
       const std::vector<float> out = unet.forward(p.x, p.shape, t);
       const Tensor x = unet.context.upload(p.shape, p.x);
-      const Prediction inference = unet.net->predict(x, level);
-      Vjp<Prediction> linearised = unet.net->vjp(x, level);
+      const std::unique_ptr<Saved> saved = unet.net->make_saved();
+      const Prediction inference = unet.net->forward(x, level);
+      const Prediction saving = unet.net->forward(x, level, saved.get());
       REQUIRE(bool(inference.v) == each.config.learn_sigma());
-      for (const Prediction* prediction : {&inference, &std::as_const(linearised.value)}) {
+      for (const Prediction* prediction : {&inference, &saving}) {
         std::vector<float> joined;
         const std::vector<float> eps = unet.context.download(prediction->eps);
         const std::vector<float> v =
@@ -87,7 +88,7 @@ TEST_CASE("the prediction is the output, split in two where the variance is lear
       }
       const std::vector<float> w = random_values(p.shape.size(), 8);
       const std::vector<float> gradient =
-          unet.context.download(linearised.pullback(unet.context.upload(p.shape, w)));
+          unet.context.download(unet.net->backward(unet.context.upload(p.shape, w), *saved));
       check_equal("gradient", gradient, unet.pull_back(p.x, p.shape, t, w));
     }
 }
@@ -124,7 +125,7 @@ TEST_CASE("inference gives the bits of the pass that keeps what the gradient nee
       const Point p = point(each.config, 2);
       unet.label(2);
       const std::vector<float> inference = unet.forward(p.x, p.shape, p.t);
-      check_equal("saved", unet.vjp_value(p.x, p.shape, p.t), inference);
+      check_equal("saved", unet.saving_forward(p.x, p.shape, p.t), inference);
       check_equal("again", unet.forward(p.x, p.shape, p.t), inference);
       const std::vector<float> w = random_values(std::int64_t(inference.size()), 9);
       check_equal("gradient again", unet.pull_back(p.x, p.shape, p.t, w),
@@ -142,7 +143,7 @@ TEST_CASE("a network and its gradient leave no memory behind, whatever ran befor
     unet.pull_back(p.x, p.shape, p.t, w);
     CHECK(unet.context.pool.in_use() == weights);
     unet.forward(p.x, p.shape, p.t);
-    unet.vjp_value(p.x, p.shape, p.t);  // its pullback is never called
+    unet.saving_forward(p.x, p.shape, p.t);  // no backward takes what it kept
     const std::vector<float> after = unet.pull_back(p.x, p.shape, p.t, w);
     CHECK(unet.context.pool.in_use() == weights);
     check_equal("gradient", after, unet.pull_back(p.x, p.shape, p.t, w));

@@ -144,23 +144,48 @@ TEST_CASE("inputs the network cannot take are refused") {
   CHECK_THROWS_WITH_AS(run(), doctest::Contains("got 3"), Error);
 }
 
-TEST_CASE("a pullback is good for one cotangent, of the output's shape, before the next call") {
+TEST_CASE("a saved state serves one backward, of a cotangent of the output's shape") {
   for (const Device device : backends()) {
     CAPTURE(std::string(name(device)));
     SmallUNet unet(device, small_unets()[0].config);
     const Shape shape{1, 3, 16, 16};
     const Tensor x = unet.context.upload(shape, random_values(shape.size(), 1));
     const std::vector<float> t = {5};
-    const auto used_up = doctest::Contains("the pullback was used up");
-    Vjp<Tensor> result = unet.net->vjp(x, t);
-    CHECK_THROWS_WITH_AS(result.pullback(unet.context.planar({1, 3, 8, 8})),
+    const auto used_up = doctest::Contains("U-Net: a backward without a forward before it");
+    const std::unique_ptr<Saved> saved = unet.net->make_saved();
+    CHECK_THROWS_WITH_AS(unet.net->backward(x, *saved), used_up, Error);
+    unet.net->forward(x, t, saved.get());
+    CHECK_THROWS_WITH_AS(unet.net->backward(unet.context.planar({1, 3, 8, 8}), *saved),
                          doctest::Contains("cotangent (1, 3, 8, 8) does not belong"), Error);
-    CHECK_THROWS_WITH_AS(result.pullback(unet.context.planar({1, 4, 16, 16})),
+    CHECK_THROWS_WITH_AS(unet.net->backward(unet.context.planar({1, 4, 16, 16}), *saved),
                          doctest::Contains("does not belong"), Error);
-    result.pullback(x);
-    CHECK_THROWS_WITH_AS(result.pullback(x), used_up, Error);
-    result = unet.net->vjp(x, t);
-    unet.net->forward(x, t);
-    CHECK_THROWS_WITH_AS(result.pullback(x), used_up, Error);
+    unet.net->backward(x, *saved);
+    CHECK_THROWS_WITH_AS(unet.net->backward(x, *saved), used_up, Error);
+    Saved stranger;
+    CHECK_THROWS_WITH_AS(unet.net->forward(x, t, &stranger),
+                         doctest::Contains("U-Net: the saved state of another kind of object"), Error);
   }
+}
+
+TEST_CASE("two evaluations of one network are alive at once") {
+  for (const Device device : backends())
+    for (const NamedConfig& each : small_unets()) {
+      CAPTURE(std::string(name(device)));
+      CAPTURE(each.name);
+      SmallUNet unet(device, each.config);
+      unet.label(2);
+      const Shape shape{2, each.config.in_channels, 16, 16};
+      const std::vector<float> first = random_values(shape.size(), 1),
+                               second = random_values(shape.size(), 2), w = random_values(shape.size(), 3),
+                               early = {5, 700}, late = {30, 2};
+      const std::vector<float> alone[] = {unet.pull_back(first, shape, early, w),
+                                          unet.pull_back(second, shape, late, w)};
+      const std::unique_ptr<Saved> a = unet.net->make_saved(), b = unet.net->make_saved();
+      unet.net->forward(unet.context.upload(shape, first), early, a.get());
+      unet.net->forward(unet.context.upload(shape, second), late, b.get());
+      unet.net->forward(unet.context.upload(shape, w), early);  // and inference in between
+      const Tensor cotangent = unet.context.upload(shape, w);
+      check_equal("first", unet.context.download(unet.net->backward(cotangent, *a)), alone[0]);
+      check_equal("second", unet.context.download(unet.net->backward(cotangent, *b)), alone[1]);
+    }
 }

@@ -73,12 +73,11 @@ std::vector<Check> check_network(const Setup& setup, const ArrayFile& file) {
     for (const std::int64_t label : file.integers("y")) labels.push_back(int(label));
     unet.set_labels(labels);
   }
-  const Vjp<Tensor> result = unet.vjp(x, t);
-  const std::vector<float> out = setup.context.download(result.value);
+  const std::unique_ptr<Saved> saved = unet.make_saved();
   const std::vector<float> inference = setup.context.download(unet.forward(x, t));
-  const Vjp<Tensor> again = unet.vjp(x, t);
+  const std::vector<float> out = setup.context.download(unet.forward(x, t, saved.get()));
   const std::vector<float> gradient =
-      setup.context.download(again.pullback(load(setup.context, file, "grad_out")));
+      setup.context.download(unet.backward(load(setup.context, file, "grad_out"), *saved));
   const std::vector<float> their_out = file.floats("out"), their_gradient = file.floats("grad_x");
   return {compare<float>("out", out, their_out, setup.tolerance),
           compare<float>("out (inference)", inference, their_out, setup.tolerance),
@@ -89,7 +88,9 @@ namespace {
 
 std::vector<float> gradient_at(Context& context, ForwardOperator& op, const Tensor& x,
                                const Tensor& cotangent) {
-  return context.download(op.vjp(x).pullback(cotangent));
+  const std::unique_ptr<Saved> saved = op.make_saved();
+  op.forward(x, saved.get());
+  return context.download(op.backward(cotangent, *saved));
 }
 
 // A network of (leaky) ReLUs has a gradient that jumps where an activation is 0, and among many some are so
@@ -98,7 +99,7 @@ std::vector<float> gradient_at(Context& context, ForwardOperator& op, const Tens
 // (trajectory.cpp).
 void allow_for_kinks(Context& context, ForwardOperator& op, const Tensor& x, const Tensor& cotangent,
                      const std::vector<float>& ours, Check& check) {
-  if (check.passed() || op.is_linear()) return;  // a linear operator has no kinks
+  if (check.passed() || as_linear(op)) return;  // a linear operator has no kinks
   const std::vector<float> values = context.download(x);
   double spread = 0;
   for (std::uint64_t trial = 1; trial <= 4; ++trial) {
@@ -120,7 +121,7 @@ std::vector<Check> check_operator(const Setup& setup, const ArrayFile& file) {
   Context& context = setup.context;
   const auto op = make_operator(context, file.json_attribute("operator"), operator_data(setup, file));
   const Tensor x = load(context, file, "x"), cotangent = load(context, file, "cotangent");
-  const std::vector<float> y = context.download(op->vjp(x).value);
+  const std::vector<float> y = context.download(op->forward(x));
   const std::vector<float> gradient = gradient_at(context, *op, x, cotangent);
   const std::vector<float> their_y = file.floats("y"), their_vjp = file.floats("vjp");
   Check vjp = compare<float>("vjp", gradient, their_vjp, setup.tolerance);
