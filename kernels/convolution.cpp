@@ -20,7 +20,7 @@ using onednn::WeightsOrder;
 // as direct at 36 tiles of 4x4 outputs, 1.4 at 64, 2 where maps are large; slower below (512 -> 512
 // channels at 16x16: 0.8 times, at 8x8: 0.25 times), and half as fast where only 16 channels are summed over.
 bool winograd_pays(const ConvolutionProblem& p) {
-  if (p.g.kernel != 3 || p.g.stride != 1 || p.g.pad != 1) return false;
+  if (!(p.g.kernel == 3 && p.g.stride == 1 && p.g.pad == 1)) return false;
   const std::int64_t tiles = std::int64_t(p.x.N) * ((p.x.H + 3) / 4) * ((p.x.W + 3) / 4);
   const std::int64_t outputs = p.x.N * p.x.plane();
   return tiles >= 36 && 2 * outputs >= 16 * tiles && (p.backward ? p.g.out : p.g.in) >= 32;
@@ -59,7 +59,7 @@ class CpuConvolutions {
 
 // OIhw{B}i{B}o: element (o, i, tap) at ((o/B * I/B + i/B) * taps + tap) * B*B + i%B * B + o%B.
 void pack_cpu(float* packed, const float* weights, const ConvolutionGeometry& g) {
-  const int b = onednn::channel_block(), taps = g.kernel * g.kernel;
+  const int b = onednn::channel_block(), taps = g.taps();
 #pragma omp parallel for
   for (int ob = 0; ob < g.out / b; ++ob)
     for (int i = 0; i < g.in; ++i)
@@ -105,7 +105,7 @@ void transpose_block(float* to, const float* from) {
 // Packed weights -> OIhw{B}o{B}i, or IOhw{B}o{B}i when `swap`.
 template <int B>
 void transpose_blocks(float* to, const float* packed, const ConvolutionGeometry& g, bool swap) {
-  const int outs = g.out / B, ins = g.in / B, taps = g.kernel * g.kernel;
+  const int outs = g.out / B, ins = g.in / B, taps = g.taps();
 #pragma omp parallel for
   for (int block = 0; block < outs * ins; ++block) {
     const int target = swap ? block % ins * outs + block / ins : block;
@@ -148,17 +148,20 @@ void run(Queue& q, const ConvolutionProblem& problem, float* to, const float* fr
 void check_geometry(const char* op, const ConvolutionGeometry& g) {
   require(g.in > 0 && g.in % 16 == 0 && g.out > 0 && g.out % 16 == 0, op,
           ": channels must be multiples of 16, got ", g.in, " -> ", g.out);
-  require(g.kernel > 0 && g.stride > 0 && g.pad >= 0 && g.pad < g.kernel, op, ": kernel ", g.kernel,
-          ", stride ", g.stride, ", padding ", g.pad, " make no convolution");
+  const auto sound = [](int kernel, int stride, int pad) {
+    return kernel > 0 && stride > 0 && pad >= 0 && pad < kernel;
+  };
+  require(sound(g.kernel.h, g.stride.h, g.pad.h) && sound(g.kernel.w, g.stride.w, g.pad.w), op, ": kernel ",
+          g.kernel, ", stride ", g.stride, ", padding ", g.pad, " make no convolution");
 }
 
 void check_shapes(const char* op, const Queue& q, const Shape& x, int x_block, const Shape& y, int y_block,
                   const View<const float>& packed, const ConvolutionGeometry& g) {
   check_geometry(op, g);
   require(x.C == g.in, op, ": the input has ", x.C, " channels, the weights take ", g.in);
-  require(x.H + 2 * g.pad >= g.kernel && x.W + 2 * g.pad >= g.kernel, op, ": a kernel of ", g.kernel,
+  require(x.H + 2 * g.pad.h >= g.kernel.h && x.W + 2 * g.pad.w >= g.kernel.w, op, ": a kernel of ", g.kernel,
           " does not fit into ", x, " padded by ", g.pad);
-  const Shape expected{x.N, g.out, g.output(x.H), g.output(x.W)};
+  const Shape expected{x.N, g.out, g.output_rows(x.H), g.output_columns(x.W)};
   require(y == expected, op, ": the output of ", x, " is ", expected, ", not ", y);
   const int in_block = convolution_block(q.device(), g.in), out_block = convolution_block(q.device(), g.out);
   require(x_block == in_block && y_block == out_block, op, ": channel blocks must be ", in_block, " and ",
@@ -198,7 +201,8 @@ double best_seconds_cpu(Queue& q, const ConvolutionProblem& problem, int repeats
 
 std::size_t ConvolutionProblem::Hash::operator()(const ConvolutionProblem& p) const {
   std::size_t hash = p.backward + 2 * p.accumulate + 4 * p.bias;
-  for (int field : {p.g.in, p.g.out, p.g.kernel, p.g.stride, p.g.pad, p.x.N, p.x.H, p.x.W})
+  for (int field : {p.g.in, p.g.out, p.g.kernel.h, p.g.kernel.w, p.g.stride.h, p.g.stride.w, p.g.pad.h,
+                    p.g.pad.w, p.x.N, p.x.H, p.x.W})
     hash = hash * 1000003 + std::size_t(field);
   return hash;
 }
@@ -208,7 +212,7 @@ int convolution_block(Device device, int channels) {
 }
 
 std::int64_t convolution_packed_size(const Queue&, const ConvolutionGeometry& g) {
-  return std::int64_t(g.out) * g.in * g.kernel * g.kernel;
+  return std::int64_t(g.out) * g.in * g.taps();
 }
 
 void convolution_pack(Queue& q, View<float> packed, const float* weights, const ConvolutionGeometry& g) {

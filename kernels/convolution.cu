@@ -114,10 +114,10 @@ class Event {
 
 }  // namespace
 
-// (out, in, kernel, kernel) -> (out, kernel, kernel, in), on the host: it happens once, when weights are
-// read.
+// (out, in, kernel.h, kernel.w) -> (out, kernel.h, kernel.w, in), on the host: it happens once, when weights
+// are read.
 void convolution_pack(Queue& q, float* packed, const float* weights, const ConvolutionGeometry& g) {
-  const int taps = g.kernel * g.kernel;
+  const int taps = g.taps();
   std::vector<float> reordered(std::size_t(g.out) * g.in * taps);
   for (std::int64_t o = 0; o < g.out; ++o)
     for (std::int64_t i = 0; i < g.in; ++i)

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <ostream>
 #include <string>
 
 #include "kernels/queue.hpp"
@@ -10,10 +11,34 @@
 
 namespace tweedie {
 
-/// Square kernel, the same stride and zero padding on both axes.
+/// A number for each axis of a plane; one number stands for both.
+struct PerAxis {
+  int h = 0, w = 0;
+  constexpr PerAxis(int both) : h(both), w(both) {}
+  constexpr PerAxis(int rows, int columns) : h(rows), w(columns) {}
+  /// The number of both axes, for code that knows squares only. Errors: they differ.
+  operator int() const {
+    require(h == w, "one number for both axes was asked for, they have ", h, " and ", w);
+    return h;
+  }
+  bool operator==(const PerAxis&) const = default;
+  friend bool operator==(const PerAxis& x, int both) { return x == PerAxis(both); }
+};
+
+/// "3", or "1x7" where the axes differ.
+inline std::ostream& operator<<(std::ostream& out, const PerAxis& x) {
+  out << x.h;
+  return x.h == x.w ? out : out << 'x' << x.w;
+}
+
+/// Kernel, stride and zero padding; the padding is the same at both ends of an axis.
 struct ConvolutionGeometry {
   int in = 0, out = 0;  ///< channels
-  int kernel = 3, stride = 1, pad = 1;
+  PerAxis kernel = 3, stride = 1, pad = 1;
+  int taps() const { return kernel.h * kernel.w; }
+  int output_rows(int rows) const { return (rows + 2 * pad.h - kernel.h) / stride.h + 1; }
+  int output_columns(int columns) const { return (columns + 2 * pad.w - kernel.w) / stride.w + 1; }
+  /// Pixels of the output's side, for geometries that are the same on both axes.
   int output(int pixels) const { return (pixels + 2 * pad - kernel) / stride + 1; }
   bool operator==(const ConvolutionGeometry&) const = default;
 };
@@ -23,7 +48,7 @@ struct ConvolutionProblem {
   ConvolutionGeometry g;
   Shape x;  ///< of the convolution's input, also when going backward
   bool backward = false, accumulate = false, bias = false;
-  Shape y() const { return {x.N, g.out, g.output(x.H), g.output(x.W)}; }
+  Shape y() const { return {x.N, g.out, g.output_rows(x.H), g.output_columns(x.W)}; }
   bool operator==(const ConvolutionProblem&) const = default;
   struct Hash {
     std::size_t operator()(const ConvolutionProblem& p) const;
@@ -36,8 +61,8 @@ int convolution_block(Device device, int channels);
 
 /// Floats that packed weights take.
 std::int64_t convolution_packed_size(const Queue& q, const ConvolutionGeometry& g);
-/// Weights (out, in, kernel, kernel) in host memory -> the backend's own order in device memory. `packed` has
-/// convolution_packed_size elements.
+/// Weights (out, in, kernel.h, kernel.w) in host memory -> the backend's own order in device memory. `packed`
+/// has convolution_packed_size elements.
 void convolution_pack(Queue& q, View<float> packed, const float* weights, const ConvolutionGeometry& g);
 
 /// y (N, out, H', W') = x (N, in, H, W) * weights + bias (+ y before the call, when accumulating).

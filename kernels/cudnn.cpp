@@ -36,7 +36,7 @@ Descriptor tensor(std::int64_t id, const Four& dimensions) {
 Four dimensions(const Shape& s) { return {s.N, s.C, s.H, s.W}; }
 
 Descriptor convolution_of(const ConvolutionGeometry& g) {
-  const std::array<std::int64_t, 2> pad{g.pad, g.pad}, stride{g.stride, g.stride}, dilation{1, 1};
+  const std::array<std::int64_t, 2> pad{g.pad.h, g.pad.w}, stride{g.stride.h, g.stride.w}, dilation{1, 1};
   Descriptor d(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
   d.set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, std::int64_t(2));
   d.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_DATA_FLOAT);
@@ -53,7 +53,7 @@ Descriptor convolution_of(const ConvolutionGeometry& g) {
 Descriptor operation(const ConvolutionProblem& p) {
   const ConvolutionGeometry& g = p.g;
   const Descriptor x = tensor(x_id, dimensions(p.x)), y = tensor(y_id, dimensions(p.y()));
-  const Descriptor weights = tensor(weights_id, {g.out, g.in, g.kernel, g.kernel});
+  const Descriptor weights = tensor(weights_id, {g.out, g.in, g.kernel.h, g.kernel.w});
   const Descriptor convolution = convolution_of(g);
   const float one = 1, beta = p.accumulate ? 1 : 0;
   Descriptor d(p.backward ? CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR

@@ -15,7 +15,7 @@ memory::desc activations(const Shape& s) {
 }
 
 memory::desc weights(const ConvolutionGeometry& g, Tag tag) {
-  return {{g.out, g.in, g.kernel, g.kernel}, f32, tag};
+  return {{g.out, g.in, g.kernel.h, g.kernel.w}, f32, tag};
 }
 
 dnnl::primitive_attr attributes(bool accumulate) {
@@ -45,7 +45,7 @@ Descriptions describe(const dnnl::engine& engine, const ConvolutionProblem& p, M
   // "Training" keeps the weights in their plain order and transforms them at execution.
   const auto kind = method == Method::winograd_prepared ? dnnl::prop_kind::forward_inference
                                                         : dnnl::prop_kind::forward_training;
-  const memory::dims stride{p.g.stride, p.g.stride}, pad{p.g.pad, p.g.pad};
+  const memory::dims stride{p.g.stride.h, p.g.stride.w}, pad{p.g.pad.h, p.g.pad.w};
   const memory::desc bias = p.bias ? memory::desc({p.g.out}, f32, Tag::a) : memory::desc();
   const auto plain = attributes(false), forward = attributes(p.accumulate);
   Descriptions d;

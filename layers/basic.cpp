@@ -17,27 +17,37 @@ Tensor upload_vector(Context& context, const std::vector<float>& values) {
 
 Conv2d::Conv2d(Context& context, const WeightScope& scope, int in, int out, int kernel, int stride, int pad,
                bool bias, int rank)
-    : geometry_{padded_channels(in), padded_channels(out), kernel, stride, pad < 0 ? kernel / 2 : pad} {
+    : Conv2d(context, {in, out, kernel, stride, pad < 0 ? kernel / 2 : pad},
+             scope.read("weight", rank == 3 ? Extents{out, in, 1} : Extents{out, in, kernel, kernel}),
+             bias ? scope.read("bias", {out}) : std::vector<float>()) {
   require(rank == 4 || kernel == 1, scope.key("weight"), ": a rank-3 weight is a 1x1 convolution's");
-  const std::vector<float> weight =
-      scope.read("weight", rank == 3 ? Extents{out, in, 1} : Extents{out, in, kernel, kernel});
-  const std::size_t taps = std::size_t(kernel) * std::size_t(kernel);
+}
+
+Conv2d::Conv2d(Context& context, const ConvolutionGeometry& geometry, const std::vector<float>& weight,
+               std::vector<float> bias)
+    : geometry_(geometry) {
+  const int in = geometry.in, out = geometry.out;
+  const std::size_t taps = std::size_t(geometry.taps());
+  require(weight.size() == std::size_t(in) * std::size_t(out) * taps, "a convolution ", in, " -> ", out,
+          " with a kernel of ", geometry.kernel, ": ", weight.size(), " weights given");
+  geometry_.in = padded_channels(in);
+  geometry_.out = padded_channels(out);
   std::vector<float> padded(std::size_t(geometry_.out) * std::size_t(geometry_.in) * taps, 0.f);
   for (int o = 0; o < out; ++o)
     std::copy_n(weight.begin() + std::ptrdiff_t(o * std::size_t(in) * taps), std::size_t(in) * taps,
                 padded.begin() + std::ptrdiff_t(o * std::size_t(geometry_.in) * taps));
   packed_ = context.planar({1, 1, 1, int(convolution_packed_size(context.queue, geometry_))});
   convolution_pack(context.queue, packed_, padded.data(), geometry_);
-  if (bias) {
-    std::vector<float> values = scope.read("bias", {out});
-    values.resize(std::size_t(geometry_.out), 0.f);
-    bias_ = upload_vector(context, values);
-  }
+  if (bias.empty()) return;
+  require(bias.size() == std::size_t(out), "a convolution ", in, " -> ", out, ": a bias of ", bias.size());
+  bias.resize(std::size_t(geometry_.out), 0.f);
+  bias_ = upload_vector(context, bias);
 }
 
 Tensor Conv2d::forward(Context& context, const Tensor& x) const {
   const Shape& s = x.shape();
-  Tensor y = context.features({s.N, geometry_.out, geometry_.output(s.H), geometry_.output(s.W)});
+  Tensor y =
+      context.features({s.N, geometry_.out, geometry_.output_rows(s.H), geometry_.output_columns(s.W)});
   convolution(context.queue, y, x, packed_, bias_.data(), geometry_);
   return y;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "engine/context.hpp"
 #include "kernels/convolution.hpp"
@@ -20,6 +21,10 @@ class Conv2d {
  public:
   Conv2d(Context& context, const WeightScope& scope, int in, int out, int kernel, int stride = 1,
          int pad = -1, bool bias = true, int rank = 4);
+  /// The same of weights that were read before, as those with a normalisation folded in: `weight` (in, out
+  /// and kernel of `geometry`, whose channels are not padded yet), `bias` (out) or empty.
+  Conv2d(Context& context, const ConvolutionGeometry& geometry, const std::vector<float>& weight,
+         std::vector<float> bias);
   /// x (N, in, H, W) in features layout -> (N, out, H', W').
   Tensor forward(Context& context, const Tensor& x) const;
   /// y += conv(x).

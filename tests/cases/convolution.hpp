@@ -22,6 +22,12 @@ inline constexpr ConvolutionCase convolutions_small[] = {
     {0, 4, 4, {16, 16, 3, 1, 1}},
     {1, 6, 5, {32, 32, 3, 1, 0}},
     {1, 7, 11, {16, 16, 4, 2, 1}},
+    // Oblong kernels, strides and padding that differ per axis (Inception's 1x7 and 3x1).
+    {1, 9, 8, {16, 32, {1, 7}, 1, {0, 3}}},
+    {2, 9, 5, {32, 16, {7, 1}, 1, {3, 0}}},
+    {1, 6, 7, {16, 48, {3, 1}, 1, {1, 0}}},
+    {2, 11, 9, {16, 16, {5, 2}, {1, 3}, {2, 1}}},
+    {1, 24, 27, {16, 64, 11, 4, 2}},
     // Enough 4x4 tiles for Winograd, where the library has it.
     {1, 34, 40, {64, 48, 3, 1, 1}},
     {3, 21, 19, {32, 32, 3, 1, 1}},

@@ -13,15 +13,15 @@ struct Case {
   Shape x;
   Case(const ConvolutionGeometry& geometry, Shape shape) : g(geometry), x(shape) {}
   Case(const cases::ConvolutionCase& c) : g(c.geometry), x{c.N, c.geometry.in, c.H, c.W} {}
-  Shape y() const { return {x.N, g.out, g.output(x.H), g.output(x.W)}; }
-  std::int64_t weights() const { return std::int64_t(g.out) * g.in * g.kernel * g.kernel; }
+  Shape y() const { return {x.N, g.out, g.output_rows(x.H), g.output_columns(x.W)}; }
+  std::int64_t weights() const { return std::int64_t(g.out) * g.in * g.taps(); }
   std::string name() const {
     return message(g.in, " -> ", g.out, ", kernel ", g.kernel, ", stride ", g.stride, ", pad ", g.pad, ", x ",
                    x);
   }
 };
 
-// Errors are relative to the largest value of the result. A sum of K = in * kernel^2 products in fp32 is off
+// Errors are relative to the largest value of the result. A sum of K = in * taps products in fp32 is off
 // by about sqrt(K) * 2^-24 of its size, 1e-6 for K = 576. Winograd F(4x4, 3x3) transforms with constants up
 // to 8; 1.4e-6 was the worst seen here, by either. Nothing rounded to TF32 or bf16 (1e-3) passes.
 constexpr double tolerance = 5e-6;
@@ -33,18 +33,17 @@ template <class Visit>
 void each_product(const Case& c, const Visit& visit) {
   const Shape y = c.y();
   const View<const float> x_planar(nullptr, c.x), y_planar(nullptr, y);
-  const int k = c.g.kernel;
   for (int n = 0; n < y.N; ++n)
     for (int o = 0; o < y.C; ++o)
       for (int i = 0; i < c.g.in; ++i)
-        for (int r = 0; r < k; ++r)
-          for (int s = 0; s < k; ++s)
+        for (int r = 0; r < c.g.kernel.h; ++r)
+          for (int s = 0; s < c.g.kernel.w; ++s)
             for (int h = 0; h < y.H; ++h)
               for (int w = 0; w < y.W; ++w) {
-                const int row = h * c.g.stride + r - c.g.pad, column = w * c.g.stride + s - c.g.pad;
+                const int row = h * c.g.stride.h + r - c.g.pad.h, column = w * c.g.stride.w + s - c.g.pad.w;
                 if (row < 0 || row >= c.x.H || column < 0 || column >= c.x.W) continue;
                 visit(y_planar.offset(n, o, h, w), x_planar.offset(n, i, row, column),
-                      ((std::int64_t(o) * c.g.in + i) * k + r) * k + s);
+                      ((std::int64_t(o) * c.g.in + i) * c.g.kernel.h + r) * c.g.kernel.w + s);
               }
 }
 

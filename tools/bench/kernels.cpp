@@ -202,15 +202,15 @@ void bench_convolution(Bench& bench) {
   Queue& q = bench.queue();
   Context& context = bench.context();
   for (const auto& [N, H, W, g] : cases::convolutions_unet) {
-    const Shape shape{N, g.in, H, W}, to{N, g.out, g.output(H), g.output(W)};
+    const Shape shape{N, g.in, H, W}, to{N, g.out, g.output_rows(H), g.output_columns(W)};
     Tensor x = values(bench, shape, cases::backend_block), y = values(bench, to, cases::backend_block);
     Tensor packed = context.planar({1, 1, 1, int(convolution_packed_size(q, g))});
     Tensor bias = values(bench, {1, g.out, 1, 1});
-    const std::vector<float> weights = context.download(context.normal({g.out, g.in, g.kernel, g.kernel}));
+    const std::vector<float> weights = context.download(context.normal({g.out, g.in, g.kernel.h, g.kernel.w}));
     convolution_pack(q, packed, weights.data(), g);
-    const std::string name = fmt::format("{} to {}, {}x{}", text(shape), g.out, g.kernel, g.kernel);
+    const std::string name = fmt::format("{} to {}, {}x{}", text(shape), g.out, g.kernel.h, g.kernel.w);
     const Work work{bytes({shape.size(), to.size(), std::int64_t(weights.size())}),
-                    2.0 * double(to.size()) * g.in * g.kernel * g.kernel};
+                    2.0 * double(to.size()) * g.in * g.taps()};
     bench.row(
         "convolution", name, work, [&] { convolution(q, y, x, packed, bias.data(), g); },
         [&] { return convolution_implementation(q, g, shape, false); });

@@ -52,7 +52,7 @@ Counts convolutions(const UNetConfig& config, Shape image) {
 
 double operations(const ConvolutionProblem& p) {
   const Shape y = p.y();
-  return 2.0 * double(y.size()) * p.g.in * p.g.kernel * p.g.kernel;
+  return 2.0 * double(y.size()) * p.g.in * p.g.taps();
 }
 
 struct Sum {
