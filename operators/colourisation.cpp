@@ -36,4 +36,18 @@ Tensor Colourisation::spread(const Tensor& y, const Shape& image, float scale) {
   return x;
 }
 
+namespace {
+
+std::unique_ptr<ForwardOperator> make_colourisation(Context& context, const Settings&, const OperatorData&) {
+  return std::make_unique<Colourisation>(context);
+}
+
+}  // namespace
+
+const OperatorKind colourisation_kind{.name = "colourisation",
+                                      .what = "the gray version",
+                                      .make = make_colourisation,
+                                      .measured_channels = 1,
+                                      .image_channels = 3};
+
 }  // namespace tweedie

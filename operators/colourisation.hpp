@@ -5,6 +5,7 @@
 
 #include "engine/context.hpp"
 #include "engine/forward_operator.hpp"
+#include "operators/kinds.hpp"
 
 namespace tweedie {
 
@@ -33,5 +34,7 @@ class Colourisation : public LinearOperator {
   double squared_ = 0;  ///< |w|^2
   Tensor weights_;
 };
+
+extern const OperatorKind colourisation_kind;
 
 }  // namespace tweedie

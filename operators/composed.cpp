@@ -102,4 +102,9 @@ std::unique_ptr<ForwardOperator> on_crop(Context& context, int H, int W,
   return std::make_unique<Composed>(std::move(crop), std::move(op));
 }
 
+const OperatorKind composed_kind{.name = "composed",
+                                 .what = "operators one after another, from a task file",
+                                 .make = nullptr,  // see operators/factory.cpp
+                                 .of_many = true};
+
 }  // namespace tweedie

@@ -5,6 +5,7 @@
 
 #include "engine/context.hpp"
 #include "engine/forward_operator.hpp"
+#include "operators/kinds.hpp"
 
 namespace tweedie {
 
@@ -37,5 +38,7 @@ std::unique_ptr<ForwardOperator> make_crop(Context& context, int H, int W);
 /// `op` of the top left H x W pixels: a LinearOperator where `op` is one, with a pseudo-inverse where `op`
 /// has one (the crop's rows are orthonormal, so (A crop)^+ is A^+ followed by the padding).
 std::unique_ptr<ForwardOperator> on_crop(Context& context, int H, int W, std::unique_ptr<ForwardOperator> op);
+
+extern const OperatorKind composed_kind;
 
 }  // namespace tweedie

@@ -103,4 +103,37 @@ Tensor Radon::filtered_backprojection(const Tensor& y, const Shape& image) {
   return x;
 }
 
+namespace {
+
+std::unique_ptr<ForwardOperator> make_ct(Context& context, const Settings& s, const OperatorData&) {
+  return std::make_unique<Radon>(context, RadonSettings{s.integer("angles"), s.number("first"),
+                                                        s.number("span"), s.integer("detectors")});
+}
+
+Tensor backprojected(ForwardOperator& op, const Tensor& y, const Shape& image) {
+  return dynamic_cast<Radon&>(op).filtered_backprojection(y, image);
+}
+
+constexpr RadonSettings standard;
+constexpr Setting settings[] = {
+    Setting::whole("angles", standard.angles, 1, 100000, "number of directions"),
+    Setting::number("first", standard.first, -Setting::unbounded, Setting::unbounded,
+                    "the first of them, degrees; at 0 rays are columns")
+        .spelled("--first-angle"),
+    Setting{"span", "degrees they are spread over; below 180: limited angle", Setting::Kind::number,
+            standard.span, 0, 180, true},
+    Setting::whole("detectors", standard.detectors, 0, 16384,
+                   "pixels wide each; 0: as many as the diagonal has pixels"),
+};
+
+}  // namespace
+
+const OperatorKind ct_kind{.name = "ct",
+                           .what = "line integrals along --angles directions",
+                           .make = make_ct,
+                           .settings = settings,
+                           .shows = Shows::sinogram,
+                           .steps = {1.0, 1.0, 0.3, 0.09},
+                           .first_look = backprojected};
+
 }  // namespace tweedie

@@ -4,6 +4,7 @@
 #include "engine/context.hpp"
 #include "engine/forward_operator.hpp"
 #include "kernels/radon.hpp"
+#include "operators/kinds.hpp"
 
 namespace tweedie {
 
@@ -49,5 +50,7 @@ class Radon : public LinearOperator {
   TensorOf<RadonAngle> angles_;
   TensorOf<std::complex<float>> ramp_;  // its spectrum, (1, 1, 1, padded detectors); empty until asked for
 };
+
+extern const OperatorKind ct_kind;
 
 }  // namespace tweedie

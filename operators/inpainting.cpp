@@ -1,5 +1,6 @@
 #include "operators/inpainting.hpp"
 
+#include <algorithm>
 #include <numeric>
 #include <random>
 
@@ -99,5 +100,79 @@ std::vector<float> random_mask(int H, int W, double fraction, std::uint64_t seed
   }
   return mask;
 }
+
+namespace {
+
+std::unique_ptr<ForwardOperator> make_identity(Context& context, const Settings&, const OperatorData&) {
+  return std::make_unique<Identity>(context);
+}
+
+std::unique_ptr<ForwardOperator> make_inpainting(Context& context, const Settings& settings,
+                                                 const OperatorData& data) {
+  const Tensor mask = data.at("mask");
+  require(bool(mask), settings.what(), ": no mask given");
+  return std::make_unique<Inpainting>(context, mask);
+}
+
+// Two numbers that a task file gives as a range; a command line gives the first alone.
+constexpr Setting drop = Setting::number("drop", 0.92, 0, 1, "fraction of pixels lost");
+constexpr Setting drop_to =
+    Setting::number("drop_to", Setting::none, 0, 1, "the fraction is drawn between `drop` and this").spelled("");
+constexpr Setting box = Setting::whole("box", Setting::none, 1, 1 << 20,
+                                       "side of the box in pixels (default: half the image, 128 at most)");
+constexpr Setting box_end =
+    Setting::whole("box_end", Setting::none, 1, 1 << 20, "sides are drawn from `box` to below this").spelled("");
+constexpr Setting margin =
+    Setting::whole("margin", 16, 0, 1 << 20, "least pixels from the box to the border").spelled("");
+constexpr Setting random_settings[] = {drop, drop_to};
+constexpr Setting box_settings[] = {box, box_end, margin};
+constexpr Setting both_settings[] = {drop, drop_to, box, box_end, margin};
+
+std::vector<float> draw_random(const Settings& s, int H, int W, std::uint64_t seed) {
+  const double low = s.number("drop"), high = s.stated("drop_to") ? s.number("drop_to") : low;
+  std::mt19937_64 generator(seed + 2);
+  const double u = double(generator() >> 11) * 0x1p-53;
+  return random_mask(H, W, low + u * (high - low), seed);
+}
+
+// The margin of the published code suits 256 pixels; smaller images keep what they can of it.
+std::vector<float> draw_box(const Settings& s, int H, int W, std::uint64_t seed) {
+  const int low = s.stated("box") ? s.integer("box") : std::min(128, std::min(H, W) / 2);
+  const int high = s.stated("box_end") ? std::max(s.integer("box_end"), low + 1) : low + 1;
+  std::mt19937_64 generator(seed + 1);
+  const int height = low + int(generator() % std::uint64_t(high - low));
+  const int width = low + int(generator() % std::uint64_t(high - low));
+  const int edge = std::max(0, std::min({s.integer("margin"), (H - height) / 2, (W - width) / 2}));
+  return random_box_mask(H, W, height, width, edge, seed);
+}
+
+std::vector<float> draw_both(const Settings& s, int H, int W, std::uint64_t seed) {
+  return both(draw_box(s, H, W, seed), draw_random(s, H, W, seed));
+}
+
+std::vector<float> draw_extreme(const Settings& s, int H, int W, std::uint64_t seed) {
+  return inverted(draw_box(s, H, W, seed));
+}
+
+constexpr DrawRow draws[] = {
+    {"random", "a fraction --drop of the pixels lost", random_settings, draw_random},
+    {"box", "a hole of side --box", box_settings, draw_box},
+    {"both", "a hole, and a fraction of the rest", both_settings, draw_both},
+    {"extreme", "all lost but a box", box_settings, draw_extreme},
+};
+constexpr ArrayRow arrays[] = {
+    {"mask", ArrayRow::Form::mask, "--mask", "picture of what was observed: white; what was lost: black"}};
+
+}  // namespace
+
+const OperatorKind identity_kind{
+    .name = "noise", .what = "noise alone", .make = make_identity, .task = "denoising", .alias = "identity"};
+
+const OperatorKind inpainting_kind{.name = "inpainting",
+                                   .what = "pixels lost where --mask is black",
+                                   .make = make_inpainting,
+                                   .arrays = arrays,
+                                   .draws = draws,
+                                   .foreign = "give what was observed with --task inpainting --mask FILE"};
 
 }  // namespace tweedie

@@ -5,6 +5,7 @@
 
 #include "engine/context.hpp"
 #include "engine/forward_operator.hpp"
+#include "operators/kinds.hpp"
 
 namespace tweedie {
 
@@ -50,5 +51,8 @@ std::vector<float> inverted(std::vector<float> mask);
 std::vector<float> both(std::vector<float> mask, const std::vector<float>& other);
 /// int(H * W * fraction) pixels dropped without replacement.
 std::vector<float> random_mask(int H, int W, double fraction, std::uint64_t seed);
+
+extern const OperatorKind identity_kind;
+extern const OperatorKind inpainting_kind;
 
 }  // namespace tweedie

@@ -150,4 +150,27 @@ std::unique_ptr<LinearOperator> make_blur(Context& context, const Tensor& kernel
                                       taps <= direct_taps ? KernelBlur::Path::direct : KernelBlur::Path::fft);
 }
 
+namespace {
+
+// Any kernel, of any odd sides.
+std::unique_ptr<ForwardOperator> make_kernel_blur(Context& context, const Settings& s,
+                                                  const OperatorData& data) {
+  const Tensor kernel = data.at("kernel");
+  require(bool(kernel), s.what(), ": no kernel given");
+  return make_blur(context, kernel, boundary_of(s));
+}
+
+constexpr Setting settings[] = {boundary_setting};
+constexpr ArrayRow arrays[] = {
+    {"kernel", ArrayRow::Form::kernel, "--kernel", "gray picture, or HDF5 with a dataset `kernel`"}};
+
+}  // namespace
+
+const OperatorKind kernel_blur_kind{.name = "kernel_blur",
+                                    .what = "blur by the kernel in a file",
+                                    .make = make_kernel_blur,
+                                    .settings = settings,
+                                    .arrays = arrays,
+                                    .steps = {1.0, 0.6, 0.3, 0.045, 0.14}};
+
 }  // namespace tweedie

@@ -8,6 +8,7 @@
 #include "engine/context.hpp"
 #include "engine/forward_operator.hpp"
 #include "kernels/correlate.hpp"
+#include "operators/kinds.hpp"
 #include "operators/separable.hpp"
 
 namespace tweedie {
@@ -52,5 +53,7 @@ std::unique_ptr<LinearOperator> make_blur(Context& context, const Tensor& kernel
 /// taps, 1.4 with 24, 3.2 with 64; two cores 0.75 with 16, 0.95 with 24, 1.2 with 32 (cold caches: 1.05), 1.9
 /// with 64.
 inline constexpr int direct_taps = 24;
+
+extern const OperatorKind kernel_blur_kind;
 
 }  // namespace tweedie

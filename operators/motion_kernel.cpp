@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/error.hpp"
+#include "operators/kernel_blur.hpp"
 
 namespace tweedie {
 namespace {
@@ -140,5 +141,37 @@ std::vector<float> motion_kernel(int size, double intensity, std::uint64_t seed)
   for (const double value : image) kernel.push_back(float(value / sum));
   return kernel;
 }
+
+namespace {
+
+// The kernel is data where no seed is stated; else it is drawn.
+std::unique_ptr<ForwardOperator> make_motion_blur(Context& context, const Settings& s,
+                                                  const OperatorData& data) {
+  const int size = s.integer("kernel_size");
+  const Tensor given = s.stated("seed") ? Tensor() : data.at("kernel");
+  const Shape taps{1, 1, size, size};
+  const Tensor kernel =
+      given ? given : context.upload(taps, motion_kernel(size, s.number("intensity"), s.seed("seed")));
+  require(kernel.shape() == taps, s.what(), ": a kernel of shape ", kernel.shape(), " for kernel_size ", size);
+  return make_blur(context, kernel, boundary_of(s));
+}
+
+constexpr Setting settings[] = {
+    Setting::whole("kernel_size", 61, 1, 4095, "odd number of pixels"),
+    Setting::number("intensity", 0.5, 0, 1, "0 nearly straight, 1 a scribble"),
+    boundary_setting,
+    Setting::seed("seed", "of the camera's path").spelled(""),
+};
+constexpr ArrayRow arrays[] = {{"kernel", ArrayRow::Form::kernel}};
+
+}  // namespace
+
+const OperatorKind motion_blur_kind{.name = "motion_blur",
+                                    .what = "blur by a shaken camera",
+                                    .make = make_motion_blur,
+                                    .settings = settings,
+                                    .arrays = arrays,
+                                    .steps = {1.0, 0.6, 0.3, 0.045, 0.14},
+                                    .foreign = "give its kernel with --task kernel_blur --kernel FILE"};
 
 }  // namespace tweedie

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "operators/kinds.hpp"
+
 namespace tweedie {
 
 /// A `size` x `size` kernel of a shaken camera, non-negative with sum 1, from a seeded random walk: a path
@@ -14,5 +16,7 @@ namespace tweedie {
 /// drawing routines of an imaging library and its 8-bit images. Errors: an even size or one below 3; an
 /// intensity outside [0, 1].
 std::vector<float> motion_kernel(int size, double intensity, std::uint64_t seed);
+
+extern const OperatorKind motion_blur_kind;
 
 }  // namespace tweedie

@@ -7,6 +7,8 @@
 #include "kernels/elementwise.hpp"
 #include "kernels/fft.hpp"
 #include "kernels/layout.hpp"
+#include "operators/fastmri_measurement.hpp"
+#include "operators/sampling_mask.hpp"
 
 namespace tweedie {
 namespace {
@@ -170,5 +172,60 @@ void CartesianMri::discard_unmeasured(Tensor& y) {
   prepare(y.shape().H, y.shape().W);
   multiply(context_.queue, y, y, mask_);
 }
+
+namespace {
+
+/// The rows of a mask of this shape for images of H x W: one for all rows, or one for each.
+std::vector<float> mask_rows(const Shape& m, const std::vector<float>& given, int H, int W) {
+  require((m.H == H || m.H == 1) && m.W == W, "MRI: a mask of ", m.H, "x", m.W, " entries for images of ", H,
+          "x", W);
+  std::vector<float> all = given;
+  while (all.size() < std::size_t(H) * std::size_t(W)) all.insert(all.end(), given.begin(), given.end());
+  return all;
+}
+
+// The mask is data where nothing about its drawing is stated.
+std::unique_ptr<ForwardOperator> make_mri(Context& context, const Settings& s, const OperatorData& data) {
+  const auto image = s.flag("complex") ? CartesianMri::Image::complex : CartesianMri::Image::real;
+  const Tensor given = data.at("mask");
+  std::function<std::vector<float>(int, int)> mask;
+  if (given && !states_sampling(s)) {
+    const Shape m = given.shape();
+    require(m.N == 1 && m.C == 1, "MRI: a mask of shape ", m, "; expected (1, 1, H, W), or (1, 1, 1, W)");
+    mask = [m, rows = context.download(given)](int H, int W) { return mask_rows(m, rows, H, W); };
+  } else {
+    const Sampling sampling{s.text("mask"), s.number("acceleration"), s.number("centre"), s.seed("seed")};
+    mask = [sampling](int H, int W) { return sampling_mask(H, W, sampling); };
+  }
+  return std::make_unique<CartesianMri>(context, std::move(mask), image, data.at("sensitivity"));
+}
+
+constexpr Setting settings[] = {
+    Setting::text("mask", "uniform1d", "uniform1d, gaussian1d, equispaced1d, uniform2d, gaussian2d",
+                  "columns (1d) or entries (2d) are drawn")
+        .spelled("--pattern"),
+    Setting::number("acceleration", 4, 1, 1e6, "how many times less is measured"),
+    Setting::number("centre", 0.08, 0, 1,
+                    "fraction of the columns always measured, about frequency 0, which is in the middle"),
+    Setting::seed("seed", "of the mask").spelled(""),
+    Setting::flag("complex", "images of two channels, real and imaginary parts").spelled(""),
+};
+constexpr ArrayRow arrays[] = {{"mask", ArrayRow::Form::mask}, {"sensitivity"}};
+constexpr ForeignRow fastmri{is_fastmri, "--slice", "of a fastMRI file given as --measurement",
+                             fastmri_measurement};
+
+}  // namespace
+
+bool states_sampling(const Settings& s) {
+  return s.stated("mask") || s.stated("acceleration") || s.stated("centre") || s.stated("seed");
+}
+
+const OperatorKind mri_kind{.name = "mri",
+                            .what = "a part of k-space, by --pattern; or a fastMRI file",
+                            .make = make_mri,
+                            .settings = settings,
+                            .arrays = arrays,
+                            .shows = Shows::frequencies,
+                            .files = &fastmri};
 
 }  // namespace tweedie

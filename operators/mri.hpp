@@ -9,6 +9,7 @@
 
 #include "engine/context.hpp"
 #include "engine/forward_operator.hpp"
+#include "operators/kinds.hpp"
 
 namespace tweedie {
 
@@ -70,5 +71,10 @@ class CartesianMri : public LinearOperator {
   // pseudo-inverse m D 2 / (m(k) + m(-k)).
   Spectrum before_, after_, after_inverse_;
 };
+
+extern const OperatorKind mri_kind;
+
+/// Whether the settings say how the mask is drawn.
+bool states_sampling(const Settings& settings);
 
 }  // namespace tweedie

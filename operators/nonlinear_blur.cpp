@@ -96,4 +96,53 @@ std::unique_ptr<KernelWizard> load_kernel_wizard(Context& context, const std::st
   return network;
 }
 
+namespace {
+
+// The DPS repository names the network by the path of its options; ours comes with its weight file.
+std::unique_ptr<ForwardOperator> make_nonlinear_blur(Context& context, const Settings& s,
+                                                     const OperatorData& data) {
+  require(!data.weights.empty(), s.what(), ": the weight file of its network is not given");
+  std::unique_ptr<KernelWizard> network = load_kernel_wizard(context, data.weights);
+  const KernelWizardConfig& c = network->config();
+  const auto agree = [&](const char* key, int value) {
+    require(!s.stated(key) || s.integer(key) == value, s.what(), ": ", key, " is ", s.integer(key),
+            ", the network of ", data.weights, " has ", value);
+  };
+  agree("input_nc", c.input_nc);
+  agree("nf", c.nf);
+  agree("front_RBs", c.front_RBs);
+  agree("back_RBs", c.back_RBs);
+  agree("kernel_dim", c.kernel_dim);
+  const Tensor code = s.stated("seed") ? Tensor() : data.at("kernel");
+  const auto draw =
+      s.text("draw") == "once" ? NonlinearBlur::Draw::once : NonlinearBlur::Draw::per_call;
+  return std::make_unique<NonlinearBlur>(context, std::move(network), code, draw, s.seed("seed"));
+}
+
+constexpr Setting of_network(const char* name) {
+  return Setting::whole(name, Setting::none, 0, 1 << 20, "must be the network's").spelled("");
+}
+constexpr Setting settings[] = {
+    of_network("input_nc"),
+    of_network("nf"),
+    of_network("front_RBs"),
+    of_network("back_RBs"),
+    of_network("kernel_dim"),
+    Setting::text("draw", "once", "once, per_call", "how often a kernel is drawn").spelled(""),
+    Setting::seed("seed", "of the kernel").spelled(""),
+};
+constexpr ArrayRow arrays[] = {{"kernel"}};  // its code, (1, kernel_dim, H/128, W/128)
+
+}  // namespace
+
+const OperatorKind nonlinear_blur_kind{.name = "nonlinear_blur",
+                                       .what = "blur by a network",
+                                       .make = make_nonlinear_blur,
+                                       .settings = settings,
+                                       .arrays = arrays,
+                                       .steps = {1.0, 1.0, 0.3, 0.09},
+                                       .ignored = "opt_yml_path",
+                                       .network = "weight file of the network that blurs",
+                                       .foreign = "give the kernel with --task kernel_blur --kernel FILE"};
+
 }  // namespace tweedie

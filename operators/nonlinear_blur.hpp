@@ -6,6 +6,7 @@
 
 #include "engine/forward_operator.hpp"
 #include "layers/kernel_wizard.hpp"
+#include "operators/kinds.hpp"
 
 namespace tweedie {
 
@@ -42,5 +43,7 @@ class NonlinearBlur : public ImageOperator {
 
 /// The network of a weight file that holds a KernelWizard. Errors: it holds something else.
 std::unique_ptr<KernelWizard> load_kernel_wizard(Context& context, const std::string& path);
+
+extern const OperatorKind nonlinear_blur_kind;
 
 }  // namespace tweedie

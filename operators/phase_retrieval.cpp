@@ -66,4 +66,28 @@ Tensor PhaseRetrieval::backward(const Tensor& dy, Saved& saved) {
   return dx;
 }
 
+namespace {
+
+std::unique_ptr<ForwardOperator> make_phase_retrieval(Context& context, const Settings& s,
+                                                      const OperatorData&) {
+  const auto range =
+      s.text("range") == "unit" ? PhaseRetrieval::Range::unit : PhaseRetrieval::Range::pm1;
+  return std::make_unique<PhaseRetrieval>(context, s.number("oversample"), range);
+}
+
+constexpr Setting settings[] = {
+    Setting::number("oversample", 2, 0, 1024, "oversample / 8 of a side are added all around"),
+    Setting::text("range", "pm1", "pm1, unit", "transform the image in [-1, 1] (pm1) or in [0, 1] (unit)"),
+};
+
+}  // namespace
+
+const OperatorKind phase_retrieval_kind{.name = "phase_retrieval",
+                                        .what = "magnitudes of the Fourier transform",
+                                        .make = make_phase_retrieval,
+                                        .settings = settings,
+                                        .shows = Shows::magnitudes,
+                                        .steps = {0.4, 0.4, 0.3, 0.045},
+                                        .restarts = 4};
+
 }  // namespace tweedie

@@ -3,6 +3,7 @@
 
 #include "engine/context.hpp"
 #include "engine/forward_operator.hpp"
+#include "operators/kinds.hpp"
 
 namespace tweedie {
 
@@ -32,5 +33,7 @@ class PhaseRetrieval : public ImageOperator {
   double oversample_;
   float scale_, offset_;  // what is transformed is scale x + offset
 };
+
+extern const OperatorKind phase_retrieval_kind;
 
 }  // namespace tweedie

@@ -1,5 +1,6 @@
 #include "operators/separable.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -166,5 +167,62 @@ SparseRows average_rows(int pixels, int factor) {
   }
   return m;
 }
+
+Boundary boundary_of(const Settings& settings) {
+  return settings.text("boundary") == "reflect" ? Boundary::reflect : Boundary::circular;
+}
+
+namespace {
+
+std::unique_ptr<ForwardOperator> make_super_resolution(Context& context, const Settings& s,
+                                                       const OperatorData&) {
+  return std::make_unique<SeparableOperator>(
+      context,
+      [factor = s.integer("scale_factor"), average = s.text("kernel") == "average"](int pixels) {
+        return average ? average_rows(pixels, factor) : bicubic_rows(pixels, factor);
+      },
+      true);
+}
+
+Shape enlarged(const Settings& s, const Shape& measured) {
+  const std::int64_t factor = s.integer("scale_factor"), H = measured.H * factor, W = measured.W * factor;
+  require(std::max(H, W) < 1 << 20, s.what(), ": of an image of ", W, " x ", H, " pixels; expected sides below ",
+          1 << 20);
+  return {measured.N, measured.C, int(H), int(W)};
+}
+
+constexpr Setting super_resolution_settings[] = {
+    Setting::whole("scale_factor", 4, 1, 64, "reduction").spelled("--factor").stated_in_files(),
+    Setting::text("kernel", "bicubic", "bicubic, average", "bicubic is antialiased").spelled("--reduction"),
+};
+
+std::unique_ptr<ForwardOperator> make_gaussian_blur(Context& context, const Settings& s, const OperatorData&) {
+  const std::vector<double> taps = gaussian_taps(s.integer("kernel_size"), s.number("intensity"));
+  return std::make_unique<SeparableOperator>(
+      context, [taps, rule = boundary_of(s)](int pixels) { return correlation_rows(pixels, taps, rule); });
+}
+
+constexpr Setting gaussian_blur_settings[] = {
+    Setting::whole("kernel_size", 61, 1, 4095, "odd number of pixels"),
+    Setting::positive("intensity", 3, "standard deviation in pixels").spelled("--blur-sigma"),
+    boundary_setting,
+};
+
+}  // namespace
+
+// in_shape: the DPS repository's; ours takes the shape of the image.
+const OperatorKind super_resolution_kind{.name = "super_resolution",
+                                         .what = "reduction by --factor",
+                                         .make = make_super_resolution,
+                                         .settings = super_resolution_settings,
+                                         .steps = {1.0, 1.0, 0.3, 0.09},
+                                         .ignored = "in_shape",
+                                         .image_shape = enlarged};
+
+const OperatorKind gaussian_blur_kind{.name = "gaussian_blur",
+                                      .what = "blur by a Gaussian of --blur-sigma",
+                                      .make = make_gaussian_blur,
+                                      .settings = gaussian_blur_settings,
+                                      .steps = {1.0, 0.4, 0.3, 0.09, 0.14}};
 
 }  // namespace tweedie

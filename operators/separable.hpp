@@ -6,6 +6,7 @@
 
 #include "engine/device_rows.hpp"
 #include "engine/forward_operator.hpp"
+#include "operators/kinds.hpp"
 
 namespace tweedie {
 
@@ -61,5 +62,13 @@ SparseRows bicubic_rows(int pixels, int factor);
 
 /// Means of `factor` pixels. Errors: pixels not a multiple of it.
 SparseRows average_rows(int pixels, int factor);
+
+extern const OperatorKind gaussian_blur_kind;
+extern const OperatorKind super_resolution_kind;
+
+/// The setting of all blurs, and its value.
+inline constexpr Setting boundary_setting =
+    Setting::text("boundary", "reflect", "reflect, circular", "how the image goes on beyond its edge");
+Boundary boundary_of(const Settings& settings);
 
 }  // namespace tweedie

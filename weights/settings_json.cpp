@@ -38,7 +38,7 @@ const json& member(const json& table, const std::string& key, const std::string&
 }  // namespace
 
 Settings settings_from_json(const json& table, std::string what, std::span<const Setting> rows,
-                            std::initializer_list<std::string_view> besides) {
+                            std::span<const std::string_view> besides) {
   require_table(table, what);
   Settings settings(std::move(what), rows);
   for (const auto& [key, value] : table.items()) {

@@ -15,7 +15,7 @@ namespace tweedie {
 /// `what` begins every message. Errors: not an object; a member without a row; a value that does not fit; a
 /// missing member that files must state.
 Settings settings_from_json(const nlohmann::json& json, std::string what, std::span<const Setting> rows,
-                            std::initializer_list<std::string_view> besides = {});
+                            std::span<const std::string_view> besides = {});
 
 /// Every value that was stated; `with_defaults`: also the defaults.
 nlohmann::json to_json(const Settings& settings, bool with_defaults = false);

@@ -17,7 +17,8 @@ constexpr Setting rows[] = {
     Setting::flag("complex", "two channels"),
 };
 
-Settings read(const json& table) { return settings_from_json(table, "operator blur", rows, {"name"}); }
+constexpr std::string_view besides[] = {"name"};
+Settings read(const json& table) { return settings_from_json(table, "operator blur", rows, besides); }
 
 }  // namespace
 
