@@ -5,6 +5,7 @@
 #include "operators/ct.hpp"
 #include "operators/inpainting.hpp"
 #include "operators/kernel_blur.hpp"
+#include "operators/motion_kernel.hpp"
 #include "operators/mri.hpp"
 #include "operators/nonlinear_blur.hpp"
 #include "operators/phase_retrieval.hpp"
@@ -16,9 +17,9 @@ namespace {
 
 // One line for every operator. `composed` is last: it is made of the others.
 constexpr const OperatorKind* kinds[] = {
-    &identity_kind,        &inpainting_kind,      &super_resolution_kind, &gaussian_blur_kind, &motion_blur_kind,
-    &kernel_blur_kind,     &nonlinear_blur_kind,  &phase_retrieval_kind,  &colourisation_kind, &ct_kind,
-    &mri_kind,             &composed_kind,
+    &identity_kind,    &inpainting_kind,     &super_resolution_kind, &gaussian_blur_kind, &motion_blur_kind,
+    &kernel_blur_kind, &nonlinear_blur_kind, &phase_retrieval_kind,  &colourisation_kind, &ct_kind,
+    &mri_kind,         &composed_kind,
 };
 
 }  // namespace
@@ -57,7 +58,8 @@ nlohmann::json to_json(const OperatorDescription& description) {
   return table;
 }
 
-// The first part works on the image, each further one on what the one before measured; all have the same data.
+// The first part works on the image, each further one on what the one before measured; all have the same
+// data.
 std::unique_ptr<ForwardOperator> make_operator(Context& context, const OperatorDescription& description,
                                                const OperatorData& data) {
   if (!description.kind->of_many) return description.kind->make(context, description.settings, data);

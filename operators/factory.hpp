@@ -14,8 +14,8 @@ std::span<const OperatorKind* const> operator_kinds();
 /// The row of that name or alias; null where there is none.
 const OperatorKind* find_operator_kind(const std::string& name);
 
-/// An operator from a table such as {"name": "super_resolution", "scale_factor": 4}, the DPS repository's names
-/// and keys; {"name": "composed", "operators": [a, b]} is b after a. Errors: an unknown name or setting
+/// An operator from a table such as {"name": "super_resolution", "scale_factor": 4}, the DPS repository's
+/// names and keys; {"name": "composed", "operators": [a, b]} is b after a. Errors: an unknown name or setting
 /// (named), a value that does not fit, a missing one.
 OperatorDescription describe_operator(const nlohmann::json& table);
 /// The table again, of what was stated.

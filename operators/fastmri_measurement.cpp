@@ -1,12 +1,12 @@
 #include "operators/fastmri_measurement.hpp"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "kernels/elementwise.hpp"
 #include "operators/fastmri.hpp"
 #include "operators/mri.hpp"
 #include "weights/array_file.hpp"
+#include "weights/hdf5_read.hpp"
 
 namespace tweedie {
 namespace {
@@ -28,17 +28,19 @@ std::vector<float> implied_mask(const FastMriSlice& slice, const std::string& pa
   if (std::find(first, last, 0.f) == last) return {};
   const auto measured = std::count(columns.begin(), columns.end(), 1.f);
   notes.push_back(message(path, ": has no mask, and ", std::ptrdiff_t(columns.size()) - measured, " of ",
-                          columns.size(), " columns of k-space are 0 in all coils: these are taken as not measured"));
+                          columns.size(),
+                          " columns of k-space are 0 in all coils: these are taken as not measured"));
   return columns;
 }
 
 }  // namespace
 
-bool is_fastmri(const std::string& path) { return is_hdf5(path) && ArrayFile(path).has("kspace"); }
+bool is_fastmri(const std::string& path) { return holds_hdf5(path) && ArrayFile(path).has("kspace"); }
 
 ForeignMeasurement fastmri_measurement(Context& context, const std::string& path, int index,
                                        const OperatorDescription& asked, std::uint64_t seed) {
-  require(!asked.settings.flag("complex"), path, ": a slice is restored as a real image; 'complex' is stated");
+  require(!asked.settings.flag("complex"), path,
+          ": a slice is restored as a real image; 'complex' is stated");
   const FastMriSlice slice = read_fastmri(path, index);
   require(std::any_of(slice.kspace.begin(), slice.kspace.end(), [](float v) { return v != 0; }), path,
           ": slice ", index, " is empty");
@@ -55,7 +57,8 @@ ForeignMeasurement fastmri_measurement(Context& context, const std::string& path
                               : context.upload({slice.coils, 2, slice.H, slice.W}, slice.sensitivity);
   // The image of what the file has.
   OperatorData all = m.data;
-  all["mask"] = context.upload({1, 1, 1, slice.W}, full ? std::vector<float>(std::size_t(slice.W), 1.f) : mask);
+  all["mask"] =
+      context.upload({1, 1, 1, slice.W}, full ? std::vector<float>(std::size_t(slice.W), 1.f) : mask);
   const OperatorDescription given{asked.kind, Settings(asked.settings.what(), asked.kind->settings)};
   const auto reference = make_operator(context, given, all);
   const Tensor whole = context.upload({1, 2 * slice.coils, slice.H, slice.W}, slice.kspace);

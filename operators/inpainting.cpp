@@ -117,11 +117,13 @@ std::unique_ptr<ForwardOperator> make_inpainting(Context& context, const Setting
 // Two numbers that a task file gives as a range; a command line gives the first alone.
 constexpr Setting drop = Setting::number("drop", 0.92, 0, 1, "fraction of pixels lost");
 constexpr Setting drop_to =
-    Setting::number("drop_to", Setting::none, 0, 1, "the fraction is drawn between `drop` and this").spelled("");
+    Setting::number("drop_to", Setting::none, 0, 1, "the fraction is drawn between `drop` and this")
+        .spelled("");
 constexpr Setting box = Setting::whole("box", Setting::none, 1, 1 << 20,
                                        "side of the box in pixels (default: half the image, 128 at most)");
 constexpr Setting box_end =
-    Setting::whole("box_end", Setting::none, 1, 1 << 20, "sides are drawn from `box` to below this").spelled("");
+    Setting::whole("box_end", Setting::none, 1, 1 << 20, "sides are drawn from `box` to below this")
+        .spelled("");
 constexpr Setting margin =
     Setting::whole("margin", 16, 0, 1 << 20, "least pixels from the box to the border").spelled("");
 constexpr Setting random_settings[] = {drop, drop_to};

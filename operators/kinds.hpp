@@ -1,4 +1,5 @@
-// What an operator says of itself: one row each, beside its class. Programs know operators by these rows alone.
+// What an operator says of itself: one row each, beside its class. Programs know operators by these rows
+// alone.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ enum class Shows { picture, magnitudes, sinogram, frequencies };
 
 /// What an operator takes beside its settings.
 struct OperatorData {
-  /// By the names of the operator's row, planar. A name that is not there, or an empty tensor, is an array that
-  /// is not given.
+  /// By the names of the operator's row, planar. A name that is not there, or an empty tensor, is an array
+  /// that is not given.
   std::map<std::string, Tensor> arrays;
   std::string weights;  ///< path of its network's weight file
 
@@ -36,8 +37,8 @@ struct OperatorData {
 
 /// An array of an operator: a dataset of measurement.h5, and perhaps a file that the user gives.
 struct ArrayRow {
-  /// mask: zeros and ones, (1, 1 or C, H, W) of the operator's input; kernel: (1, 1, kh, kw), odd sides, of sum
-  /// 1 when it comes from the user's file; numbers: anything.
+  /// mask: zeros and ones, (1, 1 or C, H, W) of the operator's input; kernel: (1, 1, kh, kw), odd sides, of
+  /// sum 1 when it comes from the user's file; numbers: anything.
   enum class Form { mask, kernel, numbers };
   const char* name;
   Form form = Form::numbers;
@@ -66,8 +67,8 @@ struct ForeignRow {
 
 /// Step sizes. zeta of the guidance by the prior: those of the DPS paper's table for networks trained on FFHQ
 /// and ImageNet (where it has no number, that of the nearest task), for Poisson noise, and for the spectrum
-/// prior a factor of the root of the number of entries of y, measured or not: the best of a scan over powers of
-/// two on photographs, 250 to 1000 steps. rho of ADMM with total variation.
+/// prior a factor of the root of the number of entries of y, measured or not: the best of a scan over powers
+/// of two on photographs, 250 to 1000 steps. rho of ADMM with total variation.
 struct StepSizes {
   double ffhq = 1, imagenet = 1, poisson = 0.3, spectrum = 0.045;
   double rho = 1e-2;
@@ -84,15 +85,16 @@ struct OperatorKind {
   std::span<const DrawRow> draws = {};
   Shows shows = Shows::picture;
   StepSizes steps = {};
-  const char* task = nullptr;      ///< what the task is called; null: as the operator
-  const char* alias = "";          ///< another name in files
-  const char* ignored = "";        ///< a setting of the DPS repository's files that means nothing here
-  const char* network = nullptr;   ///< what `OperatorData::weights` is, for `--help`; null: it has no network
-  const char* foreign = nullptr;   ///< what to do with a picture of such a measurement, where a draw is unknown
-  int measured_channels = 0;       ///< of a picture that is the measurement; 0: the image's
-  int image_channels = 0;          ///< that the image must have; 0: any
-  int restarts = 1;                ///< runs of which the one with the least misfit is kept
-  bool of_many = false;            ///< composed of other operators
+  const char* task = nullptr;     ///< what the task is called; null: as the operator
+  const char* alias = "";         ///< another name in files
+  const char* ignored = "";       ///< a setting of the DPS repository's files that means nothing here
+  const char* network = nullptr;  ///< what `OperatorData::weights` is, for `--help`; null: it has no network
+  const char* foreign =
+      nullptr;                ///< what to do with a picture of such a measurement, where a draw is unknown
+  int measured_channels = 0;  ///< of a picture that is the measurement; 0: the image's
+  int image_channels = 0;     ///< that the image must have; 0: any
+  int restarts = 1;           ///< runs of which the one with the least misfit is kept
+  bool of_many = false;       ///< composed of other operators
   const ForeignRow* files = nullptr;
   /// The image's shape by its measurement's; null: the same.
   Shape (*image_shape)(const Settings& settings, const Shape& measured) = nullptr;

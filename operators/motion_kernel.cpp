@@ -152,7 +152,8 @@ std::unique_ptr<ForwardOperator> make_motion_blur(Context& context, const Settin
   const Shape taps{1, 1, size, size};
   const Tensor kernel =
       given ? given : context.upload(taps, motion_kernel(size, s.number("intensity"), s.seed("seed")));
-  require(kernel.shape() == taps, s.what(), ": a kernel of shape ", kernel.shape(), " for kernel_size ", size);
+  require(kernel.shape() == taps, s.what(), ": a kernel of shape ", kernel.shape(), " for kernel_size ",
+          size);
   return make_blur(context, kernel, boundary_of(s));
 }
 

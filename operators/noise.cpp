@@ -4,31 +4,42 @@
 #include <cmath>
 
 #include "kernels/elementwise.hpp"
-#include "operators/settings.hpp"
+#include "weights/settings_json.hpp"
 
 namespace tweedie {
 
+namespace {
+
+constexpr Setting gaussian_settings[] = {
+    Setting::number("sigma", 0.05, 0, largest_sigma, "standard deviation; 0: none").stated_in_files(),
+    Setting::text("unit", "pm1", "pm1, unit", "of sigma: for images in [-1, 1] or in [0, 1]"),
+    Setting::flag("compat", "as the DPS repository has it"),
+};
+constexpr Setting poisson_settings[] = {
+    Setting::positive("rate", 1, "white is 255 times so many photons").stated_in_files(),
+    Setting::flag("compat", "as the DPS repository has it"),
+};
+constexpr Setting no_settings[] = {Setting::flag("compat", "as the DPS repository has it")};
+
+}  // namespace
+
 Noise parse_noise(const nlohmann::json& json) {
-  JsonSettings settings(json, "noise");
   Noise noise;
-  noise.name = settings.text("name");
+  noise.name = text_member(json, "name", "noise");
   if (noise.name == "clean") noise.name = "none";
-  if (noise.name == "gaussian") {
-    noise.sigma = settings.number("sigma");
-    const std::string unit = settings.text("unit", "pm1");
-    require(unit == "pm1" || unit == "unit", "noise: unit '", unit,
-            "' of sigma; expected pm1 (images in [-1, 1]) or unit (in [0, 1])");
-    if (unit == "unit") noise.sigma *= 2;
-    require(noise.sigma >= 0 && noise.sigma <= largest_sigma, "noise: sigma ", noise.sigma,
-            "; expected 0 to ", largest_sigma);
-  } else if (noise.name == "poisson") {
-    noise.rate = settings.number("rate");
-    require(noise.rate > 0, "noise: a Poisson rate of ", noise.rate, "; expected a positive number");
-  } else {
-    require(noise.name == "none", "noise '", noise.name, "': expected gaussian, poisson or none");
-  }
-  noise.compat = settings.flag("compat", false);
-  settings.require_all_used();
+  const bool gaussian = noise.name == "gaussian", poisson = noise.name == "poisson";
+  require(gaussian || poisson || noise.name == "none", "noise '", noise.name,
+          "': expected gaussian, poisson or none");
+  const std::string_view besides[] = {"name"};
+  const std::span<const Setting> rows = gaussian  ? std::span<const Setting>(gaussian_settings)
+                                        : poisson ? std::span<const Setting>(poisson_settings)
+                                                  : no_settings;
+  const Settings settings = settings_from_json(json, message("noise ", noise.name), rows, besides);
+  if (gaussian) noise.sigma = settings.number("sigma") * (settings.text("unit") == "unit" ? 2 : 1);
+  require(noise.sigma <= largest_sigma, "noise: sigma ", noise.sigma,
+          " in units of [-1, 1] images; expected 0 to ", largest_sigma);
+  if (poisson) noise.rate = settings.number("rate");
+  noise.compat = settings.flag("compat");
   return noise;
 }
 

@@ -105,8 +105,9 @@ std::unique_ptr<ForwardOperator> make_nonlinear_blur(Context& context, const Set
   std::unique_ptr<KernelWizard> network = load_kernel_wizard(context, data.weights);
   const KernelWizardConfig& c = network->config();
   const auto agree = [&](const char* key, int value) {
-    require(!s.stated(key) || s.integer(key) == value, s.what(), ": ", key, " is ", s.integer(key),
-            ", the network of ", data.weights, " has ", value);
+    if (!s.stated(key)) return;
+    require(s.integer(key) == value, s.what(), ": ", key, " is ", s.integer(key), ", the network of ",
+            data.weights, " has ", value);
   };
   agree("input_nc", c.input_nc);
   agree("nf", c.nf);
@@ -114,8 +115,7 @@ std::unique_ptr<ForwardOperator> make_nonlinear_blur(Context& context, const Set
   agree("back_RBs", c.back_RBs);
   agree("kernel_dim", c.kernel_dim);
   const Tensor code = s.stated("seed") ? Tensor() : data.at("kernel");
-  const auto draw =
-      s.text("draw") == "once" ? NonlinearBlur::Draw::once : NonlinearBlur::Draw::per_call;
+  const auto draw = s.text("draw") == "once" ? NonlinearBlur::Draw::once : NonlinearBlur::Draw::per_call;
   return std::make_unique<NonlinearBlur>(context, std::move(network), code, draw, s.seed("seed"));
 }
 

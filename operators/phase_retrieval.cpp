@@ -70,8 +70,7 @@ namespace {
 
 std::unique_ptr<ForwardOperator> make_phase_retrieval(Context& context, const Settings& s,
                                                       const OperatorData&) {
-  const auto range =
-      s.text("range") == "unit" ? PhaseRetrieval::Range::unit : PhaseRetrieval::Range::pm1;
+  const auto range = s.text("range") == "unit" ? PhaseRetrieval::Range::unit : PhaseRetrieval::Range::pm1;
   return std::make_unique<PhaseRetrieval>(context, s.number("oversample"), range);
 }
 

@@ -186,8 +186,8 @@ std::unique_ptr<ForwardOperator> make_super_resolution(Context& context, const S
 
 Shape enlarged(const Settings& s, const Shape& measured) {
   const std::int64_t factor = s.integer("scale_factor"), H = measured.H * factor, W = measured.W * factor;
-  require(std::max(H, W) < 1 << 20, s.what(), ": of an image of ", W, " x ", H, " pixels; expected sides below ",
-          1 << 20);
+  require(std::max(H, W) < 1 << 20, s.what(), ": of an image of ", W, " x ", H,
+          " pixels; expected sides below ", 1 << 20);
   return {measured.N, measured.C, int(H), int(W)};
 }
 
@@ -196,7 +196,8 @@ constexpr Setting super_resolution_settings[] = {
     Setting::text("kernel", "bicubic", "bicubic, average", "bicubic is antialiased").spelled("--reduction"),
 };
 
-std::unique_ptr<ForwardOperator> make_gaussian_blur(Context& context, const Settings& s, const OperatorData&) {
+std::unique_ptr<ForwardOperator> make_gaussian_blur(Context& context, const Settings& s,
+                                                    const OperatorData&) {
   const std::vector<double> taps = gaussian_taps(s.integer("kernel_size"), s.number("intensity"));
   return std::make_unique<SeparableOperator>(
       context, [taps, rule = boundary_of(s)](int pixels) { return correlation_rows(pixels, taps, rule); });

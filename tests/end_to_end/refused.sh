@@ -282,7 +282,7 @@ restore "its own mask" --task-config blur_mask.yaml --measurement photo.png
 restore "--task-config" --task composed --input photo.png
 restore "absent.h5" --task motion_blur --measurement absent.h5
 # Numbers without bounds.
-configured "must be a list" text_list.yaml
+configured "expected a list" text_list.yaml
 denoise --sigma --sigma 1e20 --input photo.png
 denoise --sigma --sigma 1e6 --unit unit --input photo.png
 denoise "64 bits" --seed -1 --input photo.png
@@ -290,9 +290,9 @@ denoise "64 bits" --seed 18446744073709551616 --input photo.png
 restore "a measurement.h5" --task composed --measurement photo.png
 refused tweedie-restore "another folder" --device "$device" -o . --task denoising --input restored.png
 refused tweedie-restore "another folder" --device "$device" -o . --task inpainting --mask restored.png --input photo.png
-configured "2000000000 angles" many_angles.yaml
+configured "2000000000, expected a whole number" many_angles.yaml
 configured "4294967300, expected a whole number" factor.yaml
-configured "kernel_size 60001" wide.yaml
+configured "60001, expected a whole number" wide.yaml
 configured "margin" margin.yaml
 restore "photon counts" --task mri --noise poisson --input photo.png
 restore "parameterisation" --task denoising --sampler ddim --parameterisation ve --input photo.png

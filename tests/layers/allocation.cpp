@@ -26,7 +26,7 @@ constexpr Shape image{1, 3, 16, 24};
 
 std::unique_ptr<ForwardOperator> make(Context& context, const nlohmann::json& settings) {
   OperatorData data;
-  data.mask = context.upload({1, 1, image.H, image.W}, random_mask(image.H, image.W, 0.5, 3));
+  data["mask"] = context.upload({1, 1, image.H, image.W}, random_mask(image.H, image.W, 0.5, 3));
   return make_operator(context, settings, data);
 }
 

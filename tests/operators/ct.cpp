@@ -231,10 +231,10 @@ TEST_CASE("CT: bad settings are named") {
     all["name"] = "ct";
     CHECK_THROWS_WITH_AS(make_operator(context, all, {}), doctest::Contains(text), Error);
   };
-  refuses({{"angles", 0}}, "CT: 0 angles; expected 1 to 100000");
-  refuses({{"span", 181}}, "CT: a span of 181 degrees; expected more than 0, and 180 at most");
-  refuses({{"span", 0}}, "CT: a span of 0 degrees");
-  refuses({{"detectors", -1}}, "CT: -1 detectors; expected up to 16384");
+  refuses({{"angles", 0}}, "operator ct: 'angles' is 0, expected a whole number from 1 to 100000");
+  refuses({{"span", 181}}, "operator ct: 'span' is 181, expected a number above 0, and 180 at most");
+  refuses({{"span", 0}}, "operator ct: 'span' is 0, expected");
+  refuses({{"detectors", -1}}, "operator ct: 'detectors' is -1, expected a whole number from 0 to 16384");
   refuses({{"views", 3}}, "the setting 'views' is not known here");
   Radon op(context, {4, 0, 180, 11});
   const Tensor y = context.upload({1, 1, 4, 12}, std::vector<float>(48, 0.f));

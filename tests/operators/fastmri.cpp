@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "operators/fastmri_measurement.hpp"
 #include "operators/mri.hpp"
 #include "tests/support/support.hpp"
 #include "weights/hdf5_handle.hpp"
@@ -296,5 +297,42 @@ TEST_CASE("fastMRI: sensitivities from the calibration centre") {
     s.mask[std::size_t(W / 2 + 1)] = 0;
     CHECK_THROWS_WITH_AS(estimate_sensitivity(context, s),
                          doctest::Contains("fewer than 3 measured columns about frequency 0"), Error);
+  }
+}
+
+TEST_CASE(
+    "fastMRI: columns of zeros between others were not measured, padding at the edges is none of that") {
+  Context context(Device::cpu, 1);
+  const int H = 12, W = 16;
+  const auto asked = [] { return describe_operator({{"name", "mri"}}); };
+  const auto read = [&](const std::vector<int>& zeros, const OperatorDescription& how) {
+    const Sides sides{1, 2, std::size_t(H), std::size_t(W)};
+    std::vector<double> kspace;
+    for (const float value : random_values(2 * count(sides), 1)) kspace.push_back(value);
+    for (std::size_t i = 0; i < kspace.size(); ++i)
+      for (const int w : zeros)
+        if (i / 2 % std::size_t(W) == std::size_t(w)) kspace[i] = 0;
+    File file;
+    file.write_complex("kspace", sides, H5T_NATIVE_DOUBLE, kspace);
+    file.close();
+    CHECK(is_fastmri(file.path()));
+    return fastmri_measurement(context, file.path(), 0, how, 5);
+  };
+  const ForeignMeasurement filled = read({1, 3, 12, 14}, asked());
+  CHECK(filled.notes.size() == 1);
+  CHECK(filled.notes.at(0).find("4 of 16 columns of k-space are 0 in all coils") != std::string::npos);
+  CHECK(!filled.truth.has_value());
+  const Tensor mask = filled.measurement.data.at("mask");
+  CHECK(context.download(mask) == std::vector<float>{1, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1});
+  OperatorDescription stated = asked();
+  stated.settings.set("acceleration", 2.0);
+  CHECK_THROWS_WITH_AS(read({3}, stated), doctest::Contains("has a mask of its own"), Error);
+  for (const std::vector<int>& edges : {std::vector<int>{}, std::vector<int>{0, 1, 15}}) {
+    const ForeignMeasurement full = read(edges, stated);
+    CHECK(full.notes.empty());
+    CHECK(full.truth.has_value());
+    CHECK(full.measurement.op->settings.seed("seed") == 5);
+    CHECK(full.measurement.op->settings.number("acceleration") == 2);
+    CHECK(!full.measurement.data.at("mask"));
   }
 }

@@ -51,7 +51,7 @@ TEST_CASE("kernel blur: cross-correlation with the continued image, and its exac
         {
           const std::vector<float> kernel = random_values(taps.size(), 2);
           OperatorData data;
-          data.kernel = context.upload(taps, kernel);
+          data["kernel"] = context.upload(taps, kernel);
           const auto op = make_operator(context, {{"name", "kernel_blur"}, {"boundary", rule}}, data);
           CHECK(as_linear(*op) != nullptr);
           const auto f = [&](const std::vector<float>& at) {
@@ -111,8 +111,8 @@ TEST_CASE("kernel blur: a kernel of even sides, or none, is refused") {
   Context context(Device::cpu);
   OperatorData data;
   CHECK_THROWS_WITH_AS(make_operator(context, {{"name", "kernel_blur"}}, data),
-                       "kernel_blur: no kernel given", Error);
-  data.kernel = context.upload({1, 1, 3, 4}, random_values(12, 1));
+                       "operator kernel_blur: no kernel given", Error);
+  data["kernel"] = context.upload({1, 1, 3, 4}, random_values(12, 1));
   CHECK_THROWS_WITH_AS(make_operator(context, {{"name", "kernel_blur"}}, data),
                        "blur: a kernel of shape (1, 1, 3, 4); expected (1, 1, odd, odd)", Error);
   CHECK_THROWS_AS(make_operator(context, {{"name", "motion_blur"}, {"kernel_size", 5}}, data), Error);

@@ -252,7 +252,7 @@ TEST_CASE("noise by name") {
   };
   says({{"name", "salt"}}, "salt");
   says({{"name", "gaussian"}}, "'sigma' is missing");
-  says({{"name", "gaussian"}, {"sigma", -1}}, "sigma -1");
+  says({{"name", "gaussian"}, {"sigma", -1}}, "'sigma' is -1, expected a number from 0 to 1000000");
   says({{"name", "gaussian"}, {"sigma", "big"}}, "expected a number");
   says({{"name", "none"}, {"rate", 1}}, "'rate' is not known");
   says({{"sigma", 1}}, "'name' is missing");
@@ -267,25 +267,28 @@ TEST_CASE("operators nobody knows, and settings that make none, are refused by n
     check_says(refusal([&] { make_operator(context, settings, {})->output_shape(image); }), part);
   };
   says({{"name", "sharpen"}}, "operator 'sharpen' is not known; expected one of ");
-  for (const std::string& known : operator_names()) says({{"name", "sharpen"}}, known);
+  for (const OperatorKind* known : operator_kinds()) says({{"name", "sharpen"}}, known->name);
   says({{"kernel_size", 3}}, "'name' is missing");
   says({{"name", 3}}, "'name' is 3, expected a text");
   says({{"name", "noise"}, {"sigma", 1}}, "'sigma' is not known");
   says({{"name", "inpainting"}}, "no mask");
   says({{"name", "super_resolution"}}, "'scale_factor' is missing");
   says({{"name", "super_resolution"}, {"scale_factor", 2.5}}, "2.5, expected a whole number");
-  says({{"name", "super_resolution"}, {"scale_factor", 0}}, "scale factor 0");
+  says({{"name", "super_resolution"}, {"scale_factor", 0}},
+       "'scale_factor' is 0, expected a whole number from 1 to 64");
   // 2^32 + 4 is no 4.
   says({{"name", "super_resolution"}, {"scale_factor", 4294967300}}, "4294967300, expected a whole number");
-  says({{"name", "motion_blur"}, {"kernel_size", 60001}}, "kernel_size 60001");
+  says({{"name", "motion_blur"}, {"kernel_size", 60001}},
+       "'kernel_size' is 60001, expected a whole number from 1 to 4095");
   says({{"name", "motion_blur"}, {"seed", -1}}, "-1, expected a whole number from 0 on");
-  says({{"name", "ct"}, {"angles", 2000000000}}, "2000000000 angles");
+  says({{"name", "ct"}, {"angles", 2000000000}},
+       "'angles' is 2000000000, expected a whole number from 1 to 100000");
   says({{"name", "super_resolution"}, {"scale_factor", 2}, {"kernel", "lanczos"}}, "'lanczos'");
   says({{"name", "super_resolution"}, {"scale_factor", 2}, {"factor", 2}}, "'factor' is not known");
   says({{"name", "super_resolution"}, {"scale_factor", 2}, {"kernel", "average"}}, "9 pixels");
   says({{"name", "gaussian_blur"}, {"kernel_size", 8}}, "kernel_size 8");
-  says({{"name", "gaussian_blur"}, {"kernel_size", -3}}, "kernel_size -3");
-  says({{"name", "gaussian_blur"}, {"intensity", 0}}, "0 pixels");
+  says({{"name", "gaussian_blur"}, {"kernel_size", -3}}, "'kernel_size' is -3");
+  says({{"name", "gaussian_blur"}, {"intensity", 0}}, "'intensity' is 0, expected a number above 0");
   says({{"name", "gaussian_blur"}, {"intensity", "strong"}}, "expected a number");
   says({{"name", "gaussian_blur"}, {"boundary", "zero"}}, "'zero'");
   says({{"name", "gaussian_blur"}, {"sigma", 3}}, "'sigma' is not known");
@@ -296,8 +299,8 @@ TEST_CASE("a stated seed draws, whatever arrays there are for other operators") 
   const Shape shape{1, 3, 24, 20};
   const Tensor x = context.upload(shape, random_values(shape.size(), 2));
   OperatorData data;
-  data.kernel = context.upload({1, 1, 3, 3}, random_values(9, 7));
-  data.mask = context.upload({1, 1, 24, 20}, random_mask(24, 20, 0.5, 9));
+  data["kernel"] = context.upload({1, 1, 3, 3}, random_values(9, 7));
+  data["mask"] = context.upload({1, 1, 24, 20}, random_mask(24, 20, 0.5, 9));
   const auto measured = [&](const nlohmann::json& settings, const OperatorData& arrays) {
     return context.download(make_operator(context, settings, arrays)->forward(x));
   };

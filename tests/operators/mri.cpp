@@ -32,8 +32,8 @@ struct Setup {
   std::vector<float> sensitivity() const { return random_values(2 * coils * image.plane(), 9); }
   OperatorData data(Context& context) const {
     OperatorData d;
-    d.mask = context.upload({1, 1, image.H, image.W}, mask());
-    if (coils > 0) d.sensitivity = context.upload({coils, 2, image.H, image.W}, sensitivity());
+    d["mask"] = context.upload({1, 1, image.H, image.W}, mask());
+    if (coils > 0) d["sensitivity"] = context.upload({coils, 2, image.H, image.W}, sensitivity());
     return d;
   }
 };
@@ -270,26 +270,26 @@ TEST_CASE("MRI: what makes no sense is refused by name") {
   };
   const Tensor x = floats({1, 1, 4, 6}, 1);
   OperatorData data;
-  data.mask = floats({1, 1, 1, 6}, 1);
+  data["mask"] = floats({1, 1, 1, 6}, 1);
   refuses([&] { make({{"complex", true}}, data)->forward(x); }, "MRI: a complex image of 1 channels");
   refuses(
       [&] {
         make(json::object(), data)->forward(floats({1, 1, 6, 5}, 1));
       },
       "MRI: a mask of 1x6 entries for images of 6x5");
-  data.mask = floats({1, 1, 4, 6}, 0.5f);
+  data["mask"] = floats({1, 1, 4, 6}, 0.5f);
   refuses([&] { make(json::object(), data)->forward(x); },
           "MRI: the mask holds 0.5; expected zeros and ones");
-  data.mask = floats({2, 1, 4, 6}, 1);
+  data["mask"] = floats({2, 1, 4, 6}, 1);
   refuses([&] { make(json::object(), data); }, "MRI: a mask of shape (2, 1, 4, 6); expected (1, 1, H, W)");
-  data.mask = {};
-  data.sensitivity = floats({3, 1, 4, 6}, 1);
+  data["mask"] = {};
+  data["sensitivity"] = floats({3, 1, 4, 6}, 1);
   refuses([&] { make(json::object(), data); },
           "MRI: sensitivities of shape (3, 1, 4, 6); expected (coils, 2, H, W)");
-  data.sensitivity = floats({3, 2, 4, 4}, 1);
+  data["sensitivity"] = floats({3, 2, 4, 4}, 1);
   refuses([&] { make(json::object(), data)->forward(x); },
           "MRI: sensitivities of 4x4 pixels for images of 4x6");
-  data.sensitivity = floats({3, 2, 4, 6}, 1);
+  data["sensitivity"] = floats({3, 2, 4, 6}, 1);
   const auto op = make(json::object(), data);
   refuses(
       [&] {

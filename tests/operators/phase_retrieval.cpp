@@ -109,7 +109,8 @@ TEST_CASE("phase retrieval: bad settings are named") {
   Context context(Device::cpu);
   const auto make = [&](const nlohmann::json& settings) { make_operator(context, settings, {}); };
   CHECK_THROWS_WITH_AS(make({{"name", "phase_retrieval"}, {"oversample", -1}}),
-                       "phase retrieval: oversample -1; expected 0 (no padding) to 1024", Error);
+                       "operator phase_retrieval: 'oversample' is -1, expected a number from 0 to 1024",
+                       Error);
   CHECK_THROWS_WITH_AS(make({{"name", "phase_retrieval"}, {"range", "01"}}),
-                       "phase retrieval: range '01'; expected pm1 or unit", Error);
+                       "operator phase_retrieval: 'range' is '01', expected one of pm1, unit", Error);
 }

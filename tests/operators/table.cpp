@@ -15,7 +15,7 @@ using nlohmann::json;
 namespace {
 
 struct Maker {
-  std::string op;  ///< its name in `operator_names()`; empty: it is made by other means than a name
+  std::string op;  ///< its name in `operator_kinds()`; empty: it is made by other means than a name
   std::function<std::unique_ptr<ForwardOperator>(Context&, Shape)> make;
 };
 using Data = std::function<OperatorData(Context&, Shape)>;
@@ -44,7 +44,7 @@ std::vector<Row> inpainting_rows() {
   const auto masked = [](std::function<std::vector<float>(int, int)> mask) {
     return named({{"name", "inpainting"}}, [mask](Context& context, Shape s) {
       OperatorData data;
-      data.mask = context.upload({1, 1, s.H, s.W}, mask(s.H, s.W));
+      data["mask"] = context.upload({1, 1, s.H, s.W}, mask(s.H, s.W));
       return data;
     });
   };
@@ -54,7 +54,7 @@ std::vector<Row> inpainting_rows() {
     std::vector<float> mask = random_values(s.size(), 3);
     for (float& m : mask) m = m > 0 ? 1.f : 0.f;
     OperatorData data;
-    data.mask = context.upload(s, mask);
+    data["mask"] = context.upload(s, mask);
     return data;
   };
   const auto of_a_crop = [box](Context& context, Shape s) {
@@ -88,7 +88,7 @@ std::vector<Row> filter_rows() {
       std::vector<float> values = random_values(77, 6);
       for (int i = taps; i < 77; ++i) values[std::size_t(i * 40 % 77)] = 0;
       OperatorData data;
-      data.kernel = context.upload({1, 1, 7, 11}, values);
+      data["kernel"] = context.upload({1, 1, 7, 11}, values);
       return data;
     });
   };
@@ -120,13 +120,13 @@ std::vector<Row> scanner_rows() {
   };
   const auto given_mask = [](Context& context, Shape s) {
     OperatorData data;
-    data.mask = context.upload({1, 1, 1, s.W}, random_mask(1, s.W, 0.6, 5));
+    data["mask"] = context.upload({1, 1, 1, s.W}, random_mask(1, s.W, 0.6, 5));
     return data;
   };
   const auto coils = [](bool is_complex) {
     return named({{"name", "mri"}, {"complex", is_complex}}, [](Context& context, Shape s) {
       OperatorData data;
-      data.sensitivity = context.upload({5, 2, s.H, s.W}, random_values(10 * s.plane(), 4));
+      data["sensitivity"] = context.upload({5, 2, s.H, s.W}, random_values(10 * s.plane(), 4));
       return data;
     });
   };
@@ -198,7 +198,8 @@ void for_each_row(const std::function<void(const Row&, Context&, Shape)>& body) 
 }  // namespace
 
 TEST_CASE("the table has a row for every operator") {
-  const std::vector<std::string> names = operator_names();
+  std::vector<std::string> names;
+  for (const OperatorKind* kind : operator_kinds()) names.push_back(kind->name);
   std::vector<std::string> in_table;
   for (const Row& row : rows())
     if (!row.maker.op.empty()) in_table.push_back(row.maker.op);

@@ -220,7 +220,7 @@ TEST_CASE("inpainting multiplies by its mask; the identity copies") {
     Context context(device, 1, true);
     const Tensor input = context.upload(shape, x.values);
     OperatorData data;
-    data.mask = context.upload({1, 1, shape.H, shape.W}, mask);
+    data["mask"] = context.upload({1, 1, shape.H, shape.W}, mask);
     const auto inpainting = make_operator(context, {{"name", "inpainting"}}, data);
     check_close("masked", context.download(inpainting->forward(input)),
                 image(shape, [&](int n, int c, int h,

@@ -24,12 +24,12 @@ KSpace read_kspace(Context& context, const std::string& path, int index, const n
   KSpace result;
   Measurement& m = result.measurement;
   m.image = image;
-  m.data.sensitivity = slice.sensitivity.empty()
-                           ? estimate_sensitivity(context, slice)
-                           : context.upload({slice.coils, 2, slice.H, slice.W}, slice.sensitivity);
+  m.data["sensitivity"] = slice.sensitivity.empty()
+                              ? estimate_sensitivity(context, slice)
+                              : context.upload({slice.coils, 2, slice.H, slice.W}, slice.sensitivity);
   // The image of what the file has.
   OperatorData all = m.data;
-  all.mask = context.upload(columns, full ? std::vector<float>(std::size_t(slice.W), 1.f) : slice.mask);
+  all["mask"] = context.upload(columns, full ? std::vector<float>(std::size_t(slice.W), 1.f) : slice.mask);
   const nlohmann::json given{{"name", "mri"}};
   const auto reference = make_operator(context, given, all);
   const Tensor whole = context.upload({1, 2 * slice.coils, slice.H, slice.W}, slice.kspace);
@@ -38,7 +38,7 @@ KSpace read_kspace(Context& context, const std::string& path, int index, const n
   require(largest > 0, path, ": the image of slice ", index, " is nowhere positive");
 
   m.settings = full ? settings : given;
-  if (!full) m.data.mask = all.mask;
+  if (!full) m.data["mask"] = all["mask"];
   const auto op = make_operator(context, m.settings, m.data);
   Tensor ones = context.planar(image);
   fill(context.queue, ones, 1.f);

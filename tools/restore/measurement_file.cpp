@@ -75,15 +75,15 @@ Measurement read_measurement(Context& context, const std::string& path) {
   }
   m.image = {1, sides[0], sides[1], sides[2]};
   if (file.has("mask")) {
-    m.data.mask = read(context, file, "mask");
-    const Shape mask = m.data.mask.shape();
+    m.data["mask"] = read(context, file, "mask");
+    const Shape mask = m.data["mask"].shape();
     require(mask.N == 1 && (mask.C == 1 || mask.C == m.image.C), path, ": mask has shape ", mask,
             ", expected one for all channels or one for each");
     for (const float v : file.floats("mask"))
       require(v == 0 || v == 1, path, ": mask holds ", v, ", expected zeros and ones");
   }
-  if (file.has("kernel")) m.data.kernel = read(context, file, "kernel");
-  if (file.has("sensitivity")) m.data.sensitivity = read(context, file, "sensitivity");
+  if (file.has("kernel")) m.data["kernel"] = read(context, file, "kernel");
+  if (file.has("sensitivity")) m.data["sensitivity"] = read(context, file, "sensitivity");
   return m;
 }
 
@@ -94,9 +94,9 @@ void write_measurement(Context& context, const std::string& path, const Measurem
   Hdf5Handle file(H5Fcreate(staged.path().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose,
                   failure);
   write_array(context, file, "measurement", m.y, failure);
-  write_array(context, file, "mask", m.data.mask, failure);
-  write_array(context, file, "kernel", m.data.kernel, failure);
-  write_array(context, file, "sensitivity", m.data.sensitivity, failure);
+  write_array(context, file, "mask", m.data.at("mask"), failure);
+  write_array(context, file, "kernel", m.data.at("kernel"), failure);
+  write_array(context, file, "sensitivity", m.data.at("sensitivity"), failure);
   write_text(file, "operator", m.settings.dump(), failure);
   if (m.noise) write_text(file, "noise", to_json(*m.noise).dump(), failure);
   write_text(file, "image", nlohmann::json({m.image.C, m.image.H, m.image.W}).dump(), failure);

@@ -230,18 +230,18 @@ OperatorData make_operator_data(Context& context, const Task& task, const TaskOp
     const int size = whole(part, "kernel_size", 61);
     if (op == "kernel_blur") {
       require(!o.kernel.empty(), "task ", task.name, ": give the kernel with --kernel");
-      data.kernel = read_kernel(context, o.kernel);
+      data["kernel"] = read_kernel(context, o.kernel);
     }
     if (op == "nonlinear_blur")
       require(!o.weights.empty(), "task ", task.name,
               ": give the weight file of its network with --operator-weights");
-    if (task.name == op && op == "kernel_blur") require_fits(op, data.kernel.shape(), image.H, image.W);
+    if (task.name == op && op == "kernel_blur") require_fits(op, data["kernel"].shape(), image.H, image.W);
     if (task.name == op && (op == "gaussian_blur" || op == "motion_blur"))
       require_fits(op, {1, 1, size, size}, image.H, image.W);
   }
   if (const auto masked = masked_shape(context, task.settings, data, image))
-    data.mask = context.upload({1, 1, masked->H, masked->W},
-                               make_mask(mask_of(task, o.mask), masked->H, masked->W, seed));
+    data["mask"] = context.upload({1, 1, masked->H, masked->W},
+                                  make_mask(mask_of(task, o.mask), masked->H, masked->W, seed));
   return data;
 }
 

@@ -14,16 +14,6 @@
 
 namespace tweedie {
 
-/// What a measurement is to look at: a picture, magnitudes of frequencies, line integrals, complex
-/// frequencies.
-enum class Shows { picture, magnitudes, sinogram, frequencies };
-
-/// Step sizes of the guidance for a prior: the papers' for networks trained on FFHQ and ImageNet and for
-/// Poisson noise; for the spectrum prior a factor of the root of the number of entries of y, measured or not.
-struct StepSizes {
-  double ffhq = 1, imagenet = 1, poisson = 0.3, spectrum = 0.045;
-};
-
 /// One inverse problem.
 struct Task {
   std::string name;

@@ -1,6 +1,6 @@
 #include "tools/restore/task_file.hpp"
 
-#include "operators/settings.hpp"
+#include "tools/restore/json_settings.hpp"
 #include "weights/unet_config.hpp"
 
 namespace tweedie {

@@ -50,12 +50,12 @@ Tensor load(Context& context, const ArrayFile& file, const std::string& name) {
 OperatorData operator_data(const Setup& setup, const ArrayFile& file) {
   OperatorData data;
   data.weights = setup.operator_weights;
-  if (file.has("mask")) data.mask = load(setup.context, file, "mask");
+  if (file.has("mask")) data["mask"] = load(setup.context, file, "mask");
   if (!file.has("kernel")) return data;
   const Extents e = file.extents("kernel");
-  data.kernel = e.size() == 2 && e[0] < (1 << 20) && e[1] < (1 << 20)
-                    ? setup.context.upload({1, 1, int(e[0]), int(e[1])}, file.floats("kernel"))
-                    : load(setup.context, file, "kernel");
+  data["kernel"] = e.size() == 2 && e[0] < (1 << 20) && e[1] < (1 << 20)
+                       ? setup.context.upload({1, 1, int(e[0]), int(e[1])}, file.floats("kernel"))
+                       : load(setup.context, file, "kernel");
   return data;
 }
 

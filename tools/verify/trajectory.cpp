@@ -6,8 +6,8 @@
 #include "engine/sampler.hpp"
 #include "kernels/elementwise.hpp"
 #include "operators/factory.hpp"
-#include "operators/settings.hpp"
 #include "tools/verify/checks.hpp"
+#include "weights/settings_json.hpp"
 
 namespace tweedie::verify {
 namespace {
@@ -41,10 +41,13 @@ struct Diffusion {
 
 Diffusion read_diffusion(const ArrayFile& file) {
   const nlohmann::json json = file.json_attribute("diffusion");
-  JsonSettings s(json, file.path() + ": diffusion");
+  const auto text = [&](const char* key) { return text_member(json, key, file.path() + ": diffusion"); };
+  const nlohmann::json steps = json.value("steps", nlohmann::json());
+  require(steps.is_number_integer() && steps > 0 && steps < 1 << 20, file.path(), ": diffusion: 'steps' is ",
+          steps.dump(), ", expected a whole number above 0");
   Diffusion d;
-  d.schedule = make_schedule(s.text("noise_schedule"), s.integer("steps"), s.text("timestep_respacing"));
-  const std::string sampler = s.text("sampler"), variance = s.text("model_var_type");
+  d.schedule = make_schedule(text("noise_schedule"), steps.get<int>(), text("timestep_respacing"));
+  const std::string sampler = text("sampler"), variance = text("model_var_type");
   require(sampler == "ddpm" || sampler == "ddim", file.path(), ": sampler '", sampler,
           "'; expected ddpm or ddim");
   d.options.method = sampler == "ddpm" ? Method::ddpm : Method::ddim;
@@ -54,7 +57,7 @@ Diffusion read_diffusion(const ArrayFile& file) {
                        : variance == "fixed_small" ? Variance::fixed_small
                                                    : Variance::fixed_large;
   d.options.clip_denoised = json.value("clip_denoised", true);
-  require(s.text("model_mean_type") == "epsilon", file.path(), ": only model_mean_type epsilon is supported");
+  require(text("model_mean_type") == "epsilon", file.path(), ": only model_mean_type epsilon is supported");
   require(!json.value("dynamic_threshold", false), file.path(), ": dynamic_threshold is not supported");
   require(!json.value("rescale_timesteps", false), file.path(), ": rescale_timesteps is not supported here");
   return d;
