@@ -95,35 +95,13 @@ bool read_rows(Reader& reader, Raster& raster, std::size_t row_bytes) {
       message(name, reader.ended_early ? ": truncated or corrupt JPEG: " : ": corrupt JPEG: ", reader.error));
 }
 
-/// The orientation an APP1 segment asks for, 1 to 8; 1 (as stored) where it says nothing that can be read.
-/// Layout: "Exif\0\0", a TIFF header (byte order, 42, offset of the first directory), then a directory of
-/// 12-byte entries; tag 0x0112 is the orientation (EXIF 2.3, 4.6).
-int exif_orientation(std::string_view segment) {
-  using namespace std::string_view_literals;
-  if (segment.substr(0, 6) != "Exif\0\0"sv) return 1;
-  const std::string_view tiff = segment.substr(6);
-  if (tiff.size() < 8) return 1;
-  const bool little = tiff.substr(0, 2) == "II";
-  const auto number = [&](std::size_t at, std::size_t count) {
-    std::size_t value = 0;
-    for (std::size_t i = 0; i < count && at + i < tiff.size(); ++i)
-      value |= std::size_t(static_cast<unsigned char>(tiff[at + i])) << 8 * (little ? i : count - 1 - i);
-    return value;
-  };
-  const std::size_t directory = number(4, 4), entries = number(directory, 2);
-  for (std::size_t i = 0; i < entries; ++i) {
-    const std::size_t entry = directory + 2 + 12 * i;
-    if (entry + 12 > tiff.size()) break;
-    if (number(entry, 2) != 0x0112) continue;
-    const std::size_t value = number(entry + 8, 2);
-    return value >= 1 && value <= 8 ? int(value) : 1;
-  }
-  return 1;
-}
-
 }  // namespace
 
-bool is_jpeg(std::string_view bytes) { return bytes.substr(0, 3) == "\xff\xd8\xff"; }
+bool is_jpeg(std::string_view bytes) {
+  // The start of an image, and a marker that may follow it (ITU-T T.81, B.1.1.3): from SOF0 on.
+  return bytes.size() >= 4 && bytes.substr(0, 3) == "\xff\xd8\xff" &&
+         static_cast<unsigned char>(bytes[3]) >= 0xC0;
+}
 
 Raster decode_jpeg(std::string_view bytes, const std::string& name, std::vector<std::string>& notes) {
   Reader reader;
@@ -133,9 +111,12 @@ Raster decode_jpeg(std::string_view bytes, const std::string& name, std::vector<
   require(stored == JCS_GRAYSCALE || stored == JCS_YCbCr || stored == JCS_RGB, name, ": unsupported JPEG of ",
           reader.info.num_components, " components (CMYK?), expected gray or colour; convert it to RGB");
   for (jpeg_saved_marker_ptr marker = reader.info.marker_list; marker; marker = marker->next) {
-    const int turn = exif_orientation({reinterpret_cast<const char*>(marker->data), marker->data_length});
+    using namespace std::string_view_literals;
+    const std::string_view segment(reinterpret_cast<const char*>(marker->data), marker->data_length);
+    if (!segment.starts_with("Exif\0\0"sv)) continue;
+    const int turn = exif_orientation(segment.substr(6));
     if (turn == 1) continue;
-    notes.push_back(message(name, ": EXIF orientation ", turn, " ignored, read as stored"));
+    notes.push_back(orientation_note(name, turn));
     break;
   }
 

@@ -76,8 +76,16 @@ bool start_rows(Reader& reader) {
 bool read_rows(Reader& reader, png_bytepp rows) {
   if (setjmp(png_jmpbuf(reader.png))) return false;
   png_read_image(reader.png, rows);
-  png_read_end(reader.png, nullptr);
+  png_read_end(reader.png, reader.info);
   return true;
+}
+
+/// The orientation of an eXIf chunk, which may also follow the pixels; 1 where there is none.
+int orientation(const Reader& reader) {
+  png_bytep bytes = nullptr;
+  png_uint_32 count = 0;
+  if (!png_get_eXIf_1(reader.png, reader.info, &count, &bytes)) return 1;
+  return exif_orientation({reinterpret_cast<const char*>(bytes), count});
 }
 
 [[noreturn]] void fail(const Reader& reader, const std::string& name) {
@@ -168,6 +176,8 @@ Raster decode_png(std::string_view bytes, const std::string& name, std::vector<s
   raster.bytes.resize(row_bytes * std::size_t(raster.height));
   std::vector<png_bytep> rows = row_pointers(raster, row_bytes);
   if (!read_rows(reader, rows.data())) fail(reader, name);
+  const int turn = orientation(reader);
+  if (turn != 1) notes.push_back(orientation_note(name, turn));
   return raster;
 }
 

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <numbers>
 
 #include "kernels/error.hpp"
 #include "tools/codec.hpp"
 #include "tools/files.hpp"
+#include "weights/npy_file.hpp"
 
 namespace tweedie {
 namespace {
@@ -16,19 +18,62 @@ namespace {
 // Larger than any file of an image within the limits that is worth reading: 16-bit RGB, not compressed.
 constexpr std::size_t max_file_bytes = std::size_t(512) << 20;
 
-Raster read_raster(const std::string& path, std::vector<std::string>* notes) {
-  const std::string bytes = read_file(path, max_file_bytes);
-  require(!bytes.empty(), path, ": empty file, expected a PNG or JPEG image");
-  std::vector<std::string> found;
-  Raster raster;
-  if (is_png(bytes))
-    raster = decode_png(bytes, path, found);
-  else if (is_jpeg(bytes))
-    raster = decode_jpeg(bytes, path, found);
-  else
-    throw Error(path + ": neither a PNG nor a JPEG image");
-  if (notes) notes->insert(notes->end(), found.begin(), found.end());
-  return raster;
+Image image_of(const Raster& raster) {
+  Image image = uniform_image(raster.channels, raster.height, raster.width, 0);
+  const auto channels = std::size_t(raster.channels);
+  for (std::size_t pixel = 0; pixel < image.plane(); ++pixel)
+    for (std::size_t c = 0; c < channels; ++c)
+      image.data[c * image.plane() + pixel] =
+          float(2.0 * raster.sample(pixel * channels + c) / raster.peak - 1);
+  return image;
+}
+
+/// What white is stored as: the largest number of an unsigned type, or 1.
+double white_of(const std::string& type, const std::string& path) {
+  if (type == "|u1") return 255;
+  if (type == "<u2") return 65535;
+  if (type == "<u4") return 4294967295.0;
+  require(type == "|b1" || type[1] == 'f', path, ": a picture of the type '", type,
+          "', expected unsigned numbers of 8, 16 or 32 bits, or real ones from 0 to 1");
+  return 1;
+}
+
+/// Planar samples, black at 0.
+Image scaled(int channels, int height, int width, const std::vector<float>& samples, const std::string& type,
+             const std::string& path) {
+  const double white = float(white_of(type, path));  // as samples of 32 bits were rounded
+  Image image = uniform_image(channels, height, width, 0);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const float value = samples[i];
+    require(value >= 0 && value <= white, path, ": a picture of real numbers with the value ", value,
+            ", expected 0 (black) to 1 (white)");
+    image.data[i] = float(2 * value / white - 1);
+  }
+  return image;
+}
+
+/// A picture of a NumPy array: (H, W), (C, H, W) or (H, W, C) with C of 1 or 3; axes of 1 before them are
+/// dropped.
+Image image_of(const NpyArray& array, const std::string& path) {
+  Extents shape = array.shape();
+  while (shape.size() > 3 && shape[0] == 1) shape.erase(shape.begin());
+  const auto colours = [](std::int64_t n) { return n == 1 || n == 3; };
+  const bool first = shape.size() == 3 && colours(shape[0]),
+             last = shape.size() == 3 && colours(shape[2]) && !first;
+  require(shape.size() == 2 || first || last, path, ": an array of shape ", to_string(array.shape()),
+          ", expected a picture: (H, W), (C, H, W) or (H, W, C) with C of 1 or 3");
+  if (shape.size() == 2) shape.insert(shape.begin(), 1);
+  const std::int64_t channels = last ? shape[2] : shape[0];
+  const std::int64_t height = last ? shape[0] : shape[1], width = last ? shape[1] : shape[2];
+  require_sane_size(path, std::uint64_t(width), std::uint64_t(height));
+  std::vector<float> samples = array.floats();
+  if (last && channels > 1) {
+    const std::vector<float> pixels = samples;
+    const std::size_t plane = std::size_t(height) * std::size_t(width), count = std::size_t(channels);
+    for (std::size_t i = 0; i < plane; ++i)
+      for (std::size_t c = 0; c < count; ++c) samples[c * plane + i] = pixels[i * count + c];
+  }
+  return scaled(int(channels), int(height), int(width), samples, array.type(), path);
 }
 
 }  // namespace
@@ -59,22 +104,34 @@ void require_valid(const Image& image) {
 }
 
 Image read_image(const std::string& path, std::vector<std::string>* notes) {
-  const Raster raster = read_raster(path, notes);
-  Image image = uniform_image(raster.channels, raster.height, raster.width, 0);
-  const auto channels = std::size_t(raster.channels);
-  for (std::size_t pixel = 0; pixel < image.plane(); ++pixel)
-    for (std::size_t c = 0; c < channels; ++c)
-      image.data[c * image.plane() + pixel] =
-          float(2.0 * raster.sample(pixel * channels + c) / raster.peak - 1);
+  const std::string bytes = read_file(path, max_file_bytes);
+  require(!bytes.empty(), path, ": empty file, expected a PNG, JPEG, TIFF or NumPy image");
+  std::vector<std::string> found;
+  Image image;
+  if (is_png(bytes)) {
+    image = image_of(decode_png(bytes, path, found));
+  } else if (is_jpeg(bytes)) {
+    image = image_of(decode_jpeg(bytes, path, found));
+  } else if (is_tiff(bytes, bytes.size())) {
+    const TiffSamples tiff = decode_tiff(bytes, path, found);
+    image = scaled(tiff.channels, tiff.height, tiff.width, tiff.values, tiff.type, path);
+  } else {
+    const auto source = open_file(path);
+    require(is_npy(*source), path, ": neither a PNG, JPEG, TIFF nor NumPy image");
+    image = image_of(NpyArray::read(*source), path);
+  }
+  if (notes) notes->insert(notes->end(), found.begin(), found.end());
   return image;
 }
 
 bool is_image_file(const std::string& path) {
+  std::error_code failure;
+  const std::uintmax_t size = std::filesystem::file_size(path, failure);
   std::ifstream file(path, std::ios::binary);
   char start[16] = {};
   file.read(start, sizeof start);
   const std::string_view bytes(start, std::size_t(file.gcount()));
-  return is_png(bytes) || is_jpeg(bytes);
+  return !failure && (is_png(bytes) || is_jpeg(bytes) || is_tiff(bytes, size));
 }
 
 void write_png(const std::string& path, const Image& image) {
@@ -95,19 +152,17 @@ void write_png(const std::string& path, const Image& image) {
 
 std::vector<float> read_mask(const std::string& path, int height, int width,
                              std::vector<std::string>* notes) {
-  const Raster raster = read_raster(path, notes);
-  require(raster.height == height && raster.width == width, path, ": mask of ", raster.width, " x ",
-          raster.height, " pixels, expected ", width, " x ", height, ", the size of the image");
+  const Image image = read_image(path, notes);
+  require(image.height == height && image.width == width, path, ": mask of ", image.width, " x ",
+          image.height, " pixels, expected ", width, " x ", height, ", the size of the image");
   std::vector<float> mask;
-  mask.reserve(std::size_t(height) * std::size_t(width));
-  const auto channels = std::size_t(raster.channels);
-  for (std::size_t i = 0; i < raster.count(); i += channels) {
-    const int value = raster.sample(i);
-    for (std::size_t c = 1; c < channels; ++c)
-      require(raster.sample(i + c) == value, path, ": coloured pixel at row ",
-              mask.size() / std::size_t(width), ", column ", mask.size() % std::size_t(width),
+  mask.reserve(image.plane());
+  for (std::size_t i = 0; i < image.plane(); ++i) {
+    for (int c = 1; c < image.channels; ++c)
+      require(image.data[std::size_t(c) * image.plane() + i] == image.data[i], path,
+              ": coloured pixel at row ", i / std::size_t(width), ", column ", i % std::size_t(width),
               ": a mask is gray, white where the image is observed");
-    mask.push_back(2 * value > raster.peak ? 1.0f : 0.0f);
+    mask.push_back(image.data[i] > 0 ? 1.0f : 0.0f);  // 0 is half of the peak
   }
   return mask;
 }

@@ -1,4 +1,4 @@
-// Images as the programs know them: read from PNG and JPEG, shown and written as PNG.
+// Images as the programs know them: read from PNG, JPEG, TIFF and NumPy files, shown and written as PNG.
 #pragma once
 
 #include <array>
@@ -20,6 +20,7 @@ struct Image {
     return (std::size_t(c) * std::size_t(height) + std::size_t(row)) * std::size_t(width) +
            std::size_t(column);
   }
+  bool operator==(const Image&) const = default;
 };
 
 /// An image of one value.
@@ -34,16 +35,19 @@ void require_valid(const Image& image);
 
 // ---- files ----------------------------------------------------------------------------------------------
 
-/// Reads a PNG or JPEG file, recognised by its content, into [-1, 1]: 2 s / peak - 1 for a sample s.
-/// PNG: 1 to 16 bits, gray, palette, RGB, interlaced or not. JPEG: gray and colour, 8 bits, baseline and
-/// progressive. Samples are taken as stored: colour profiles and gamma are ignored. What was in the file and
-/// is ignored although the picture looks different with it is said in `notes`, one line each, beginning with
-/// the path: an alpha channel or transparent colour is dropped (not blended), an EXIF orientation is not
-/// applied. Throws `Error` in one line, beginning with the path: missing file, folder, other format,
-/// truncated or corrupt data, CMYK, sides above 32,768 or more than 2^26 pixels.
+/// Reads a PNG, JPEG, TIFF or NumPy (.npy) file, recognised by its content, into [-1, 1]: 2 s / peak - 1 for
+/// a sample s. PNG: 1 to 16 bits, gray, palette, RGB, interlaced or not. JPEG: gray and colour, 8 bits,
+/// baseline and progressive. TIFF: gray and RGB, whole numbers of 8, 16 or 32 bits without sign or real ones
+/// from 0 to 1. NumPy: (H, W), (C, H, W) or (H, W, C) with C of 1 or 3, of the same numbers or booleans.
+/// Samples are taken as stored: colour profiles and gamma are ignored. What was in the file and is ignored
+/// although the picture looks different with it is said in `notes`, one line each, beginning with the path:
+/// an alpha channel or transparent colour is dropped (not blended), an orientation (EXIF, TIFF) is not
+/// applied, further images of a file are not read. Throws `Error` in one line, beginning with the path:
+/// missing file, folder, other format, truncated or corrupt data, CMYK, sides above 32,768 or more than 2^26
+/// pixels.
 Image read_image(const std::string& path, std::vector<std::string>* notes = nullptr);
 
-/// Whether the file begins as an image does that `read_image` reads. False when it cannot be read.
+/// Whether the file begins as a PNG, JPEG or TIFF image does. False when it cannot be read.
 bool is_image_file(const std::string& path);
 
 /// Writes an 8-bit PNG: clip((x + 1) / 2) to [0, 1], rounded to the nearest of 256 levels; never stretched.
@@ -51,7 +55,7 @@ bool is_image_file(const std::string& path);
 /// NaN or the file cannot be written.
 void write_png(const std::string& path, const Image& image);
 
-/// Reads a mask, (height, width) row-major: 1 where the image is at least half its peak (128 of 255), the
+/// Reads a mask, (height, width) row-major: 1 where the image is more than half its peak (128 of 255), the
 /// observed pixels, 0 elsewhere. The file is gray, or colour with three equal channels. Throws `Error` on
 /// another size or a coloured file, and as `read_image`.
 std::vector<float> read_mask(const std::string& path, int height, int width,

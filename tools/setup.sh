@@ -16,7 +16,7 @@ packages=(
   libdnnl-dev libfftw3-dev      # convolution and matrix products; Fourier transforms
   libhdf5-dev libzip-dev libssl-dev # weight files; PyTorch's zip files; SHA-256
   libyaml-cpp-dev nlohmann-json3-dev
-  libpng-dev libjpeg-dev        # images
+  libpng-dev libjpeg-dev libtiff-dev zlib1g-dev # images, compressed files
   libcli11-dev libfmt-dev       # command lines, text
   doctest-dev                   # tests
 )

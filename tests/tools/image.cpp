@@ -28,10 +28,10 @@ TEST_CASE("an image file that is none says so") {
   CHECK(error_of([&] { read_image(folder.path()); }) == folder.path() + ": is a directory, expected a file");
   write_bytes(folder / "empty.png", "");
   CHECK(error_of([&] { read_image(folder / "empty.png"); }) ==
-        folder / "empty.png: empty file, expected a PNG or JPEG image");
+        folder / "empty.png: empty file, expected a PNG, JPEG, TIFF or NumPy image");
   write_bytes(folder / "text.png", "GIF89a and so on");
   CHECK(error_of([&] { read_image(folder / "text.png"); }) ==
-        folder / "text.png: neither a PNG nor a JPEG image");
+        folder / "text.png: neither a PNG, JPEG, TIFF nor NumPy image");
 }
 
 TEST_CASE("masks: half the peak and above is observed") {

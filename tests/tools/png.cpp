@@ -1,5 +1,6 @@
 // PNG files: every kind of sample, what is ignored and said, damage at every place.
 #include <png.h>
+#include <zlib.h>
 
 #include <cmath>
 #include <limits>
@@ -130,6 +131,34 @@ TEST_CASE("PNG: alpha is dropped and that is said") {
                  {256, 512, 768}, ": alpha channel ignored");
   check_reads_as({2, 1, 8, PNG_COLOR_TYPE_PALETTE, {{1, 0}}, {1, 2, 3, 4, 5, 6}, {0, 99}}, 3, 255,
                  {4, 1, 5, 2, 6, 3}, ": transparent colours shown as opaque");
+}
+
+TEST_CASE("PNG: an orientation in an eXIf chunk is said, before and after the pixels") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "turned.png";
+  const std::string plain = png_file({2, 1, 8, PNG_COLOR_TYPE_GRAY, {{1, 200}}, {}, {}});
+  const auto with_orientation = [&](std::size_t at, char orientation) {
+    // Big-endian TIFF with one entry: tag 0x0112, type 3 (short), count 1, the value; no further directory.
+    std::string chunk("eXIfMM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 23);
+    chunk += orientation;
+    chunk += std::string(6, '\0');
+    const auto sum = crc32(0, reinterpret_cast<const Bytef*>(chunk.data()), uInt(chunk.size()));
+    std::string whole("\0\0\0", 3);
+    whole += char(chunk.size() - 4);
+    whole += chunk;
+    for (int shift = 24; shift >= 0; shift -= 8) whole += char(sum >> shift & 0xFF);
+    write_bytes(path, plain.substr(0, at) + whole + plain.substr(at));
+    std::vector<std::string> notes;
+    CHECK(read_image(path, &notes).data.size() == 2);
+    return notes;
+  };
+  const std::size_t before = plain.find("IDAT") - 4, after = plain.find("IEND") - 4;
+  for (const std::size_t at : {before, after}) {
+    CHECK(with_orientation(at, 6) ==
+          std::vector<std::string>{path + ": EXIF orientation 6 ignored, read as stored"});
+    CHECK(with_orientation(at, 1).empty());
+    CHECK(with_orientation(at, 9).empty());
+  }
 }
 
 TEST_CASE("PNG: every truncation is one clear error") {

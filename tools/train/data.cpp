@@ -4,7 +4,10 @@
 #include <filesystem>
 
 #include "kernels/error.hpp"
+#include "tools/arrays.hpp"
+#include "tools/files.hpp"
 #include "tools/image.hpp"
+#include "tools/train/gunzip.hpp"
 #include "tools/train/sources.hpp"
 
 namespace tweedie {
@@ -34,12 +37,30 @@ void check(const DataOptions& options) {
 
 }  // namespace
 
+std::string read_data_file(const std::string& path) {
+  constexpr std::size_t most = std::size_t(2) << 30;
+  const std::string bytes = read_file(path, most);
+  return is_gzip(bytes) ? gunzip(bytes, path, most) : bytes;
+}
+
 std::unique_ptr<Dataset> open_dataset(const DataOptions& options, std::vector<std::string>* notes) {
   check(options);
+  if (options.source == "blur-kernels") return blur_kernels(options);
+  if (options.source == "tilt-maps") return tilt_maps(options);
+  namespace fs = std::filesystem;
   std::error_code failure;
-  const bool exists = std::filesystem::exists(options.source, failure);
-  require(exists, options.source, ": no such file or folder, and no kind of data that is generated");
-  return window_dataset(open_photographs(options, notes), options);
+  const bool exists = fs::exists(options.source, failure);
+  require(exists, options.source,
+          ": no such file or folder, and not generated data, which is blur-kernels or tilt-maps");
+  if (fs::is_directory(options.source) || is_image_file(options.source))
+    return window_dataset(open_photographs(options, notes), options);
+  if (is_array_file(options.source)) return window_dataset(open_array(options), options);
+  const std::string bytes = read_data_file(options.source);
+  if (is_idx(bytes)) return window_dataset(open_idx(bytes, options), options);
+  if (is_nifti(bytes)) return window_dataset(open_nifti(bytes, options, notes), options);
+  throw Error(
+      options.source +
+      ": not a folder, an image, or a file of IDX images, NIfTI, HDF5 or NumPy (the first two may be .gz)");
 }
 
 }  // namespace tweedie

@@ -1,0 +1,95 @@
+#include "tools/arrays.hpp"
+
+#include <fstream>
+
+#include "kernels/error.hpp"
+#include "tools/codec.hpp"
+#include "tools/files.hpp"
+#include "weights/array_file.hpp"
+#include "weights/npy_file.hpp"
+
+namespace tweedie {
+namespace {
+
+// As for images: 16-bit RGB of the largest size, not compressed, and 32-bit volumes of 1 GiB.
+constexpr std::size_t max_file_bytes = std::size_t(1) << 30;
+
+enum class Kind { none, npy, npz, hdf5, tiff };
+
+Kind kind_of(const ByteSource& source) {
+  std::string start(std::size_t(std::min<std::uint64_t>(16, source.size())), '\0');
+  source.read(std::as_writable_bytes(std::span(start)), 0);
+  if (is_npy(source)) return Kind::npy;
+  if (start.starts_with("PK\x03\x04")) return Kind::npz;
+  if (start.starts_with("\x89HDF\r\n\x1a\n")) return Kind::hdf5;
+  if (is_tiff(start, source.size())) return Kind::tiff;
+  return Kind::none;
+}
+
+Array from_npy(const NpyArray& array, const std::string& name) {
+  return {name, array.shape(), array.type(), array.floats()};
+}
+
+/// The name that was asked for, or the only one there is.
+std::string choose(const std::string& path, const std::string& wanted,
+                   const std::vector<std::string>& names) {
+  if (!wanted.empty()) return wanted;
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  require(names.size() == 1, path, ": holds several arrays (", all,
+          "): which one is to be read must be said");
+  return names[0];
+}
+
+Array from_hdf5(const std::string& path, const std::string& wanted) {
+  const ArrayFile file(path);
+  const std::string name = choose(path, wanted, file.names());
+  return {path + ": " + name, file.extents(name), "", file.floats(name)};
+}
+
+Array from_tiff(const std::string& path) {
+  std::vector<std::string> notes;
+  TiffSamples samples = decode_tiff(read_file(path, max_file_bytes), path, notes);
+  Extents shape{samples.height, samples.width};
+  if (samples.channels > 1) shape.insert(shape.begin(), samples.channels);
+  return {path, shape, samples.type, std::move(samples.values)};
+}
+
+}  // namespace
+
+bool is_array_file(const std::string& path) {
+  try {
+    return kind_of(*open_file(path)) != Kind::none;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+Array read_array(const std::string& path, const std::string& dataset) {
+  const std::shared_ptr<const ByteSource> source = open_file(path);
+  const Kind kind = kind_of(*source);
+  require(dataset.empty() || kind == Kind::npz || kind == Kind::hdf5, path, ": has no array '", dataset,
+          "': it is not a HDF5 or .npz file");
+  switch (kind) {
+    case Kind::npy:
+      return from_npy(NpyArray::read(*source), path);
+    case Kind::npz: {
+      const NpzFile file(source);
+      const std::string name = choose(path, dataset, file.names());
+      return from_npy(file.read(name), path + ": " + name);
+    }
+    case Kind::hdf5:
+      return from_hdf5(path, dataset);
+    case Kind::tiff:
+      return from_tiff(path);
+    case Kind::none:
+      break;
+  }
+  throw Error(path + ": not an array: expected a .npy, .npz, HDF5 or TIFF file");
+}
+
+void write_npy(const std::string& path, const Extents& shape, const std::vector<float>& values) {
+  atomic_write(path, npy_bytes(shape, values));
+}
+
+}  // namespace tweedie

@@ -1,0 +1,33 @@
+// Arrays of numbers from files that other programs wrote: NumPy, HDF5, TIFF.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "weights/tensor_source.hpp"
+
+namespace tweedie {
+
+/// An array in host memory.
+struct Array {
+  std::string name;  ///< for messages: the path, and the dataset where there are several
+  Extents shape;     ///< outermost axis first
+  std::string type;  ///< as it was stored, in NumPy's words ("|u1", "<f4"); "" where the file does not say
+  std::vector<float> values;  ///< row-major, as stored: not scaled
+};
+
+/// Whether the file begins as one does that `read_array` reads. False when it cannot be read.
+bool is_array_file(const std::string& path);
+
+/// Reads an array of real numbers from a .npy, .npz or HDF5 file or a gray or RGB TIFF file (of shape (H, W)
+/// or (3, H, W)), recognised by its content. `dataset` names one of several arrays in a .npz or HDF5 file; it
+/// may be empty where there is only one, and must be for the others. Numbers of more than 24 bits are rounded
+/// to the nearest float. Throws `Error`, beginning with the path: a file that is missing, damaged, of another
+/// kind, of complex numbers, or that has no such dataset.
+Array read_array(const std::string& path, const std::string& dataset = "");
+
+/// Writes a .npy file (float32, C order), whole or not at all. Throws `Error` unless there are as many values
+/// as the shape has elements, or when the file cannot be written.
+void write_npy(const std::string& path, const Extents& shape, const std::vector<float>& values);
+
+}  // namespace tweedie
