@@ -8,11 +8,7 @@
 #include <cmath>
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define TWEEDIE_BOTH __host__ __device__ __forceinline__
-#else
-#define TWEEDIE_BOTH [[gnu::always_inline]] inline
-#endif
+#include "kernels/both.hpp"
 
 namespace tweedie::philox {
 
