@@ -113,18 +113,46 @@ void centred_magnitude_backward(Queue& q, View<Complex> dz, View<const float> dy
 void multiply_spectrum(Queue& q, View<Complex> y, View<const Complex> x, View<const Complex> k,
                        bool conjugate) {
   require_planar("multiply_spectrum", y.b, x.b);
-  require(y.shape == x.shape && k.shape == Shape{1, 1, x.H(), x.W()} && k.b == 1,
+  require(y.shape == x.shape && (k.N() == 1 || k.N() == x.N()) && k.shape == Shape{k.N(), 1, x.H(), x.W()} &&
+              k.b == 1,
           "multiply_spectrum: shapes differ: ", y.shape, ", ", x.shape, " and a kernel's ", k.shape);
   if (y.size() == 0) return;
   if constexpr (built_with_cuda)
     if (q.on_cuda()) return cuda::multiply_spectrum(q, y, x, k, conjugate);
   const int W = y.W();
+  const std::int64_t rows_of_kernel = k.N() == 1 ? 0 : std::int64_t(y.C()) * y.H();
   const float sign = conjugate ? -1.f : 1.f;
   for_each_row(y.shape, [=](std::int64_t row, int h) {
+    const std::int64_t sample = rows_of_kernel == 0 ? 0 : row / rows_of_kernel;
+    const Complex* const factor = k.data + (sample * k.H() + h) * W;
     for (int w = 0; w < W; ++w) {
-      const Complex a = x.data[row * W + w], b = k.data[std::int64_t(h) * W + w];
+      const Complex a = x.data[row * W + w], b = factor[w];
       const float re = b.real(), im = sign * b.imag();
       y.data[row * W + w] = {std::fma(a.real(), re, -(a.imag() * im)), std::fma(a.real(), im, a.imag() * re)};
+    }
+  });
+}
+
+void correlate_spectra(Queue& q, View<Complex> z, View<const Complex> a, View<const Complex> b) {
+  require_planar("correlate_spectra", a.b, b.b);
+  require(a.shape == b.shape && (z.N() == 1 || z.N() == a.N()) && z.shape == Shape{z.N(), 1, a.H(), a.W()} &&
+              z.b == 1,
+          "correlate_spectra: shapes differ: ", a.shape, ", ", b.shape, " and a sum's ", z.shape);
+  if (z.size() == 0) return;
+  if constexpr (built_with_cuda)
+    if (q.on_cuda()) return cuda::correlate_spectra(q, z, a, b);
+  const int W = z.W(), planes = a.C() * (z.N() == 1 ? a.N() : 1);
+  const std::int64_t plane = a.shape.plane();
+  for_each_row(z.shape, [=](std::int64_t row, int h) {
+    const std::int64_t first = row / a.H() * planes * plane + std::int64_t(h) * W;
+    for (int w = 0; w < W; ++w) {
+      double re = 0, im = 0;
+      for (int p = 0; p < planes; ++p) {
+        const Complex u = a.data[first + p * plane + w], v = b.data[first + p * plane + w];
+        re = std::fma(double(u.real()), v.real(), std::fma(double(u.imag()), v.imag(), re));
+        im = std::fma(double(u.imag()), v.real(), std::fma(-double(u.real()), v.imag(), im));
+      }
+      z.data[row * W + w] = {float(re), float(im)};
     }
   });
 }

@@ -77,11 +77,25 @@ __global__ void magnitude_backward_kernel(float2* dz, const float* dy, const flo
 }
 
 __global__ void multiply_spectrum_kernel(float2* y, const float2* x, const float2* k, std::int64_t size,
-                                         std::int64_t plane, float sign) {
+                                         std::int64_t plane, std::int64_t sample, float sign) {
   for (std::int64_t i = first_item(); i < size; i += item_step()) {
-    const float2 a = x[i], b = k[i % plane];
+    const float2 a = x[i], b = k[(sample == 0 ? 0 : i / sample * plane) + i % plane];
     const float im = sign * b.y;
     y[i] = make_float2(fmaf(a.x, b.x, -__fmul_rn(a.y, im)), fmaf(a.x, im, __fmul_rn(a.y, b.x)));
+  }
+}
+
+__global__ void correlate_spectra_kernel(float2* z, const float2* a, const float2* b, std::int64_t size,
+                                         std::int64_t plane, int planes) {
+  for (std::int64_t i = first_item(); i < size; i += item_step()) {
+    const std::int64_t first = i / plane * planes * plane + i % plane;
+    double re = 0, im = 0;
+    for (int p = 0; p < planes; ++p) {
+      const float2 u = a[first + p * plane], v = b[first + p * plane];
+      re = fma(double(u.x), double(v.x), fma(double(u.y), double(v.y), re));
+      im = fma(double(u.y), double(v.x), fma(-double(u.x), double(v.y), im));
+    }
+    z[i] = make_float2(float(re), float(im));
   }
 }
 
@@ -115,8 +129,16 @@ void centred_magnitude_backward(Queue& q, View<Complex> dz, View<const float> dy
 void multiply_spectrum(Queue& q, View<Complex> y, View<const Complex> x, View<const Complex> k,
                        bool conjugate) {
   multiply_spectrum_kernel<<<grid_of_one_wave(y.size()), block_threads, 0, q.stream()>>>(
-      pairs(y.data), pairs(x.data), pairs(k.data), y.size(), y.shape.plane(), conjugate ? -1.f : 1.f);
+      pairs(y.data), pairs(x.data), pairs(k.data), y.size(), y.shape.plane(),
+      k.N() == 1 ? 0 : y.shape.sample(), conjugate ? -1.f : 1.f);
   check_launch("multiply_spectrum");
+}
+
+void correlate_spectra(Queue& q, View<Complex> z, View<const Complex> a, View<const Complex> b) {
+  correlate_spectra_kernel<<<grid_of_one_wave(z.size()), block_threads, 0, q.stream()>>>(
+      pairs(z.data), pairs(a.data), pairs(b.data), z.size(), a.shape.plane(),
+      a.C() * (z.N() == 1 ? a.N() : 1));
+  check_launch("correlate_spectra");
 }
 
 }  // namespace tweedie::cuda

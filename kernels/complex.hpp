@@ -24,10 +24,15 @@ void centred_magnitude(Queue& q, View<float> y, View<const std::complex<float>> 
 void centred_magnitude_backward(Queue& q, View<std::complex<float>> dz, View<const float> dy,
                                 View<const std::complex<float>> z, float factor);
 
-/// y = x k, or x conj(k): k (1, 1, H, W) is the same for every sample and channel. y may be x. The two are
-/// each other's adjoints.
+/// y = x k, or x conj(k): k (1 or N, 1, H, W) is the same for every channel, and of one sample for every
+/// sample. y may be x. The two are each other's adjoints.
 void multiply_spectrum(Queue& q, View<std::complex<float>> y, View<const std::complex<float>> x,
                        View<const std::complex<float>> k, bool conjugate);
+/// z = sum of a conj(b) over channels, and over samples where z has one: z (1 or N, 1, H, W), a and b (N, C,
+/// H, W), in the order of their planes, in double. The gradient with respect to k of <b, a conj(k)>,
+/// conjugated: the spectrum of a correlation with a real kernel. z overlaps neither.
+void correlate_spectra(Queue& q, View<std::complex<float>> z, View<const std::complex<float>> a,
+                       View<const std::complex<float>> b);
 
 // The CUDA bodies; arguments are already checked.
 namespace cuda {
@@ -38,6 +43,8 @@ void centred_magnitude_backward(Queue& q, View<std::complex<float>> dz, View<con
                                 View<const std::complex<float>> z, float factor);
 void multiply_spectrum(Queue& q, View<std::complex<float>> y, View<const std::complex<float>> x,
                        View<const std::complex<float>> k, bool conjugate);
+void correlate_spectra(Queue& q, View<std::complex<float>> z, View<const std::complex<float>> a,
+                       View<const std::complex<float>> b);
 }  // namespace cuda
 
 }  // namespace tweedie

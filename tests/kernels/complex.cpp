@@ -150,30 +150,63 @@ TEST_CASE("complex: the gradient of a magnitude is the phase, and 0 where there 
 TEST_CASE("complex: a product of spectra, and with the conjugate its adjoint") {
   for (const Device d : backends()) {
     Queue q(d);
-    for (const cases::FrameCase& frame : cases::frames_small) {
-      const Shape &s = frame.outer, plane{1, 1, s.H, s.W};
-      const std::vector<Complex> x = complexes(s.size(), 5), k = complexes(plane.size(), 6);
-      const auto product = [&](const std::vector<Complex>& value, bool conjugate) {
-        return under_all_warp_orders(q, [&] {
-          const DeviceArray<Complex> in(q, value), factor(q, k);
-          multiply_spectrum(q, in.view(s), as_const(in.view(s)), as_const(factor.view(plane)), conjugate);
-          return parts(in.host());
-        });
-      };
-      std::vector<double> expected;
-      for (std::size_t i = 0; i < x.size(); ++i) {
-        const std::complex<double> y =
-            std::complex<double>(x[i]) * std::complex<double>(k[i % std::size_t(plane.size())]);
-        expected.insert(expected.end(), {y.real(), y.imag()});
+    for (const cases::FrameCase& frame : cases::frames_small)
+      for (const int kernels : {1, frame.outer.N}) {
+        const Shape &s = frame.outer, plane{kernels, 1, s.H, s.W};
+        const std::vector<Complex> x = complexes(s.size(), 5), k = complexes(plane.size(), 6);
+        const auto product = [&](const std::vector<Complex>& value, bool conjugate) {
+          return under_all_warp_orders(q, [&] {
+            const DeviceArray<Complex> in(q, value), factor(q, k);
+            multiply_spectrum(q, in.view(s), as_const(in.view(s)), as_const(factor.view(plane)), conjugate);
+            return parts(in.host());
+          });
+        };
+        std::vector<double> expected;
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          const std::size_t n = kernels == 1 ? 0 : i / std::size_t(s.sample());
+          const std::complex<double> y =
+              std::complex<double>(x[i]) *
+              std::complex<double>(k[n * std::size_t(s.plane()) + i % std::size_t(s.plane())]);
+          expected.insert(expected.end(), {y.real(), y.imag()});
+        }
+        // Two products, two sums of values below 2.
+        check_close(message("multiply_spectrum ", s), product(x, false), expected, 2e-7);
+        if (s.size() > 0)
+          check_vjp(
+              message("multiply_spectrum ", s),
+              [&](const std::vector<float>& v) { return product(paired(v), false); },
+              [&](const std::vector<float>& w) { return product(paired(w), true); }, parts(x), 1e-5, 1);
       }
-      // Two products, two sums of values below 2.
-      check_close(message("multiply_spectrum ", s), product(x, false), expected, 2e-7);
-      if (s.size() > 0)
-        check_vjp(
-            message("multiply_spectrum ", s),
-            [&](const std::vector<float>& v) { return product(paired(v), false); },
-            [&](const std::vector<float>& w) { return product(paired(w), true); }, parts(x), 1e-5, 1);
-    }
+  }
+}
+
+TEST_CASE("complex: spectra correlated, summed over channels and over the samples that share a kernel") {
+  for (const Device d : backends()) {
+    Queue q(d);
+    for (const cases::FrameCase& frame : cases::frames_small)
+      for (const int kernels : {1, frame.outer.N}) {
+        const Shape &s = frame.outer, summed{kernels, 1, s.H, s.W};
+        const std::vector<Complex> a = complexes(s.size(), 5), b = complexes(s.size(), 6);
+        std::vector<std::complex<double>> sums(std::size_t(summed.size()), 0.0);
+        for (std::size_t i = 0; i < a.size(); ++i) {
+          const std::size_t n = kernels == 1 ? 0 : i / std::size_t(s.sample());
+          sums[n * std::size_t(s.plane()) + i % std::size_t(s.plane())] +=
+              std::complex<double>(a[i]) * std::conj(std::complex<double>(b[i]));
+        }
+        std::vector<double> expected;
+        for (const std::complex<double>& z : sums) expected.insert(expected.end(), {z.real(), z.imag()});
+        const std::vector<float> got = under_all_warp_orders(q, [&] {
+          const DeviceArray<Complex> in(q, a), with(q, b), out(q, complexes(summed.size(), 1));
+          correlate_spectra(q, out.view(summed), as_const(in.view(s)), as_const(with.view(s)));
+          return parts(out.host());
+        });
+        // Summed in double: one rounding.
+        check_close(message("correlate_spectra ", s, " to ", kernels), got, expected, 6e-8);
+      }
+    const DeviceArray<Complex> z(q, complexes(8, 1));
+    CHECK_THROWS_AS(correlate_spectra(q, z.view({2, 1, 1, 4}), as_const(z.view({1, 2, 1, 4})),
+                                      as_const(z.view({1, 2, 1, 4}))),
+                    Error);
   }
 }
 
