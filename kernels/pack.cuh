@@ -52,4 +52,17 @@ __device__ inline T warp_sum(T value) {
   return value;
 }
 
+/// The sum of `value` over a block of `block_threads`, in every thread; always in the same order. All threads
+/// call it.
+__device__ inline double block_sum(double value) {
+  __shared__ double shared[block_threads / 32];
+  value = warp_sum(value);
+  __syncthreads();  // an earlier sum has been read
+  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
+  __syncthreads();
+  value = 0;
+  for (int warp = 0; warp < block_threads / 32; ++warp) value += shared[warp];
+  return value;
+}
+
 }  // namespace tweedie::cuda

@@ -8,18 +8,6 @@ namespace {
 // cut depends on the sample's size alone, so the sums do not depend on the GPU.
 constexpr std::int64_t chunk = 1 << 14;
 
-/// The sum of `value` over the block, in thread 0. All threads call it.
-__device__ double block_sum(double value) {
-  __shared__ double shared[block_threads / 32];
-  value = warp_sum(value);
-  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
-  __syncthreads();
-  value = 0;
-  if (threadIdx.x == 0)
-    for (int warp = 0; warp < block_threads / 32; ++warp) value += shared[warp];
-  return value;
-}
-
 template <class T, int pack>
 __global__ void dot_chunks(double* partial, const T* x, const T* z, std::int64_t sample,
                            std::int64_t chunks) {
