@@ -26,6 +26,12 @@ class ForwardOperator {
   virtual Tensor forward(Unknowns u, Saved* saved = nullptr) = 0;
   /// *du[k] = (dA / du_k)^T dy for every k whose pointer is not null. A saved state serves one backward.
   virtual void backward(std::span<Tensor* const> du, const Tensor& dy, Saved& saved) = 0;
+  /// True where A is linear in that unknown while the others stay. The gradient with respect to it is then
+  /// the same everywhere, and may be asked of a saved state as often as one likes.
+  virtual bool linear_in(int unknown) const {
+    (void)unknown;
+    return false;
+  }
   /// Sets to 0 the entries of y at which nothing is measured (masked pixels), so that noise there, or a
   /// user's leftovers, do not enter the misfit. Most operators measure everywhere.
   virtual void discard_unmeasured(Tensor& y) { (void)y; }
@@ -83,6 +89,7 @@ class LinearOperator : public ImageOperator {
     throw Error("this operator has no pseudo-inverse here");
   }
 
+  bool linear_in(int) const final { return true; }
   std::unique_ptr<Saved> make_saved() const final { return std::make_unique<ImageShape>(); }
   Tensor forward(const Tensor& x, Saved* saved = nullptr) final {
     if (saved) saved_as<ImageShape>(*saved, "linear operator").shape = x.shape();

@@ -5,45 +5,24 @@
 
 #include "kernels/complex.hpp"
 #include "kernels/fft.hpp"
+#include "operators/continuation.hpp"
 
 namespace tweedie {
 namespace {
 
-/// The next even number from n on that has no prime factor above 7: what FFTs are fast for.
-int fast_length(int n) {
-  for (n += n % 2;; n += 2) {
-    int rest = n;
-    for (const int prime : {2, 3, 5, 7})
-      while (rest % prime == 0) rest /= prime;
-    if (rest == 1) return n;
-  }
-}
-
 /// Enlarged planes hold the image with a kernel's radius on each side.
 int enlarged(int pixels, int taps) { return fast_length(pixels + taps - 1); }
 
-SparseRows single_entries(int rows, int pixels, int used, const std::function<int(int)>& column) {
-  SparseRows m{rows, pixels, {0}, {}, {}};
-  for (int row = 0; row < rows; ++row) {
-    if (row < used) {
-      m.index.push_back(column(row));
-      m.weight.push_back(1.f);
-    }
-    m.start.push_back(int(m.index.size()));
-  }
-  return m;
-}
-
 std::function<SparseRows(int)> continue_image(int taps, Boundary boundary) {
   return [taps, boundary](int pixels) {
-    return single_entries(enlarged(pixels, taps), pixels, pixels + taps - 1,
-                          [=](int row) { return fold(row - taps / 2, pixels, boundary); });
+    return picked_rows(enlarged(pixels, taps), pixels, pixels + taps - 1,
+                       [=](int row) { return fold(row - taps / 2, pixels, boundary); });
   };
 }
 
 std::function<SparseRows(int)> embed_image(int taps) {
   return [taps](int pixels) {
-    return single_entries(enlarged(pixels, taps), pixels, pixels, [](int row) { return row; });
+    return picked_rows(enlarged(pixels, taps), pixels, pixels, [](int row) { return row; });
   };
 }
 

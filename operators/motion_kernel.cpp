@@ -3,46 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <random>
-#include <utility>
 
 #include "kernels/error.hpp"
+#include "operators/draw.hpp"
 #include "operators/kernel_blur.hpp"
 
 namespace tweedie {
 namespace {
 
 constexpr double pi = std::numbers::pi;
-
-// The standard's distributions differ between libraries; these, on its generator, do not.
-class Draw {
- public:
-  explicit Draw(std::uint64_t seed) : generator_(seed) {}
-  double uniform() { return double(generator_() >> 11) * 0x1p-53; }
-  double uniform(double low, double high) { return low + (high - low) * uniform(); }
-  /// Beta(1, b), by the inverse of its distribution function.
-  double beta_1(double b) { return 1 - std::pow(1 - uniform(), 1 / b); }
-  /// Beta(2, b), whole b: the second smallest of b + 1 uniforms.
-  double beta_2(int b) {
-    double least = 2, second = 2;
-    for (int i = 0; i <= b; ++i) {
-      const double u = uniform();
-      if (u < least)
-        second = std::exchange(least, u);
-      else
-        second = std::min(second, u);
-    }
-    return second;
-  }
-  /// Triangular on [0, high] with the given mode.
-  double triangular(double mode, double high) {
-    const double u = uniform(), share = high > 0 ? mode / high : 0;
-    return u < share ? std::sqrt(u * high * mode) : high - std::sqrt((1 - u) * high * (high - mode));
-  }
-
- private:
-  std::mt19937_64 generator_;
-};
 
 struct Point {
   double x, y;
@@ -82,30 +51,10 @@ std::vector<Point> walk(Draw& draw, double diagonal, double intensity) {
   return path;
 }
 
-/// Smooths along one axis; `stride` is the distance of neighbours, `other` that of the lines. 0 outside.
-void smooth(std::vector<double>& image, int size, int stride, int other, double sigma) {
-  const int radius = std::max(1, int(3 * sigma + 0.5));
-  std::vector<double> taps, line(std::size_t(size), 0.0);
-  double sum = 0;
-  for (int k = -radius; k <= radius; ++k) taps.push_back(std::exp(-0.5 * k * k / (sigma * sigma)));
-  for (const double tap : taps) sum += tap;
-  for (int l = 0; l < size; ++l) {
-    for (int i = 0; i < size; ++i) line[std::size_t(i)] = image[std::size_t(l * other + i * stride)];
-    for (int i = 0; i < size; ++i) {
-      double value = 0;
-      for (int k = -radius; k <= radius; ++k)
-        if (i + k >= 0 && i + k < size)
-          value += taps[std::size_t(k + radius)] * line[std::size_t(i + k)] / sum;
-      image[std::size_t(l * other + i * stride)] = value;
-    }
-  }
-}
-
 }  // namespace
 
 std::vector<float> motion_kernel(int size, double intensity, std::uint64_t seed) {
-  require(size >= 3 && size % 2 == 1, "motion blur: kernel_size ", size,
-          "; expected an odd number from 3 on");
+  require(size >= 3, "motion blur: kernel_size ", size, "; expected 3 or more");
   require(intensity >= 0 && intensity <= 1, "motion blur: intensity ", intensity, "; expected 0 to 1");
   Draw draw(seed);
   const std::vector<Point> path = walk(draw, std::sqrt(2.0) * size, intensity);
@@ -132,8 +81,7 @@ std::vector<float> motion_kernel(int size, double intensity, std::uint64_t seed)
   }
   // The pen's width and the softening: measured in pixels of the kernel, together about size / 75.
   const double sigma = std::max(0.4, size / 75.0);
-  smooth(image, size, 1, size, sigma);
-  smooth(image, size, size, 1, sigma);
+  smooth(image, size, sigma);
   double sum = 0;
   for (const double value : image) sum += value;
   require(sum > 0, "motion blur: the path left its kernel of ", size, " pixels");
@@ -148,6 +96,7 @@ namespace {
 std::unique_ptr<ForwardOperator> make_motion_blur(Context& context, const Settings& s,
                                                   const OperatorData& data) {
   const int size = s.integer("kernel_size");
+  require(size % 2 == 1, s.what(), ": kernel_size ", size, "; expected an odd number of pixels");
   const Tensor given = s.stated("seed") ? Tensor() : data.at("kernel");
   const Shape taps{1, 1, size, size};
   const Tensor kernel =

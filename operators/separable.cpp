@@ -112,8 +112,7 @@ SparseRows correlation_rows(int pixels, const std::vector<double>& taps, Boundar
 }
 
 std::vector<double> gaussian_taps(int kernel_size, double sigma) {
-  require(kernel_size > 0 && kernel_size % 2 == 1, "Gaussian blur: kernel_size ", kernel_size,
-          "; expected an odd number of pixels");
+  require(kernel_size > 0, "Gaussian blur: kernel_size ", kernel_size, "; expected a number of pixels");
   require(sigma > 0, "Gaussian blur: a standard deviation of ", sigma, " pixels; expected a positive number");
   const int radius = int(4 * sigma + 0.5), centre = kernel_size / 2;
   double sum = 0;
@@ -198,7 +197,9 @@ constexpr Setting super_resolution_settings[] = {
 
 std::unique_ptr<ForwardOperator> make_gaussian_blur(Context& context, const Settings& s,
                                                     const OperatorData&) {
-  const std::vector<double> taps = gaussian_taps(s.integer("kernel_size"), s.number("intensity"));
+  const int size = s.integer("kernel_size");
+  require(size % 2 == 1, s.what(), ": kernel_size ", size, "; expected an odd number of pixels");
+  const std::vector<double> taps = gaussian_taps(size, s.number("intensity"));
   return std::make_unique<SeparableOperator>(
       context, [taps, rule = boundary_of(s)](int pixels) { return correlation_rows(pixels, taps, rule); });
 }

@@ -52,7 +52,8 @@ int fold(int i, int n, Boundary boundary);
 SparseRows correlation_rows(int pixels, const std::vector<double>& taps, Boundary boundary);
 
 /// The 1-D factor of the DPS repository's Gaussian kernel: scipy's gaussian_filter of a delta in
-/// `kernel_size` pixels, truncated at 4 sigma. (Its 2-D kernel is the outer product.)
+/// `kernel_size` pixels, at kernel_size / 2, truncated at 4 sigma. (Its 2-D kernel is the outer product.)
+/// Errors: no pixels; a sigma that is not positive.
 std::vector<double> gaussian_taps(int kernel_size, double sigma);
 
 /// The Resizer of the DPS repository (MATLAB's imresize): cubic interpolation (a = -1/2), widened by the

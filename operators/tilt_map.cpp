@@ -1,94 +1,62 @@
 #include "operators/tilt_map.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <random>
 
 #include "kernels/error.hpp"
-#include "kernels/philox.hpp"
+#include "operators/draw.hpp"
 
 namespace tweedie {
 namespace {
 
-constexpr int radius = 3;  // of the smoothing
-constexpr float largest = 2.5f;
+constexpr int side = 64, half = side / 2;  // of a patch
+constexpr int published_patches = 500, published_side = 256;
 
-// The standard's distributions differ between libraries; these, on its generator, do not.
-class Draw {
- public:
-  explicit Draw(std::uint64_t seed) : generator_(seed) {}
-  double uniform(double low, double high) {
-    return low + (high - low) * double(generator_() >> 11) * 0x1p-53;
-  }
-  /// A whole number in [low, high).
-  int whole(int low, int high) { return std::min(high - 1, int(std::floor(uniform(low, high)))); }
-  void normals(std::vector<float>& out) {
-    for (std::size_t i = 0; i + 1 < out.size(); i += 2) {
-      const std::uint64_t bits = generator_();
-      const philox::Pair pair = philox::normals(std::uint32_t(bits), std::uint32_t(bits >> 32));
-      out[i] = pair.first;
-      out[i + 1] = pair.second;
-    }
-  }
-
- private:
-  std::mt19937_64 generator_;
+/// Rows or columns from which patches begin.
+struct Range {
+  int first, last;
+  int count() const { return last - first + 1; }
+  /// Inside an axis of n pixels as published (the last place that would fit is left out), or wherever a patch
+  /// reaches into it.
+  Range(int n, bool inside) : first(inside ? 0 : 1 - side), last(inside ? n - side - 1 : n - 1) {}
 };
 
-std::array<float, 2 * radius + 1> gaussian() {
-  std::array<double, 2 * radius + 1> taps{};
-  double sum = 0;
-  for (int k = -radius; k <= radius; ++k) sum += taps[std::size_t(k + radius)] = std::exp(-0.5 * k * k);
-  std::array<float, 2 * radius + 1> scaled{};
-  std::transform(taps.begin(), taps.end(), scaled.begin(), [&](double tap) { return float(tap / sum); });
-  return scaled;
-}
-
-/// Smooths a square patch along both axes; 0 outside.
-void smooth(std::vector<float>& patch, std::vector<float>& work, int side) {
-  static constexpr int taps = 2 * radius + 1;
-  const auto weights = gaussian();
-  const auto pass = [&](std::vector<float>& to, const std::vector<float>& from, int stride, int other) {
-    for (int line = 0; line < side; ++line)
-      for (int i = 0; i < side; ++i) {
-        float value = 0;
-        for (int k = std::max(0, radius - i); k < std::min(taps, side + radius - i); ++k)
-          value += weights[std::size_t(k)] * from[std::size_t(line * other + (i + k - radius) * stride)];
-        to[std::size_t(line * other + i * stride)] = value;
-      }
-  };
-  pass(work, patch, 1, side);
-  pass(patch, work, side, 1);
+/// Patches for which as many lie over a pixel as in the middle of a published map.
+int as_dense_as_published(const Range& rows, const Range& columns) {
+  const double places = published_side - side;
+  const double density = published_patches / (places * places);
+  return std::max(1, int(density * rows.count() * columns.count() + 0.5));
 }
 
 }  // namespace
 
-std::vector<float> tilt_map(int height, int width, std::uint64_t seed) {
-  require(height >= 8 && width >= 8, "tilt map of ", width, " x ", height,
-          " pixels, expected sides from 8 on");
-  const int half = std::min(32, std::min(height, width) / 4), side = 2 * half;
-  // 500 patches whose centres lie in 192 x 192 places, and as densely elsewhere.
-  const double places = double(height - side) * (width - side), scale = 32.0 / half;
-  const int patches = std::max(1, int(std::lround(500 * places * scale * scale / (192.0 * 192.0))));
+std::vector<float> tilt_map(int H, int W, std::uint64_t seed, const TiltMapOptions& o) {
+  require(H >= 1 && W >= 1, "tilt map: ", H, " x ", W, " pixels; expected at least one");
+  require(o.patches >= 0 && o.clip >= 0 && o.weakest >= 0 && o.weakest <= o.strongest,
+          "tilt map: ", o.patches, " patches of strength ", o.weakest, " to ", o.strongest, ", clipped at ",
+          o.clip, "; expected none below 0 and the weakest first");
+  const bool inside = H >= 2 * side && W >= 2 * side;  // the middle is then reached from everywhere
+  const Range rows(H, inside), columns(W, inside);
+  const int patches = o.patches > 0 ? o.patches : as_dense_as_published(rows, columns);
   Draw draw(seed);
-  const std::size_t plane = std::size_t(height) * std::size_t(width);
-  std::vector<float> map(2 * plane, 0.0f), patch(std::size_t(side) * std::size_t(side)), work(patch.size());
+  std::vector<double> map(2 * std::size_t(H) * std::size_t(W), 0.0), patch(std::size_t(side) * side);
   for (int p = 0; p < patches; ++p) {
-    const int row = draw.whole(half, height - half), column = draw.whole(half, width - half);
-    const auto amplitude = float(draw.uniform(0.1, 0.4));
-    for (std::size_t channel = 0; channel < 2; ++channel) {
-      draw.normals(patch);
-      smooth(patch, work, side);
-      for (int i = 0; i < side; ++i) {
-        float* to = map.data() + channel * plane + std::size_t(row - half + i) * std::size_t(width) +
-                    std::size_t(column - half);
-        for (int j = 0; j < side; ++j) to[j] += amplitude * patch[std::size_t(i * side + j)];
+    const int top = draw.whole(rows.first, rows.last), left = draw.whole(columns.first, columns.last);
+    const double strength = draw.uniform(o.weakest, o.strongest);
+    for (int channel = 0; channel < 2; ++channel) {
+      for (std::size_t i = 0; i < patch.size(); i += 2) {
+        const philox::Pair pair = draw.normals();
+        patch[i] = double(pair.first), patch[i + 1] = double(pair.second);
       }
+      smooth(patch, side, 1);
+      for (int i = std::max(0, -top); i < std::min(side, H - top); ++i)
+        for (int j = std::max(0, -left); j < std::min(side, W - left); ++j)
+          map[(std::size_t(channel) * std::size_t(H) + std::size_t(top + i)) * std::size_t(W) +
+              std::size_t(left + j)] += strength * patch[std::size_t(i * side + j)];
     }
   }
-  for (float& value : map) value = std::clamp(value, -largest, largest);
-  return map;
+  std::vector<float> values;
+  for (const double v : map) values.push_back(float(std::clamp(v, -o.clip, o.clip)));
+  return values;
 }
 
 }  // namespace tweedie

@@ -161,7 +161,20 @@ TEST_CASE("motion kernels: non-negative, of sum 1, lines at intensity 0 and scri
   CHECK(scribbles > 4 * lines);
   check_equal("the same seed", motion_kernel(size, 0.5, 7), motion_kernel(size, 0.5, 7));
   CHECK(motion_kernel(size, 0.5, 7) != motion_kernel(size, 0.5, 8));
-  CHECK_THROWS_WITH_AS(motion_kernel(60, 0.5, 1),
-                       "motion blur: kernel_size 60; expected an odd number from 3 on", Error);
+  // Of even sides, too, about size / 2.
+  double total = 0, rows = 0, columns = 0;
+  for (std::uint64_t seed = 0; seed < count; ++seed) {
+    const std::vector<float> even = motion_kernel(64, 0.2, seed);
+    REQUIRE(even.size() == 64 * 64);
+    for (int i = 0; i < 64 * 64; ++i) {
+      total += even[std::size_t(i)] / count;
+      rows += even[std::size_t(i)] * (i / 64) / count;
+      columns += even[std::size_t(i)] * (i % 64) / count;
+    }
+  }
+  CHECK(std::abs(total - 1) < 1e-5);
+  CHECK(std::abs(rows - 32) < 1);
+  CHECK(std::abs(columns - 32) < 1);
+  CHECK_THROWS_WITH_AS(motion_kernel(2, 0.5, 1), "motion blur: kernel_size 2; expected 3 or more", Error);
   CHECK_THROWS_WITH_AS(motion_kernel(61, 1.5, 1), "motion blur: intensity 1.5; expected 0 to 1", Error);
 }

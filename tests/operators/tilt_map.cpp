@@ -1,6 +1,7 @@
 // Tilt maps: what their definition says of their statistics.
 #include "operators/tilt_map.hpp"
 
+#include <array>
 #include <cmath>
 
 #include "kernels/error.hpp"
@@ -8,12 +9,11 @@
 
 namespace tweedie::test {
 
-TEST_CASE("tilt map: repeatable, of its own for every seed, zero where no patch reaches") {
+TEST_CASE("tilt map: repeatable, and of its own for every seed") {
   const std::vector<float> map = tilt_map(96, 130, 1);
   CHECK(map.size() == std::size_t(2 * 96 * 130));
   CHECK(map == tilt_map(96, 130, 1));
   CHECK(map != tilt_map(96, 130, 2));
-  CHECK_THROWS_AS(tilt_map(7, 64, 1), Error);
   double largest = 0;
   for (const float value : map) largest = std::max(largest, double(std::abs(value)));
   CHECK(largest > 1);
@@ -52,6 +52,55 @@ TEST_CASE("tilt map: spread and correlation inside are those of the definition")
     CHECK(std::abs(neighbours / power - lagged / square) < 0.02);
     CHECK(std::abs(cross) / power < 0.03);  // the two channels are independent
   }
+}
+
+namespace {
+
+/// Standard deviation of pixels (h, w) of many maps, h and w in [from, to).
+double deviation(int H, int W, int from, int to, int maps) {
+  double squares = 0, count = 0;
+  for (int seed = 0; seed < maps; ++seed) {
+    const std::vector<float> map = tilt_map(H, W, std::uint64_t(seed));
+    for (int channel = 0; channel < 2; ++channel)
+      for (int h = from; h < std::min(to, H); ++h)
+        for (int w = from; w < std::min(to, W); ++w) {
+          const double here = map[std::size_t((channel * H + h) * W + w)];
+          squares += here * here;
+          count += 1;
+        }
+  }
+  return std::sqrt(squares / count);
+}
+
+}  // namespace
+
+TEST_CASE("tilt map: as strong and smooth at any size; only large ones are calmer at their borders") {
+  const double expected = 0.556;  // derived above; its standard error here is some 3 %
+  CHECK(deviation(256, 256, 0, 12, 3) < 0.5 * expected);
+  for (const auto& [H, W, maps] : {std::array{40, 64, 20}, {300, 2, 40}, {100, 90, 5}, {1, 1, 2000}}) {
+    CAPTURE(H);
+    CHECK(deviation(H, W, 0, std::max(H, W), maps) == doctest::Approx(expected).epsilon(0.1));
+  }
+}
+
+TEST_CASE("tilt maps: seeded, clipped, and their mistakes named") {
+  const std::vector<float> map = tilt_map(30, 17, 7);
+  CHECK(map.size() == 2 * 30 * 17);
+  check_equal("the same seed", map, tilt_map(30, 17, 7));
+  CHECK(map != tilt_map(30, 17, 8));
+  CHECK(tilt_map(1, 1, 3).size() == 2);
+  // The channels are drawn apart.
+  CHECK(!std::equal(map.begin(), map.begin() + 30 * 17, map.begin() + 30 * 17));
+  bool reached = false;
+  for (const float d : tilt_map(80, 80, 1, {.patches = 500, .clip = 0.25})) {
+    REQUIRE(std::abs(d) <= 0.25f);
+    reached = reached || d == 0.25f;
+  }
+  CHECK(reached);
+  for (const float d : tilt_map(20, 20, 1, {.weakest = 0, .strongest = 0})) REQUIRE(d == 0);
+  CHECK_THROWS_WITH_AS(tilt_map(0, 4, 1), doctest::Contains("0 x 4 pixels"), Error);
+  CHECK_THROWS_WITH_AS(tilt_map(4, 4, 1, {.weakest = 0.5, .strongest = 0.4}),
+                       doctest::Contains("strength 0.5 to 0.4"), Error);
 }
 
 }  // namespace tweedie::test
