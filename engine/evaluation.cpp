@@ -9,7 +9,7 @@ namespace tweedie {
 double Evaluation::a() const { return std::sqrt(1 / level.alphas_cumprod); }
 double Evaluation::b() const { return std::sqrt(1 / level.alphas_cumprod - 1); }
 
-void Evaluation::evaluate(Denoiser& denoiser, bool clip, bool with_gradient) {
+void Evaluation::evaluate(Denoiser& denoiser, double limit, bool with_gradient) {
   if (with_gradient && denoiser_ != &denoiser) {
     saved_ = denoiser.make_saved();
     denoiser_ = &denoiser;
@@ -19,18 +19,18 @@ void Evaluation::evaluate(Denoiser& denoiser, bool clip, bool with_gradient) {
   prediction = denoiser.forward(x, level, with_gradient ? saved_.get() : nullptr);
   x0 = context.planar(x.shape());
   axpby(context.queue, x0, float(a()), x, float(-b()), prediction.eps);
-  if (clip) clamp(context.queue, x0, x0, -1.f, 1.f);
-  clipped_ = clip;
+  limit_ = float(limit);
+  if (limit_ > 0) clamp(context.queue, x0, x0, -limit_, limit_);
 }
 
 Tensor Evaluation::pull_back(const Tensor& cotangent) {
   require(denoiser_, "evaluation: a way back was not asked for");
   Queue& q = context.queue;
   Tensor g = context.planar(x.shape());
-  if (clipped_) {
+  if (limit_ > 0) {
     // The clipped x0_hat has lost where it was clipped: its unclipped values are formed again.
     axpby(q, g, float(a()), x, float(-b()), prediction.eps);
-    clamp_backward(q, g, cotangent, g, -1.f, 1.f);
+    clamp_backward(q, g, cotangent, g, -limit_, limit_);
   } else {
     copy(q, g, cotangent);
   }

@@ -25,9 +25,9 @@ class Evaluation {
   double a() const;  ///< 1 / sqrt(abar)
   double b() const;  ///< sqrt(1 / abar - 1)
 
-  /// Runs the denoiser at x and `level`, and fills prediction and x0. `clip`: x0 is limited to [-1, 1];
-  /// `with_gradient`: keeps what `pull_back` needs.
-  void evaluate(Denoiser& denoiser, bool clip, bool with_gradient);
+  /// Runs the denoiser at x and `level`, and fills prediction and x0. x0 is limited to [-limit, limit], 0:
+  /// not at all; `with_gradient`: keeps what `pull_back` needs.
+  void evaluate(Denoiser& denoiser, double limit, bool with_gradient);
   /// Gradient with respect to x_t of <cotangent, x0_hat(x_t)>, through the clipping and the network:
   /// a g + J_eps^T (-b g), g the cotangent where x0_hat was not clipped. Once for an evaluation with
   /// gradient.
@@ -36,7 +36,7 @@ class Evaluation {
  private:
   Denoiser* denoiser_ = nullptr;  ///< whose state `saved_` is
   std::unique_ptr<Saved> saved_;
-  bool clipped_ = false;
+  float limit_ = 0;
 };
 
 }  // namespace tweedie

@@ -19,9 +19,11 @@ void ancestral_step(const Step& s, View<float> next, View<const float> noise) {
   const double log_beta = std::log(d.betas[at(s.index)]);
   const double log_posterior = d.posterior_log_variance_clipped[at(s.index)];
   if (s.index == 0) return axpby(q, next, a, s.x0, b, s.x);
-  if (s.options.variance == Variance::learned_range)
+  if (s.options.variance == Variance::learned_range) {
+    require(bool(s.prediction.v), "sampler: learned-range variance needs a network that predicts it");
     return ancestral_learned(q, next, a, s.x0, b, s.x, s.prediction.v, noise, float(log_beta),
                              float(log_posterior));
+  }
   const double log_variance = s.options.variance == Variance::fixed_small ? log_posterior : log_beta;
   axpbypcz(q, next, a, s.x0, b, s.x, float(std::exp(0.5 * log_variance)), noise);
 }
@@ -48,7 +50,12 @@ void correct(Step& step, Denoiser& denoiser, Guidance* guidance) {
   step.stays = false;
 }
 
-// The unguided step; `draw` is empty where the method needs no noise.
+}  // namespace
+
+bool is_single_step(Method method) {
+  return method == Method::ddpm || method == Method::ddim || method == Method::sde;
+}
+
 Tensor propose(const Step& s, const Tensor& draw) {
   Tensor next = s.context.planar(s.x.shape());
   switch (s.options.method) {
@@ -71,8 +78,6 @@ Tensor propose(const Step& s, const Tensor& draw) {
   }
   return next;
 }
-
-}  // namespace
 
 Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance) {
   const SamplerOptions& o = step.options;

@@ -101,7 +101,7 @@ class Step : public Evaluation {
   }
   /// `evaluate` as the options say.
   void denoise(Denoiser& denoiser, bool with_gradient) {
-    evaluate(denoiser, options.clip_denoised, with_gradient);
+    evaluate(denoiser, options.clip_denoised ? 1 : 0, with_gradient);
   }
 };
 
@@ -121,6 +121,12 @@ class Guidance {
 
 /// Called after every step with the new state; return false to stop early.
 using Observer = std::function<bool(const Step& step, const Tensor& next)>;
+
+/// True for methods whose step is one evaluation of the denoiser and one draw.
+bool is_single_step(Method method);
+/// The unguided x'_{t-1} from an evaluated step and its draw (empty where the method needs none). For methods
+/// of a single step that is all. Errors: learned variance asked of a prediction without.
+Tensor propose(const Step& step, const Tensor& draw);
 
 /// One step: denoises step.x, draws the step's noise, moves on and applies the guidance (null: none).
 /// Returns x_{t-1}. No noise is added at schedule index 0 on the way to x_{-1}. Evaluations of the denoiser,

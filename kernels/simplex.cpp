@@ -1,5 +1,9 @@
 #include "kernels/simplex.hpp"
 
+#include <cmath>
+
+#include "kernels/for_each_index.hpp"
+
 namespace tweedie {
 namespace {
 
@@ -81,6 +85,23 @@ void project_to_simplex(Queue& q, View<float> y, View<const float> x) {
     for (std::int64_t i = 0; i < size; ++i)
       y.data[n * size + i] = from[i] <= tau ? 0.f : float(from[i] - tau);
   }
+}
+
+void add_sparsity_gradient(Queue& q, View<float> dx, View<const float> x, float scale, float offset,
+                           float weight, float width) {
+  check("add_sparsity_gradient", dx, x);
+  require(width >= 0, "add_sparsity_gradient: a width of ", width, "; expected 0 or more");
+  if (dx.size() == 0) return;
+  if constexpr (built_with_cuda)
+    if (q.on_cuda()) return cuda::add_sparsity_gradient(q, dx, x, scale, offset, weight, width);
+  const float factor = weight * scale, square = width * width;
+  float* const to = dx.data;
+  const float* const from = x.data;
+  if (width == 0) return for_each_index(dx.size(), [=](std::int64_t i) { to[i] += factor; });
+  for_each_index(dx.size(), [=](std::int64_t i) {
+    const float u = std::fma(scale, from[i], offset), sum = std::fma(u, u, square);
+    to[i] = std::fma(factor, 2 * u * square / (sum * sum), to[i]);
+  });
 }
 
 }  // namespace tweedie

@@ -49,6 +49,16 @@ __global__ void project_kernel(float* y, const float* x, std::int64_t size) {
     y[begin + i] = double(x[begin + i]) <= tau ? 0.f : float(double(x[begin + i]) - tau);
 }
 
+__global__ void sparsity_kernel(float* dx, const float* x, std::int64_t size, float scale, float offset,
+                                float factor, float square) {
+  const std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < size; i += step) {
+    const float u = fmaf(scale, x[i], offset), sum = fmaf(u, u, square);
+    const float slope = square == 0 ? 1.f : 2 * u * square / __fmul_rn(sum, sum);
+    dx[i] = fmaf(factor, slope, dx[i]);
+  }
+}
+
 }  // namespace
 
 void normalise_to_simplex(Queue& q, View<float> y, View<double> totals, View<const float> x) {
@@ -67,6 +77,13 @@ void normalise_to_simplex_backward(Queue& q, View<float> dx, View<const float> d
 void project_to_simplex(Queue& q, View<float> y, View<const float> x) {
   project_kernel<<<unsigned(x.N()), block_threads, 0, q.stream()>>>(y.data, x.data, x.shape.sample());
   check_launch("project_to_simplex");
+}
+
+void add_sparsity_gradient(Queue& q, View<float> dx, View<const float> x, float scale, float offset,
+                           float weight, float width) {
+  sparsity_kernel<<<grid_of_one_wave(dx.size()), block_threads, 0, q.stream()>>>(
+      dx.data, x.data, dx.size(), scale, offset, weight * scale, width * width);
+  check_launch("add_sparsity_gradient");
 }
 
 }  // namespace tweedie::cuda

@@ -19,6 +19,11 @@ void normalise_to_simplex_backward(Queue& q, View<float> dx, View<const float> d
 /// sample. Found by Michelot's iteration (1986), which ends at the exact tau. y may be x; NaN stays NaN.
 /// Errors as above.
 void project_to_simplex(Queue& q, View<float> y, View<const float> x);
+/// dx += the gradient of weight * sum of R(u), u = scale x + offset, which pulls kernels towards few pixels:
+/// R(u) = u, the l1 norm of what is not negative, where width is 0; else R(u) = u^2 / (u^2 + width^2), a
+/// smooth count of the pixels that are not 0. Errors: shapes or layouts differ, a negative width.
+void add_sparsity_gradient(Queue& q, View<float> dx, View<const float> x, float scale, float offset,
+                           float weight, float width);
 
 // The CUDA bodies; arguments are already checked.
 namespace cuda {
@@ -26,6 +31,8 @@ void normalise_to_simplex(Queue& q, View<float> y, View<double> totals, View<con
 void normalise_to_simplex_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> y,
                                    View<const double> totals);
 void project_to_simplex(Queue& q, View<float> y, View<const float> x);
+void add_sparsity_gradient(Queue& q, View<float> dx, View<const float> x, float scale, float offset,
+                           float weight, float width);
 }  // namespace cuda
 
 }  // namespace tweedie

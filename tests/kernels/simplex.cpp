@@ -129,3 +129,28 @@ TEST_CASE("simplex: mistakes are named") {
       doctest::Contains("expected (1, 1, 1, 1)"), Error);
   CHECK_THROWS_AS(project_to_simplex(q, y.view({1, 1, 2, 2}), x.view({1, 1, 4, 1})), Error);
 }
+
+TEST_CASE("simplex: the gradient that pulls towards few pixels") {
+  for (const Device device : backends()) {
+    Queue q(device);
+    const Shape s{2, 1, 5, 7};
+    const Values x = random_values(s.size(), 1), before = random_values(s.size(), 2);
+    for (const float width : {0.f, 0.3f}) {
+      const Values got = under_all_warp_orders(q, [&] {
+        const DeviceArray<float> in(q, x), to(q, before);
+        add_sparsity_gradient(q, to.view(s), in.view(s), 0.5f, 0.5f, 3, width);
+        return to.host();
+      });
+      std::vector<double> expected;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const auto value = [&](double at) {
+          const double u = (at + 1) / 2;
+          return 3 * (width == 0 ? u : u * u / (u * u + double(width) * double(width)));
+        };
+        expected.push_back(before[i] + (value(x[i] + 1e-5) - value(x[i] - 1e-5)) / 2e-5);
+      }
+      // Central differences in double are right to 1e-9; the rest is a few roundings.
+      check_close("sparsity", got, expected, 5e-7);
+    }
+  }
+}
