@@ -6,6 +6,7 @@
 #include "tools/codec.hpp"
 #include "tools/files.hpp"
 #include "weights/array_file.hpp"
+#include "weights/hdf5_read.hpp"
 #include "weights/npy_file.hpp"
 
 namespace tweedie {
@@ -21,9 +22,8 @@ Kind kind_of(const ByteSource& source) {
   source.read(std::as_writable_bytes(std::span(start)), 0);
   if (is_npy(source)) return Kind::npy;
   if (start.starts_with("PK\x03\x04")) return Kind::npz;
-  if (start.starts_with("\x89HDF\r\n\x1a\n")) return Kind::hdf5;
   if (is_tiff(start, source.size())) return Kind::tiff;
-  return Kind::none;
+  return holds_hdf5(source.name()) ? Kind::hdf5 : Kind::none;
 }
 
 Array from_npy(const NpyArray& array, const std::string& name) {
@@ -41,10 +41,34 @@ std::string choose(const std::string& path, const std::string& wanted,
   return names[0];
 }
 
+Array with_axes_reversed(Array array) {
+  const std::size_t axes = array.shape.size();
+  if (axes < 2) return array;
+  Extents shape(array.shape.rbegin(), array.shape.rend());
+  // Steps in the stored array of the reversed one's axes.
+  std::vector<std::size_t> steps(axes, 1), index(axes, 0);
+  for (std::size_t axis = 1; axis < axes; ++axis)
+    steps[axis] = steps[axis - 1] * std::size_t(shape[axis - 1]);
+  std::vector<float> values;
+  values.reserve(array.values.size());
+  while (values.size() < array.values.size()) {
+    std::size_t at = 0;
+    for (std::size_t axis = 0; axis < axes; ++axis) at += index[axis] * steps[axis];
+    values.push_back(array.values[at]);
+    for (std::size_t axis = axes; axis-- > 0;) {  // the last axis is the fastest
+      if (++index[axis] < std::size_t(shape[axis])) break;
+      index[axis] = 0;
+    }
+  }
+  return {array.name, shape, array.type, std::move(values)};
+}
+
 Array from_hdf5(const std::string& path, const std::string& wanted) {
   const ArrayFile file(path);
   const std::string name = choose(path, wanted, file.names());
-  return {path + ": " + name, file.extents(name), "", file.floats(name)};
+  Array array{path + ": " + name, file.extents(name), "", file.floats(name)};
+  // MATLAB's arrays have their first index fastest: its files name the axes the other way round.
+  return file.has_attribute("MATLAB_class", name) ? with_axes_reversed(std::move(array)) : array;
 }
 
 Array from_tiff(const std::string& path) {

@@ -256,10 +256,34 @@ TEST_CASE("arrays: NumPy and HDF5, one of several by its name") {
   CHECK(array.values == std::vector<float>{1, -2, 3, 4, 5, 6});
   CHECK(array.name == h5 + ": only");
   CHECK(error_of([&] { read_array(h5, "x"); }).find("no dataset 'x'") != std::string::npos);
+  {  // as MATLAB writes: after a block of its own, the axes reversed, the class as an attribute
+    const Hdf5Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "list");
+    H5Pset_userblock(creation, 512);
+    const Hdf5Handle file(H5Fcreate((folder / "m.mat").c_str(), H5F_ACC_TRUNC, creation, H5P_DEFAULT),
+                          H5Fclose, "create");
+    const hsize_t sides[] = {2, 3, 4};  // (4, 3, 2) in MATLAB
+    const Hdf5Handle space(H5Screate_simple(3, sides, nullptr), H5Sclose, "space");
+    const Hdf5Handle set(H5Dcreate2(file, "k", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                         H5Dclose, "dataset");
+    std::vector<float> stored(24);
+    for (std::size_t i = 0; i < 24; ++i) stored[i] = float(i);
+    H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, stored.data());
+    const Hdf5Handle one(H5Screate(H5S_SCALAR), H5Sclose, "scalar");
+    const Hdf5Handle attribute(H5Acreate2(set, "MATLAB_class", H5T_STD_I8LE, one, H5P_DEFAULT, H5P_DEFAULT),
+                               H5Aclose, "attribute");
+    const signed char value = 0;
+    H5Awrite(attribute, H5T_NATIVE_SCHAR, &value);
+  }
+  const Array matlab = read_array(folder / "m.mat");
+  CHECK(matlab.shape == Extents{4, 3, 2});
+  for (std::size_t i = 0; i < 4; ++i)
+    for (std::size_t j = 0; j < 3; ++j)
+      for (std::size_t k = 0; k < 2; ++k)
+        CHECK(matlab.values[(i * 3 + j) * 2 + k] == float((k * 3 + j) * 4 + i));
   CHECK(!is_array_file(folder / "missing"));
   write_npy(folder / "w.npy", {2, 1}, {3, 4});
   CHECK(read_array(folder / "w.npy").values == std::vector<float>{3, 4});
-  CHECK(folder.entries() == std::vector<std::string>{"w.npy", "x.hdf5"});
+  CHECK(folder.entries() == std::vector<std::string>{"m.mat", "w.npy", "x.hdf5"});
 }
 
 }  // namespace tweedie::test
