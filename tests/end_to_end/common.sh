@@ -20,5 +20,6 @@ fail() {
 convert() {
   local config=()
   [ ! -e "$data/$1/model_config.json" ] || config=(--config "$data/$1/model_config.json")
+  mkdir -p "$(dirname "$work/$1")"
   "$bin/tweedie-convert" "$data/$1/checkpoint.pt" "$work/$1.h5" "${config[@]}" >/dev/null
 }

@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # A recorded reference against this build: verify.sh BIN DATA DEVICE FILE NETWORK
+# NETWORK: a folder of the data; - for none; blind for the three priors of a run with several unknowns.
 source "$(dirname "$0")/common.sh"
 file=$1
 network=$2
 
 options=()
-if [ "$network" != - ]; then
+if [ "$network" = blind ]; then
+  for each in unet_small blind/unet_kernel blind/unet_tilt; do convert "$each"; done
+  options=(--weights "$work/unet_small.h5" --kernel-weights "$work/blind/unet_kernel.h5"
+    --tilt-weights "$work/blind/unet_tilt.h5")
+elif [ "$network" != - ]; then
   convert "$network"
   options=(--weights "$work/$network.h5")
   [ "$network" != kernel_wizard ] || options=(--operator-weights "$work/$network.h5")

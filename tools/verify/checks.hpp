@@ -1,6 +1,7 @@
 // Comparisons of our numbers with recorded ones, and the kinds of reference files.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -31,8 +32,9 @@ Check compare(const std::string& name, std::span<const T> ours, std::span<const 
 struct Setup {
   Context& context;
   double tolerance = 1e-4;
-  UNet* network = nullptr;       ///< for network and trajectory files
-  std::string operator_weights;  ///< for operators that are networks
+  UNet* network = nullptr;                   ///< for network and trajectory files
+  std::map<std::string, UNet*> priors = {};  ///< of the other unknowns of blind runs: "kernel", "tilt"
+  std::string operator_weights;              ///< for operators that are networks
 };
 
 /// Checks one reference file; its kind is recognised by its datasets.
@@ -42,6 +44,10 @@ std::vector<Check> check_file(const Setup& setup, const ArrayFile& file);
 std::vector<Check> check_network(const Setup& setup, const ArrayFile& file);
 std::vector<Check> check_trajectory(const Setup& setup, const ArrayFile& file);
 std::vector<Check> check_operator(const Setup& setup, const ArrayFile& file);
+/// An operator of several unknowns, with a gradient for each.
+std::vector<Check> check_blind_operator(const Setup& setup, const ArrayFile& file);
+/// A run that sampled several unknowns together.
+std::vector<Check> check_blind_trajectory(const Setup& setup, const ArrayFile& file);
 std::vector<Check> check_schedules(const Setup& setup, const ArrayFile& file);
 
 /// A four-dimensional dataset as a planar tensor.

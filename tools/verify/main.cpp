@@ -12,7 +12,7 @@ namespace tweedie {
 namespace {
 
 struct Options {
-  std::string weights, device = "auto", operator_weights;
+  std::string weights, device = "auto", operator_weights, kernel_weights, tilt_weights;
   std::vector<std::string> files;
   double tolerance = 1e-4;
   bool json = false;
@@ -45,7 +45,13 @@ int verify_files(const Options& options) {
   Context context(choose_device(options.device));
   std::optional<LoadedNetwork> network;
   if (!options.weights.empty()) network.emplace(load_network(context, options.weights));
-  const verify::Setup setup{context, options.tolerance, network ? network->unet.get() : nullptr,
+  std::map<std::string, LoadedNetwork> others;
+  std::map<std::string, UNet*> priors;
+  for (const auto& [unknown, path] :
+       {std::pair{"kernel", options.kernel_weights}, {"tilt", options.tilt_weights}})
+    if (!path.empty())
+      priors[unknown] = others.emplace(unknown, load_network(context, path)).first->second.unet.get();
+  const verify::Setup setup{context, options.tolerance, network ? network->unet.get() : nullptr, priors,
                             options.operator_weights};
   Json report = Json::object();
   int failed = 0, total = 0, widened = 0;
@@ -88,6 +94,10 @@ int main(int argc, char** argv) {
         "input.");
     app.add_option("files", options.files, "Reference files (HDF5)")->required();
     app.add_option("--weights", options.weights, "Weight file of the network (network and trajectory files)");
+    app.add_option("--kernel-weights", options.kernel_weights,
+                   "Weight file of the prior of blur kernels (blind trajectory files)");
+    app.add_option("--tilt-weights", options.tilt_weights,
+                   "Weight file of the prior of displacements (blind trajectory files)");
     app.add_option("--operator-weights", options.operator_weights,
                    "Weight file of an operator that is a network");
     app.add_option("--tolerance", options.tolerance, "Largest relative L2 error of an array")

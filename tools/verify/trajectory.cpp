@@ -7,61 +7,10 @@
 #include "kernels/elementwise.hpp"
 #include "operators/factory.hpp"
 #include "tools/verify/checks.hpp"
-#include "weights/settings_json.hpp"
+#include "tools/verify/recording.hpp"
 
 namespace tweedie::verify {
 namespace {
-
-/// The recorded draws, in the order of execution.
-class RecordedNoise : public NoiseSource {
- public:
-  RecordedNoise(Context& context, const ArrayFile& file) : context_(context) {
-    ancestral_ = file.floats("noise");
-    if (file.has("measurement_noise")) measurement_ = file.floats("measurement_noise");
-    if (file.has("uniform_noise")) uniform_ = file.floats("uniform_noise");
-  }
-  void ancestral(View<float> out, int executed) override { put(out, ancestral_, executed); }
-  void measurement(View<float> out, int executed) override { put(out, measurement_, executed); }
-  void uniform(View<float> out, int executed, int draw) override { put(out, uniform_, 5 * executed + draw); }
-
- private:
-  void put(View<float> out, const std::vector<float>& recorded, int index) {
-    const std::size_t count = std::size_t(out.size()), begin = count * std::size_t(index);
-    require(begin + count <= recorded.size(), "trajectory: the recorded noise ends before the run does");
-    copy_from_host(context_.queue, out.data, recorded.data() + begin, count * sizeof(float));
-  }
-  Context& context_;
-  std::vector<float> ancestral_, measurement_, uniform_;
-};
-
-struct Diffusion {
-  Schedule schedule;
-  SamplerOptions options;
-};
-
-Diffusion read_diffusion(const ArrayFile& file) {
-  const nlohmann::json json = file.json_attribute("diffusion");
-  const auto text = [&](const char* key) { return text_member(json, key, file.path() + ": diffusion"); };
-  const nlohmann::json steps = json.value("steps", nlohmann::json());
-  require(steps.is_number_integer() && steps > 0 && steps < 1 << 20, file.path(), ": diffusion: 'steps' is ",
-          steps.dump(), ", expected a whole number above 0");
-  Diffusion d;
-  d.schedule = make_schedule(text("noise_schedule"), steps.get<int>(), text("timestep_respacing"));
-  const std::string sampler = text("sampler"), variance = text("model_var_type");
-  require(sampler == "ddpm" || sampler == "ddim", file.path(), ": sampler '", sampler,
-          "'; expected ddpm or ddim");
-  d.options.method = sampler == "ddpm" ? Method::ddpm : Method::ddim;
-  require(variance == "learned_range" || variance == "fixed_small" || variance == "fixed_large", file.path(),
-          ": model_var_type '", variance, "'; expected learned_range, fixed_small or fixed_large");
-  d.options.variance = variance == "learned_range" ? Variance::learned_range
-                       : variance == "fixed_small" ? Variance::fixed_small
-                                                   : Variance::fixed_large;
-  d.options.clip_denoised = json.value("clip_denoised", true);
-  require(text("model_mean_type") == "epsilon", file.path(), ": only model_mean_type epsilon is supported");
-  require(!json.value("dynamic_threshold", false), file.path(), ": dynamic_threshold is not supported");
-  require(!json.value("rescale_timesteps", false), file.path(), ": rescale_timesteps is not supported here");
-  return d;
-}
 
 // The method of a recorded task, computed as the DPS repository does unless the task says "compat": false.
 GuidanceOptions guidance_options(const nlohmann::json& task) {
@@ -74,34 +23,6 @@ GuidanceOptions guidance_options(const nlohmann::json& task) {
   o.factor = task.at("operator").value("scale_factor", 0);
   return o;
 }
-
-/// An array of states and the executed steps it holds: all, or those its attribute `steps` lists.
-struct Recording {
-  std::string name;
-  Shape shape;  ///< of one state
-  std::vector<int> steps;
-  std::vector<float> values;
-
-  Recording(const ArrayFile& file, const std::string& dataset) : name(dataset), values(file.floats(dataset)) {
-    const Extents e = file.extents(dataset);
-    require(e.size() == 5, file.path(), ": ", dataset, " has shape ", to_string(e),
-            ", expected five dimensions");
-    shape = {int(e[1]), int(e[2]), int(e[3]), int(e[4])};
-    if (file.has_attribute("steps", dataset)) {
-      for (const double step : file.number_attribute("steps", dataset)) steps.push_back(int(step));
-    } else {
-      for (int i = 0; i < int(e[0]); ++i) steps.push_back(i);
-    }
-    require(std::int64_t(steps.size()) == e[0], file.path(), ": ", dataset, ": attribute steps lists ",
-            steps.size(), " steps of ", e[0]);
-  }
-  bool has(int step) const { return std::find(steps.begin(), steps.end(), step) != steps.end(); }
-  std::span<const float> at(int step) const {
-    const std::size_t count = std::size_t(shape.size());
-    const std::size_t index = std::size_t(std::find(steps.begin(), steps.end(), step) - steps.begin());
-    return std::span(values).subspan(index * count, count);
-  }
-};
 
 /// Our states at the steps a recording holds.
 struct Replay {
