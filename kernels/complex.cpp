@@ -157,4 +157,25 @@ void correlate_spectra(Queue& q, View<Complex> z, View<const Complex> a, View<co
   });
 }
 
+void held_quotient(Queue& q, View<Complex> z, View<const Complex> a, View<const Complex> d,
+                   View<const Complex> k, float weight) {
+  require_planar("held_quotient", z.b, a.b);
+  require_alike("held_quotient", z, a);
+  require_alike("held_quotient", z, d);
+  require_alike("held_quotient", z, k);
+  require(weight >= 0, "held_quotient: a weight of ", weight, "; expected 0 or more");
+  if (z.size() == 0) return;
+  if constexpr (built_with_cuda)
+    if (q.on_cuda()) return cuda::held_quotient(q, z, a, d, k, weight);
+  const int W = z.W();
+  for_each_row(z.shape, [=](std::int64_t row, int) {
+    for (std::int64_t i = row * W; i < (row + 1) * W; ++i) {
+      const float below = d.data[i].real() + weight;
+      const Complex above{std::fma(weight, k.data[i].real(), a.data[i].real()),
+                          std::fma(weight, k.data[i].imag(), a.data[i].imag())};
+      z.data[i] = below > 0 ? Complex{above.real() / below, above.imag() / below} : Complex{};
+    }
+  });
+}
+
 }  // namespace tweedie

@@ -99,6 +99,15 @@ __global__ void correlate_spectra_kernel(float2* z, const float2* a, const float
   }
 }
 
+__global__ void held_quotient_kernel(float2* z, const float2* a, const float2* d, const float2* k,
+                                     std::int64_t size, float weight) {
+  for (std::int64_t i = first_item(); i < size; i += item_step()) {
+    const float below = d[i].x + weight;
+    const float2 above = make_float2(fmaf(weight, k[i].x, a[i].x), fmaf(weight, k[i].y, a[i].y));
+    z[i] = below > 0 ? make_float2(above.x / below, above.y / below) : make_float2(0.f, 0.f);
+  }
+}
+
 }  // namespace
 
 void pad_to_complex(Queue& q, View<Complex> y, View<const float> x, float scale, float offset) {
@@ -139,6 +148,13 @@ void correlate_spectra(Queue& q, View<Complex> z, View<const Complex> a, View<co
       pairs(z.data), pairs(a.data), pairs(b.data), z.size(), a.shape.plane(),
       a.C() * (z.N() == 1 ? a.N() : 1));
   check_launch("correlate_spectra");
+}
+
+void held_quotient(Queue& q, View<Complex> z, View<const Complex> a, View<const Complex> d,
+                   View<const Complex> k, float weight) {
+  held_quotient_kernel<<<grid_of_one_wave(z.size()), block_threads, 0, q.stream()>>>(
+      pairs(z.data), pairs(a.data), pairs(d.data), pairs(k.data), z.size(), weight);
+  check_launch("held_quotient");
 }
 
 }  // namespace tweedie::cuda

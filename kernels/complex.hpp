@@ -33,6 +33,11 @@ void multiply_spectrum(Queue& q, View<std::complex<float>> y, View<const std::co
 /// conjugated: the spectrum of a correlation with a real kernel. z overlaps neither.
 void correlate_spectra(Queue& q, View<std::complex<float>> z, View<const std::complex<float>> a,
                        View<const std::complex<float>> b);
+/// z = (a + weight k) / (Re d + weight), the least squares solution of a deconvolution held near k: a and d
+/// as `correlate_spectra` makes them of image and measurement, and of the image with itself. All of one
+/// shape; 0 where the denominator is; z may be a or k. Errors: shapes differ, a negative weight.
+void held_quotient(Queue& q, View<std::complex<float>> z, View<const std::complex<float>> a,
+                   View<const std::complex<float>> d, View<const std::complex<float>> k, float weight);
 
 // The CUDA bodies; arguments are already checked.
 namespace cuda {
@@ -45,6 +50,8 @@ void multiply_spectrum(Queue& q, View<std::complex<float>> y, View<const std::co
                        View<const std::complex<float>> k, bool conjugate);
 void correlate_spectra(Queue& q, View<std::complex<float>> z, View<const std::complex<float>> a,
                        View<const std::complex<float>> b);
+void held_quotient(Queue& q, View<std::complex<float>> z, View<const std::complex<float>> a,
+                   View<const std::complex<float>> d, View<const std::complex<float>> k, float weight);
 }  // namespace cuda
 
 }  // namespace tweedie

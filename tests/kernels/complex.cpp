@@ -210,6 +210,41 @@ TEST_CASE("complex: spectra correlated, summed over channels and over the sample
   }
 }
 
+TEST_CASE("complex: a quotient of spectra held near another") {
+  for (const Device d : backends()) {
+    Queue q(d);
+    const Shape s{2, 1, 5, 7};
+    const std::vector<Complex> a = complexes(s.size(), 1), k = complexes(s.size(), 2);
+    std::vector<Complex> below = complexes(s.size(), 3);
+    for (Complex& value : below) value = {value.real() * value.real(), value.imag()};
+    below[4] = {0, 1};
+    for (const float weight : {0.f, 0.7f}) {
+      std::vector<double> expected;
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        const double real = double(below[i].real()) + weight;
+        const std::complex<double> z =
+            real > 0 ? (std::complex<double>(a[i]) + double(weight) * std::complex<double>(k[i])) / real
+                     : 0.0;
+        expected.insert(expected.end(), {z.real(), z.imag()});
+      }
+      const std::vector<float> got = under_all_warp_orders(q, [&] {
+        const DeviceArray<Complex> in_place(q, a), divisor(q, below), near(q, k);
+        held_quotient(q, in_place.view(s), as_const(in_place.view(s)), as_const(divisor.view(s)),
+                      as_const(near.view(s)), weight);
+        return parts(in_place.host());
+      });
+      // Compared one by one, for quotients by small numbers are large: two or three roundings each.
+      for (std::size_t i = 0; i < got.size(); ++i)
+        CHECK(std::abs(got[i] - expected[i]) <= 3e-7 * std::max(1.0, std::abs(expected[i])));
+    }
+    const DeviceArray<Complex> z(q, complexes(8, 1));
+    const View<const Complex> v = as_const(z.view({1, 1, 2, 4}));
+    CHECK_THROWS_AS(held_quotient(q, z.view({1, 1, 2, 4}), v, v, as_const(z.view({1, 1, 4, 2})), 1), Error);
+    CHECK_THROWS_WITH_AS(held_quotient(q, z.view({1, 1, 2, 4}), v, v, v, -1),
+                         doctest::Contains("weight of -1"), Error);
+  }
+}
+
 TEST_CASE("complex: wrong shapes are refused in one line") {
   for (const Device d : backends()) {
     Queue q(d);
