@@ -5,6 +5,7 @@
 #include <span>
 
 #include "engine/saved.hpp"
+#include "engine/spectral.hpp"
 #include "engine/tensor.hpp"
 
 namespace tweedie {
@@ -87,6 +88,18 @@ class LinearOperator : public ImageOperator {
   virtual Tensor pseudo_inverse(const Tensor& y, const Shape& image) {
     (void)y, (void)image;
     throw Error("this operator has no pseudo-inverse here");
+  }
+  /// The singular value decomposition for images of this shape (its N does not matter), where fast transforms
+  /// know it; null where there is none. The operator owns it; it is good until another shape is asked for.
+  virtual Spectral* spectral(const Shape& image) {
+    (void)image;
+    return nullptr;
+  }
+  /// (r2 A A^T + s2)^-1 v where there is a closed form without a `spectral`; else an empty tensor. v is alike
+  /// a measurement of `image`; r2 >= 0, s2 > 0.
+  virtual Tensor closed_dual_solve(const Tensor& v, const Shape& image, double r2, double s2) {
+    (void)v, (void)image, (void)r2, (void)s2;
+    return {};
   }
 
   bool linear_in(int) const final { return true; }

@@ -18,7 +18,37 @@ std::uint64_t below(std::mt19937_64& generator, std::uint64_t bound) {
   }
 }
 
+// Pixels are their own coefficients, and singular values are zeros and ones.
+class PixelSpectral : public Spectral {
+ public:
+  PixelSpectral(Context& context, const Shape& image, const std::vector<float>& mask)
+      : Spectral(context, image, mask, {}), context_(context) {}
+  Tensor Vt(const Tensor& x) override { return copied(x); }
+  Tensor V(const Tensor& c) override { return copied(c); }
+  Tensor Ut(const Tensor& y) override { return masked(y); }
+  Tensor U(const Tensor& c) override { return masked(c); }
+
+ private:
+  Tensor copied(const Tensor& x) {
+    Tensor y = context_.planar(x.shape());
+    copy(context_.queue, y, x);
+    return y;
+  }
+  Tensor masked(const Tensor& x) {
+    Tensor y = context_.planar(x.shape());
+    multiply(context_.queue, y, x, s());
+    return y;
+  }
+  Context& context_;
+};
+
 }  // namespace
+
+Spectral* Identity::spectral(const Shape& image) {
+  return spectral_.get(image, [this](const Shape& s) {
+    return std::make_unique<PixelSpectral>(context_, s, std::vector<float>(std::size_t(s.size()), 1.f));
+  });
+}
 
 Tensor Identity::apply(const Tensor& x) {
   Tensor y = context_.planar(x.shape());
@@ -49,6 +79,16 @@ Tensor Inpainting::apply(const Tensor& x) {
 Tensor Inpainting::adjoint(const Tensor& y, const Shape& image) {
   require(y.shape() == image, "inpainting: measurement ", y.shape(), " for images ", image);
   return forward(y);
+}
+
+Spectral* Inpainting::spectral(const Shape& image) {
+  if (mask_.shape().N != 1) return nullptr;
+  return spectral_.get(output_shape(image), [this](const Shape& s) {
+    std::vector<float> mask = context_.download(mask_);
+    for (std::size_t i = mask.size(); i < std::size_t(s.size()); ++i)
+      mask.push_back(mask[i - std::size_t(s.plane())]);
+    return std::make_unique<PixelSpectral>(context_, s, mask);
+  });
 }
 
 void Inpainting::discard_unmeasured(Tensor& y) { multiply(context_.queue, y, y, mask_); }

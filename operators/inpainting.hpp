@@ -18,9 +18,11 @@ class Identity : public LinearOperator {
   Tensor adjoint(const Tensor& y, const Shape& image) override;
   bool has_pseudo_inverse() const override { return true; }
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override { return adjoint(y, image); }
+  Spectral* spectral(const Shape& image) override;
 
  private:
   Context& context_;
+  SpectralCache spectral_;
 };
 
 /// y = m x: 1 where a pixel was observed, 0 elsewhere. A projection: its own adjoint and pseudo-inverse.
@@ -34,11 +36,14 @@ class Inpainting : public LinearOperator {
   bool has_pseudo_inverse() const override { return true; }
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override { return adjoint(y, image); }
   void discard_unmeasured(Tensor& y) override;
+  /// Pixels are their own coefficients. Null where samples have masks of their own.
+  Spectral* spectral(const Shape& image) override;
   const Tensor& mask() const { return mask_; }
 
  private:
   Context& context_;
   Tensor mask_;
+  SpectralCache spectral_;
 };
 
 /// A hole of `height` x `width` pixels whose top-left corner is (top, left). Errors: it leaves the image.

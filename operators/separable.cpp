@@ -5,6 +5,7 @@
 #include <map>
 
 #include "operators/pseudo_inverse.hpp"
+#include "operators/separable_spectral.hpp"
 
 namespace tweedie {
 namespace {
@@ -19,6 +20,15 @@ void append(SparseRows& m, const std::map<int, double>& row) {
     }
   m.start.push_back(int(m.index.size()));
   ++m.rows;
+}
+
+std::vector<double> dense(const SparseRows& m) {
+  std::vector<double> values(std::size_t(m.rows) * std::size_t(m.columns), 0.0);
+  for (int row = 0; row < m.rows; ++row)
+    for (int k = m.start[std::size_t(row)]; k < m.start[std::size_t(row) + 1]; ++k)
+      values[std::size_t(row) * std::size_t(m.columns) + std::size_t(m.index[std::size_t(k)])] +=
+          double(m.weight[std::size_t(k)]);
+  return values;
 }
 
 double cubic(double x) {
@@ -87,6 +97,13 @@ Tensor SeparableOperator::pseudo_inverse(const Tensor& y, const Shape& image) {
   prepare(along_h_, image.H, true);
   prepare(along_w_, image.W, true);
   return back(y, image, &Matrix::inverse);
+}
+
+Spectral* SeparableOperator::spectral(const Shape& image) {
+  return spectral_.get(image, [this](const Shape& s) {
+    const auto svd = [](const SparseRows& m) { return singular_values(dense(m), m.rows, m.columns); };
+    return std::make_unique<SeparableSpectral>(context_, s, svd(along_h_.make(s.H)), svd(along_w_.make(s.W)));
+  });
 }
 
 int fold(int i, int n, Boundary boundary) {

@@ -25,6 +25,8 @@ class SeparableOperator : public LinearOperator {
   Tensor adjoint(const Tensor& y, const Shape& image) override;
   bool has_pseudo_inverse() const override { return independent_rows_; }
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override;
+  /// By the decompositions of both matrices, made when first asked for (see `singular_values` for the cost).
+  Spectral* spectral(const Shape& image) override;
 
  private:
   using Maker = std::function<SparseRows(int)>;
@@ -41,6 +43,7 @@ class SeparableOperator : public LinearOperator {
   Context& context_;
   bool independent_rows_;
   Matrix along_h_, along_w_;
+  SpectralCache spectral_;
 };
 
 enum class Boundary { reflect, circular };  ///< reflect: without repeating the edge, as ReflectionPad2d
