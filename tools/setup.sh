@@ -14,6 +14,7 @@ stop() {
 packages=(
   build-essential cmake ninja-build pkg-config
   libdnnl-dev libfftw3-dev      # convolution and matrix products; Fourier transforms
+  liblapack-dev                 # eigenvalues of covariances; OpenBLAS is used instead where it is installed
   libhdf5-dev libzip-dev libssl-dev # weight files; PyTorch's zip files; SHA-256
   libyaml-cpp-dev nlohmann-json3-dev
   libpng-dev libjpeg-dev libtiff-dev zlib1g-dev # images, compressed files
