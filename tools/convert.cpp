@@ -32,7 +32,9 @@ void describe(CLI::App& app, Options& options) {
   const std::map<std::string, Element> dtypes = {
       {"f32", Element::f32}, {"f16", Element::f16}, {"bf16", Element::bf16}};
   app.description(
-      "Converts a checkpoint of a diffusion U-Net (or of the nonlinear blur network) to a weight file.");
+      "Converts a checkpoint of a diffusion U-Net (or of the nonlinear blur's or a metric's network) to a "
+      "weight "
+      "file.");
   ConvertOptions& c = options.convert;
   app.add_option("CHECKPOINT", c.checkpoint, "PyTorch .pt/.pth (either container) or .safetensors")
       ->required();
@@ -59,7 +61,9 @@ void describe(CLI::App& app, Options& options) {
       "  tweedie-convert ffhq_10m.pt ffhq.h5 --preset ffhq256\n"
       "  tweedie-convert 256x256_diffusion_uncond.pt imagenet.h5 --preset imagenet256 --dtype bf16\n"
       "  tweedie-convert my_unet.pt my_unet.h5 --config model_config.yaml --compress 4\n"
-      "  tweedie-convert GOPRO_wVAE.pth nonlinear_blur.h5");
+      "  tweedie-convert GOPRO_wVAE.pth nonlinear_blur.h5\n"
+      "  tweedie-convert vgg16-397923af.pth lpips_vgg.h5\n"
+      "  tweedie-convert pt_inception-2015-12-05-6726825d.pth inception_fid.h5");
 }
 
 // Interrupts wait in the queue while a file is being written, so that it can be removed first.

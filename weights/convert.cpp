@@ -5,6 +5,7 @@
 #include "kernels/error.hpp"
 #include "weights/checkpoints/byte_source.hpp"
 #include "weights/checkpoints/checkpoint.hpp"
+#include "weights/metric_networks.hpp"
 #include "weights/unet_config.hpp"
 #include "weights/unet_inference.hpp"
 #include "weights/weight_file.hpp"
@@ -63,10 +64,18 @@ WeightFileHeader resolve_header(const TensorShapes& shapes, const ConvertOptions
     header.diffusion = json::object();
     return header;
   }
+  if (const auto metric = metric_architecture(shapes, where)) {
+    require(options.preset.empty() && options.config_file.empty(), where, ": a network of metrics (", *metric,
+            ") takes no configuration");
+    header.architecture = *metric;
+    header.config = header.diffusion = json::object();
+    return header;
+  }
   require(!shapes.empty(), where, ": holds no floating-point tensors");
   require(looks_like_unet(shapes), where,
-          ": of no known architecture (guided-diffusion U-Net, KernelWizard); its ", shapes.size(),
-          " tensors begin with ", shapes.begin()->first);
+          ": of no known architecture (guided-diffusion U-Net, KernelWizard, the networks of LPIPS and FID); "
+          "its ",
+          shapes.size(), " tensors begin with ", shapes.begin()->first);
   const std::optional<ModelSettings> settings = stated_settings(options);
   const UNetConfig config = resolve_unet_config(shapes, settings, where);
   header.architecture = "guided_diffusion_unet";
@@ -99,6 +108,15 @@ void write_tensors(WeightFileWriter& writer, const Checkpoint& checkpoint,
   if (progress) progress(done, total);
 }
 
+// A classifier becomes a LPIPS by the linear layers that it lacks.
+std::optional<Checkpoint> missing_linear_layers(const std::string& architecture,
+                                                const std::vector<TensorEntry>& tensors) {
+  if (!architecture.starts_with("lpips_")) return std::nullopt;
+  for (const TensorEntry& tensor : tensors)
+    if (tensor.name.starts_with("lin")) return std::nullopt;
+  return published_linear_layers(architecture.substr(6));
+}
+
 }  // namespace
 
 ConvertReport convert_checkpoint(const ConvertOptions& options, const ConvertProgress& progress) {
@@ -118,11 +136,17 @@ ConvertReport convert_checkpoint(const ConvertOptions& options, const ConvertPro
   WeightFileHeader header = resolve_header(shapes, options);
   if (header.architecture == "kernel_wizard")
     tensors = without_kernel_extractor(std::move(tensors), report.notices);
+  if (header.architecture.starts_with("lpips_")) tensors = lpips_tensors(std::move(tensors), report.notices);
 
   report.sha256 = sha256_hex(*source);
   header.source = std::filesystem::path(options.checkpoint).filename().string() + " sha256:" + report.sha256;
   WeightFileWriter writer(options.output, header, {options.compression, options.overwrite});
   write_tensors(writer, checkpoint, tensors, options, progress);
+  if (const auto linear = missing_linear_layers(header.architecture, tensors)) {
+    report.notices.push_back("LPIPS v0.1's linear layers added, as its authors published them");
+    write_tensors(writer, *linear, linear->tensors(), options, {});
+    tensors.insert(tensors.end(), linear->tensors().begin(), linear->tensors().end());
+  }
   writer.commit();
 
   report.architecture = header.architecture;

@@ -39,4 +39,37 @@ std::vector<float> RandomSource::read(const std::string& key, const Extents& exp
   return values;
 }
 
+std::vector<float> FilledSource::read(const std::string& key, const Extents& expected) {
+  const auto count = static_cast<std::size_t>(element_count(expected));
+  const bool linear = key.starts_with("lin") && key.ends_with(".model.1.weight");
+  double low = -0.1, span = 0.2;
+  if (key.ends_with("running_var")) {
+    low = 0.5;
+    span = 1;
+  } else if (key.ends_with("running_mean")) {
+    low = -0.2;
+    span = 0.4;
+  } else if (expected.size() == 1 && key.ends_with(".bn.weight")) {
+    low = 0.8;
+    span = 0.4;
+  } else if (linear) {
+    low = 0;
+    span = 1.0 / double(count);
+  } else if (expected.size() > 1 && !key.ends_with("bias")) {
+    const double reach = std::sqrt(6.0 * double(expected[0]) / double(count));
+    low = -reach;
+    span = 2 * reach;
+  }
+  const std::uint64_t start = hash(key);
+  std::vector<float> values(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const double u = double(mix(start + (i + 1) * 0x9E3779B97F4A7C15ULL) >> 11) * 0x1p-53;
+    // As written above, so that rounding is the recordings': (2u - 1) times a number, not low + span u.
+    values[i] = static_cast<float>(low < 0  ? -low * (2 * u - 1)
+                                   : linear ? u / double(count)
+                                            : low + span * u);
+  }
+  return values;
+}
+
 }  // namespace tweedie

@@ -19,7 +19,7 @@ namespace tweedie {
 
 /// What a weight file says about its tensors as a whole.
 struct WeightFileHeader {
-  std::string architecture;  ///< "guided_diffusion_unet" or "kernel_wizard"
+  std::string architecture;  ///< "guided_diffusion_unet", "kernel_wizard", "lpips_vgg", ...
   nlohmann::json config;     ///< the network's configuration; see `parse_unet_config`
   nlohmann::json diffusion;  ///< the diffusion it was trained for; see `parse_diffusion_config`
   std::string source;        ///< name and SHA-256 of the checkpoint it came from

@@ -130,11 +130,6 @@ Planes reduced(const Planes& x, int f) {
   return y;
 }
 
-double range_of(const Planes& x) {
-  const auto [low, high] = std::minmax_element(x.data.begin(), x.data.end());
-  return *high - *low;
-}
-
 }  // namespace
 
 double mean_squared_error(const Planes& x, const Planes& y) {
@@ -162,6 +157,14 @@ const SsimVariant& ssim_variant(const std::string& name) {
   throw Error(message("there is no SSIM named ", name));
 }
 
+double data_range(const Planes& x, const Planes& y, const SsimVariant& v) {
+  const auto range = [](const Planes& p) {
+    const auto [low, high] = std::minmax_element(p.data.begin(), p.data.end());
+    return *high - *low;
+  };
+  return v.range_of_images ? std::max(range(x), range(y)) : 1;
+}
+
 std::vector<double> ssim_per_channel(const Planes& x, const Planes& y, const SsimVariant& v) {
   require_same_size("ssim", x, y);
   if (v.reduced) {
@@ -172,7 +175,7 @@ std::vector<double> ssim_per_channel(const Planes& x, const Planes& y, const Ssi
   }
   require(std::min(x.height, x.width) >= v.size, "ssim of a ", x.width, " x ", x.height, ", ", x.channels,
           "-channel image: expected at least ", v.size, " pixels a side, the size of its window");
-  const double range = v.range_of_images ? std::max(range_of(x), range_of(y)) : 1, pixels = v.size * v.size;
+  const double range = data_range(x, y, v), pixels = v.size * v.size;
   const Constants constants{0.01 * range * 0.01 * range, 0.03 * range * 0.03 * range,
                             v.sample ? pixels / (pixels - 1) : 1, v.mirrored};
   std::vector<double> values;

@@ -40,6 +40,8 @@ struct SsimVariant {
 std::span<const SsimVariant> ssim_variants();
 /// The variant of that name. Errors: there is none.
 const SsimVariant& ssim_variant(const std::string& name);
+/// The data range that a variant's constants are multiples of: 1, or that of the images.
+double data_range(const Planes& x, const Planes& y, const SsimVariant& variant);
 /// At most 1, reached by equal images. Errors: sizes that differ, a side below the window.
 double ssim(const Planes& x, const Planes& y, const SsimVariant& variant);
 /// The same, of each channel alone.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/schedule.hpp"
+#include "tools/verify/metrics.hpp"
 
 namespace tweedie::verify {
 
@@ -165,6 +166,11 @@ std::vector<Check> check_schedules(const Setup& setup, const ArrayFile& file) {
 namespace {
 
 std::vector<Check> check_by_kind(const Setup& setup, const ArrayFile& file) {
+  const std::string kind = recorded_kind(file);
+  if (kind == "psnr_ssim") return check_similarity(file);
+  if (kind == "frechet_kid") return check_distributions(file);
+  if (kind == "lpips") return check_lpips(setup, file);
+  if (kind == "inception") return check_inception(setup, file);
   if (file.has("vjp_kernel") || file.has("vjp_tilt")) return check_blind_operator(setup, file);
   if (file.has("kernel_x_T")) return check_blind_trajectory(setup, file);
   if (file.has("x_T")) return check_trajectory(setup, file);

@@ -21,6 +21,7 @@ struct Check {
   std::size_t worst = 0;
   double ours = 0, theirs = 0;  ///< at the worst element
   double tolerance = 0;
+  bool absolute = false;                              ///< the error is |ours - theirs|, not relative
   std::string note = {};                              ///< why the tolerance is not the one asked for
   bool passed() const { return error <= tolerance; }  // NaN does not pass
 };
@@ -35,6 +36,7 @@ struct Setup {
   UNet* network = nullptr;                   ///< for network and trajectory files
   std::map<std::string, UNet*> priors = {};  ///< of the other unknowns of blind runs: "kernel", "tilt"
   std::string operator_weights;              ///< for operators that are networks
+  std::string images = {};                   ///< folder of the photographs that a recording names
 };
 
 /// Checks one reference file; its kind is recognised by its datasets.

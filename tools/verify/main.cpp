@@ -12,7 +12,7 @@ namespace tweedie {
 namespace {
 
 struct Options {
-  std::string weights, device = "auto", operator_weights, kernel_weights, tilt_weights;
+  std::string images, weights, device = "auto", operator_weights, kernel_weights, tilt_weights;
   std::vector<std::string> files;
   double tolerance = 1e-4;
   bool json = false;
@@ -22,8 +22,9 @@ std::string table(const std::string& path, const std::vector<verify::Check>& che
   std::string text = path + "\n";
   for (const verify::Check& c : checks)
     text += fmt::format(
-        "  {:<6} {:<36} relative error {:.2e} (tolerance {:.0e}), worst at {}: {:.6g}, expected {:.6g}\n",
-        c.passed() ? "ok" : "FAILED", c.name, c.error, c.tolerance, c.worst, c.ours, c.theirs);
+        "  {:<6} {:<36} {} error {:.2e} (tolerance {:.0e}), worst at {}: {:.6g}, expected {:.6g}\n",
+        c.passed() ? "ok" : "FAILED", c.name, c.absolute ? "absolute" : "relative", c.error, c.tolerance,
+        c.worst, c.ours, c.theirs);
   return text;
 }
 
@@ -31,7 +32,7 @@ Json to_json(const std::vector<verify::Check>& checks) {
   Json list = Json::array();
   for (const verify::Check& c : checks)
     list.push_back({{"array", c.name},
-                    {"relative_error", c.error},
+                    {c.absolute ? "absolute_error" : "relative_error", c.error},
                     {"tolerance", c.tolerance},
                     {"worst_index", c.worst},
                     {"ours", c.ours},
@@ -51,8 +52,8 @@ int verify_files(const Options& options) {
        {std::pair{"kernel", options.kernel_weights}, {"tilt", options.tilt_weights}})
     if (!path.empty())
       priors[unknown] = others.emplace(unknown, load_network(context, path)).first->second.unet.get();
-  const verify::Setup setup{context, options.tolerance, network ? network->unet.get() : nullptr, priors,
-                            options.operator_weights};
+  const verify::Setup setup{context, options.tolerance,        network ? network->unet.get() : nullptr,
+                            priors,  options.operator_weights, options.images};
   Json report = Json::object();
   int failed = 0, total = 0, widened = 0;
   for (const std::string& path : options.files) {
@@ -90,7 +91,8 @@ int main(int argc, char** argv) {
     app.description(
         "Compares this build's numbers with reference files recorded from another implementation: networks, "
         "forward\n"
-        "operators, whole sampling trajectories, schedules. Exit code 0: all agree; 1: some do not; 2: bad "
+        "operators, whole sampling trajectories, schedules, metrics. Exit code 0: all agree; 1: some do not; "
+        "2: bad "
         "input.");
     app.add_option("files", options.files, "Reference files (HDF5)")->required();
     app.add_option("--weights", options.weights, "Weight file of the network (network and trajectory files)");
@@ -100,7 +102,11 @@ int main(int argc, char** argv) {
                    "Weight file of the prior of displacements (blind trajectory files)");
     app.add_option("--operator-weights", options.operator_weights,
                    "Weight file of an operator that is a network");
-    app.add_option("--tolerance", options.tolerance, "Largest relative L2 error of an array")
+    app.add_option(
+        "--images", options.images,
+        "Folder of the photographs that recordings of Inception name (default: ../images beside the file)");
+    app.add_option("--tolerance", options.tolerance,
+                   "Largest relative L2 error of an array (recordings of metrics have their own)")
         ->capture_default_str();
     add_device_option(app, options.device);
     app.add_flag("--json", options.json, "Print a JSON report instead of text");
