@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/for_each_index.hpp"
 #include "kernels/onednn.hpp"
 
 namespace tweedie {
@@ -23,7 +24,8 @@ bool winograd_pays(const ConvolutionProblem& p) {
   if (!(p.g.kernel == 3 && p.g.stride == 1 && p.g.pad == 1)) return false;
   const std::int64_t tiles = std::int64_t(p.x.N) * ((p.x.H + 3) / 4) * ((p.x.W + 3) / 4);
   const std::int64_t outputs = p.x.N * p.x.plane();
-  return tiles >= 36 && 2 * outputs >= 16 * tiles && (p.backward ? p.g.out : p.g.in) >= 32;
+  const int summed = p.weights ? std::min(p.g.in, p.g.out) : p.backward ? p.g.out : p.g.in;
+  return tiles >= 36 && 2 * outputs >= 16 * tiles && summed >= 32;
 }
 
 class CpuConvolutions {
@@ -35,6 +37,16 @@ class CpuConvolutions {
   onednn::Convolution& plan(const ConvolutionProblem& problem) {
     const auto found = plans_.find(problem);
     return found != plans_.end() ? found->second : plans_.emplace(problem, make(problem)).first->second;
+  }
+  onednn::WeightsGradient& weights_plan(const ConvolutionProblem& problem) {
+    const auto found = weights_plans_.find(problem);
+    if (found != weights_plans_.end()) return found->second;
+    onednn::WeightsGradient plan(engine_, problem,
+                                 winograd_pays(problem) ? Method::winograd : Method::direct);
+    if (!plan) plan = onednn::WeightsGradient(engine_, problem, Method::direct);
+    require(bool(plan), "convolution_backward_weights: oneDNN has none for x ", problem.x, ", ",
+            problem.g.out, " output channels, kernel ", problem.g.kernel);
+    return weights_plans_.emplace(problem, std::move(plan)).first->second;
   }
 
  private:
@@ -53,19 +65,22 @@ class CpuConvolutions {
   dnnl::engine engine_;
   dnnl::stream stream_;
   std::unordered_map<ConvolutionProblem, onednn::Convolution, ConvolutionProblem::Hash> plans_;
+  std::unordered_map<ConvolutionProblem, onednn::WeightsGradient, ConvolutionProblem::Hash> weights_plans_;
 };
 
 // ---- the weights' order ---------------------------------------------------------------------------------
 
 // OIhw{B}i{B}o: element (o, i, tap) at ((o/B * I/B + i/B) * taps + tap) * B*B + i%B * B + o%B.
-void pack_cpu(float* packed, const float* weights, const ConvolutionGeometry& g) {
+// Calls move(packed element, plain element) for all of them.
+template <class Move>
+void for_each_weight(const ConvolutionGeometry& g, const Move& move) {
   const int b = onednn::channel_block(), taps = g.taps();
 #pragma omp parallel for
   for (int ob = 0; ob < g.out / b; ++ob)
     for (int i = 0; i < g.in; ++i)
       for (int tap = 0; tap < taps; ++tap) {
-        float* to = packed + (((std::int64_t(ob) * (g.in / b) + i / b) * taps + tap) * b + i % b) * b;
-        for (int o = 0; o < b; ++o) to[o] = weights[(std::int64_t(ob * b + o) * g.in + i) * taps + tap];
+        const std::int64_t to = (((std::int64_t(ob) * (g.in / b) + i / b) * taps + tap) * b + i % b) * b;
+        for (int o = 0; o < b; ++o) move(to + o, (std::int64_t(ob * b + o) * g.in + i) * taps + tap);
       }
 }
 
@@ -143,6 +158,29 @@ void run(Queue& q, const ConvolutionProblem& problem, float* to, const float* fr
   plan.execute(convolutions.stream(), to, from, weights, bias, workspace);
 }
 
+// oneDNN overwrites, and we add: the gradient is made in the workspace first.
+void run_weights(Queue& q, const ConvolutionProblem& problem, float* dpacked, float* dbias, const float* x,
+                 const float* dy) {
+#if TWEEDIE_CUDA
+  if (q.on_cuda()) return cuda::convolution_backward_weights(q, problem, dpacked, dbias, x, dy);
+#endif
+  auto& convolutions = q.state<CpuConvolutions>();
+  onednn::WeightsGradient& plan = convolutions.weights_plan(problem);
+  const std::int64_t count = convolution_packed_size(q, problem.g);
+  const std::size_t scratch_bytes = aligned(plan.scratch_bytes());
+  const std::size_t weights_bytes = aligned(std::size_t(count) * sizeof(float));
+  const std::size_t bias_bytes = aligned(std::size_t(problem.g.out) * sizeof(float));
+  const std::size_t reordered_bytes = plan.needs_reorder() ? aligned(plan.weights_bytes()) : 0;
+  char* const workspace =
+      static_cast<char*>(q.workspace(scratch_bytes + weights_bytes + bias_bytes + reordered_bytes));
+  float* const weights = reinterpret_cast<float*>(workspace + scratch_bytes);
+  float* const bias = reinterpret_cast<float*>(workspace + scratch_bytes + weights_bytes);
+  float* const reordered = reinterpret_cast<float*>(workspace + scratch_bytes + weights_bytes + bias_bytes);
+  plan.execute(convolutions.stream(), weights, bias, x, dy, reordered, workspace);
+  for_each_index(count, [=](std::int64_t i) { dpacked[i] += weights[i]; });
+  if (dbias) for_each_index(problem.g.out, [=](std::int64_t i) { dbias[i] += bias[i]; });
+}
+
 // ---- the contract ---------------------------------------------------------------------------------------
 
 void check_geometry(const char* op, const ConvolutionGeometry& g) {
@@ -200,7 +238,7 @@ double best_seconds_cpu(Queue& q, const ConvolutionProblem& problem, int repeats
 }  // namespace
 
 std::size_t ConvolutionProblem::Hash::operator()(const ConvolutionProblem& p) const {
-  std::size_t hash = p.backward + 2 * p.accumulate + 4 * p.bias;
+  std::size_t hash = p.backward + 2 * p.accumulate + 4 * p.bias + 8 * p.weights;
   for (int field : {p.g.in, p.g.out, p.g.kernel.h, p.g.kernel.w, p.g.stride.h, p.g.stride.w, p.g.pad.h,
                     p.g.pad.w, p.x.N, p.x.H, p.x.W})
     hash = hash * 1000003 + std::size_t(field);
@@ -222,7 +260,18 @@ void convolution_pack(Queue& q, View<float> packed, const float* weights, const 
 #if TWEEDIE_CUDA
   if (q.on_cuda()) return cuda::convolution_pack(q, packed.data, weights, g);
 #endif
-  pack_cpu(packed.data, weights, g);
+  for_each_weight(g, [&](std::int64_t to, std::int64_t from) { packed.data[to] = weights[from]; });
+}
+
+void convolution_unpack(Queue& q, float* weights, View<const float> packed, const ConvolutionGeometry& g) {
+  check_geometry("convolution_unpack", g);
+  require(packed.size() == convolution_packed_size(q, g),
+          "convolution_unpack: ", convolution_packed_size(q, g), " packed weights expected, got ",
+          packed.size());
+#if TWEEDIE_CUDA
+  if (q.on_cuda()) return cuda::convolution_unpack(q, weights, packed.data, g);
+#endif
+  for_each_weight(g, [&](std::int64_t from, std::int64_t to) { weights[to] = packed.data[from]; });
 }
 
 void convolution(Queue& q, View<float> y, View<const float> x, View<const float> packed, const float* bias,
@@ -237,6 +286,16 @@ void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, V
   check_shapes("convolution_backward_data", q, dx.shape, dx.b, dy.shape, dy.b, packed, g);
   if (dx.size() == 0) return;
   run(q, {g, dx.shape, true}, dx.data, dy.data, packed.data, nullptr);
+}
+
+void convolution_backward_weights(Queue& q, View<float> dpacked, float* dbias, View<const float> x,
+                                  View<const float> dy, const ConvolutionGeometry& g) {
+  check_shapes("convolution_backward_weights", q, x.shape, x.b, dy.shape, dy.b, dpacked, g);
+  if (x.size() == 0) return;
+  ConvolutionProblem problem{g, x.shape};
+  problem.accumulate = problem.weights = true;
+  problem.bias = dbias != nullptr;
+  run_weights(q, problem, dpacked.data, dbias, x.data, dy.data);
 }
 
 std::string convolution_implementation(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward) {

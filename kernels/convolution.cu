@@ -10,6 +10,7 @@
 
 #include "kernels/cudnn.hpp"
 #include "kernels/pack.cuh"
+#include "kernels/reduce.hpp"
 
 namespace tweedie::cuda {
 namespace {
@@ -124,6 +125,30 @@ void convolution_pack(Queue& q, float* packed, const float* weights, const Convo
       for (int tap = 0; tap < taps; ++tap)
         reordered[std::size_t((o * taps + tap) * g.in + i)] = weights[(o * g.in + i) * taps + tap];
   copy_from_host(q, packed, reordered.data(), reordered.size() * sizeof(float));
+}
+
+void convolution_unpack(Queue& q, float* weights, const float* packed, const ConvolutionGeometry& g) {
+  const int taps = g.taps();
+  std::vector<float> values(std::size_t(g.out) * g.in * taps);
+  copy_to_host(q, values.data(), packed, values.size() * sizeof(float));
+  for (std::int64_t o = 0; o < g.out; ++o)
+    for (std::int64_t i = 0; i < g.in; ++i)
+      for (int tap = 0; tap < taps; ++tap)
+        weights[(o * g.in + i) * taps + tap] = values[std::size_t((o * taps + tap) * g.in + i)];
+}
+
+void convolution_backward_weights(Queue& q, const ConvolutionProblem& problem, float* dpacked, float* dbias,
+                                  const float* x, const float* dy) {
+  require(aligned(dpacked, x, dy),
+          "convolution_backward_weights: cuDNN needs tensors that start at multiples of 16 bytes");
+  auto& convolutions = q.state<CudaConvolutions>();
+  const cudnn::ConvolutionPlan& plan = convolutions.plan(without_bias(problem));
+  void* const workspace = q.workspace(std::size_t(plan.workspace_bytes()));
+  plan.execute(convolutions.handle(), const_cast<float*>(x), dpacked, const_cast<float*>(dy), workspace);
+  const Shape y = problem.y();
+  if (dbias)
+    add_pixel_sums(q, View<float>(dbias, {1, y.C, 1, 1}),
+                   View<const float>(dy, y, convolution_block(Device::cuda, y.C)));
 }
 
 void convolution(Queue& q, const ConvolutionProblem& problem, float* to, const float* from,

@@ -43,11 +43,13 @@ struct ConvolutionGeometry {
   bool operator==(const ConvolutionGeometry&) const = default;
 };
 
-/// One convolution, or the transposed one, of one shape: what the libraries make plans for.
+/// One convolution, the transposed one, or its gradient by the weights, of one shape: what the libraries make
+/// plans for.
 struct ConvolutionProblem {
   ConvolutionGeometry g;
   Shape x;  ///< of the convolution's input, also when going backward
   bool backward = false, accumulate = false, bias = false;
+  bool weights = false;  ///< the gradient by the weights; `accumulate` then adds to it
   Shape y() const { return {x.N, g.out, g.output_rows(x.H), g.output_columns(x.W)}; }
   bool operator==(const ConvolutionProblem&) const = default;
   struct Hash {
@@ -64,6 +66,9 @@ std::int64_t convolution_packed_size(const Queue& q, const ConvolutionGeometry& 
 /// Weights (out, in, kernel.h, kernel.w) in host memory -> the backend's own order in device memory. `packed`
 /// has convolution_packed_size elements.
 void convolution_pack(Queue& q, View<float> packed, const float* weights, const ConvolutionGeometry& g);
+/// Its inverse: packed weights in device memory -> (out, in, kernel.h, kernel.w) in host memory, which has room
+/// for convolution_packed_size floats.
+void convolution_unpack(Queue& q, float* weights, View<const float> packed, const ConvolutionGeometry& g);
 
 /// y (N, out, H', W') = x (N, in, H, W) * weights + bias (+ y before the call, when accumulating).
 /// Channel counts are multiples of 16, views in `convolution_block` layout; bias: `out` floats on the device
@@ -74,6 +79,11 @@ void convolution(Queue& q, View<float> y, View<const float> x, View<const float>
 /// dx = the transposed convolution of dy: the vjp of `convolution` with respect to x.
 void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, View<const float> packed,
                                const ConvolutionGeometry& g);
+/// dpacked += the gradient of <dy, convolution(x)> by the packed weights, and dbias (`out` floats on the
+/// device, or null: not wanted) += the sum of dy over samples and pixels. dpacked is in the order of
+/// `convolution_pack`. The same bits at every call (on the CPU: with the same number of threads).
+void convolution_backward_weights(Queue& q, View<float> dpacked, float* dbias, View<const float> x,
+                                  View<const float> dy, const ConvolutionGeometry& g);
 
 /// What runs for this shape, in the library's words, such as "jit_wino_4x3:avx512_core". For reports.
 std::string convolution_implementation(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward);
@@ -86,6 +96,9 @@ void convolution_pack(Queue& q, float* packed, const float* weights, const Convo
 /// Forward: `to` = y, `from` = x. Backward: `to` = dx, `from` = dy.
 void convolution(Queue& q, const ConvolutionProblem& problem, float* to, const float* from,
                  const float* packed, const float* bias);
+void convolution_unpack(Queue& q, float* weights, const float* packed, const ConvolutionGeometry& g);
+void convolution_backward_weights(Queue& q, const ConvolutionProblem& problem, float* dpacked, float* dbias,
+                                  const float* x, const float* dy);
 std::string convolution_implementation(Queue& q, const ConvolutionProblem& problem);
 double convolution_best_seconds(Queue& q, const ConvolutionProblem& problem, int repeats);
 }  // namespace cuda

@@ -49,8 +49,24 @@ Descriptor convolution_of(const ConvolutionGeometry& g) {
   return d;
 }
 
+// weights = the gradient of <y, convolution(x)> by them, + beta weights.
+Descriptor weights_operation(const ConvolutionProblem& p) {
+  const ConvolutionGeometry& g = p.g;
+  Descriptor d(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR);
+  d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, tensor(x_id, dimensions(p.x)));
+  d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
+        tensor(weights_id, {g.out, g.in, g.kernel.h, g.kernel.w}));
+  d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, tensor(y_id, dimensions(p.y())));
+  d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, convolution_of(g));
+  d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, 1.f);
+  d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, p.accumulate ? 1.f : 0.f);
+  d.finalize();
+  return d;
+}
+
 // y = convolution(x) + beta y, or x = transposed convolution(y).
 Descriptor operation(const ConvolutionProblem& p) {
+  if (p.weights) return weights_operation(p);
   const ConvolutionGeometry& g = p.g;
   const Descriptor x = tensor(x_id, dimensions(p.x)), y = tensor(y_id, dimensions(p.y()));
   const Descriptor weights = tensor(weights_id, {g.out, g.in, g.kernel.h, g.kernel.w});
@@ -235,7 +251,7 @@ ConvolutionPlan convolution_plan(const Target& target, const ConvolutionProblem&
   const ConvolutionGeometry& g = problem.g;
   throw Error(message("cuDNN has no fp32 engine for x ", problem.x, ", ", g.out, " output channels, kernel ",
                       g.kernel, ", stride ", g.stride, ", padding ", g.pad,
-                      problem.backward ? ", backward" : ""));
+                      problem.backward ? ", backward" : "", problem.weights ? ", by the weights" : ""));
 }
 
 }  // namespace tweedie::cudnn

@@ -111,7 +111,8 @@ class ConvolutionPlan {
   std::int64_t workspace_bytes() const { return workspace_bytes_; }
   /// Such as "cudnn engine 70".
   std::string name() const;
-  /// x, weights, y: device pointers, 16-byte aligned. Backward x is written and y read.
+  /// x, weights, y: device pointers, 16-byte aligned. Backward x is written and y read; for the gradient by
+  /// the weights these are written and the others read.
   void execute(cudnnHandle_t handle, void* x, const void* weights, void* y, void* workspace) const;
 
  private:

@@ -106,7 +106,6 @@ template <class Body>
 }
 
 // ---- sums
-// --------------------------------------------------------------------------------------------------
 
 struct LaneSums {
   double first[lanes] = {}, second[lanes] = {};
@@ -202,7 +201,6 @@ Sums sum_group(const Sums* partial, const Tasks& tasks, int n, int group, int gr
 }
 
 // ---- passes that write
-// -------------------------------------------------------------------------------------
 
 template <bool with_silu>
 void write_y(float* y, const float* x, const Coefficients& k, std::int64_t rows, std::int64_t stride,
@@ -241,7 +239,15 @@ void write_tasks(const Tasks& tasks, bool threads, const GroupNormParameters& p,
 }
 
 // ---- the two directions
-// ------------------------------------------------------------------------------------
+
+template <bool with_silu>
+void again_cpu(View<float> y, View<const float> stats, View<const float> x, const GroupNormParameters& p) {
+  const Tasks tasks(x);
+  write_tasks(tasks, x.size() >= parallel_floats, p, stats, nullptr,
+              [&](const Coefficients& k, std::int64_t offset, std::int64_t rows, int width) {
+                write_y<with_silu>(y.data + offset, x.data + offset, k, rows, tasks.columns, width);
+              });
+}
 
 template <bool with_silu>
 void forward_cpu(Queue& q, View<float> y, View<float> stats, View<const float> x,
@@ -264,17 +270,39 @@ void forward_cpu(Queue& q, View<float> y, View<float> stats, View<const float> x
       stat[0] = float(mean);
       stat[1] = float(1.0 / std::sqrt(variance + double(p.eps)));
     }
-  write_tasks(tasks, threads, p, stats, nullptr,
-              [&](const Coefficients& k, std::int64_t offset, std::int64_t rows, int width) {
-                write_y<with_silu>(y.data + offset, x.data + offset, k, rows, tasks.columns, width);
-              });
+  again_cpu<with_silu>(y, stats, x, p);
+}
+
+// With S1 = sum dh and S2 = sum dh u over the pixels of one sample's channel, v = rstd S2:
+//   dgamma += (1 + scale) v,  dbeta += (1 + scale) S1,  dscale = gamma v + beta S1,  dshift = S1 .
+void add_gradients(const GroupNormGradients& to, const Sums* partial, const Tasks& tasks, int N,
+                   const View<const float>& stats, const GroupNormParameters& p) {
+  const int C = tasks.blocks * tasks.b, group_channels = C / p.groups;
+  for (int c = 0; c < C; ++c) {
+    double dgamma = 0, dbeta = 0;
+    for (int n = 0; n < N; ++n) {
+      const Sums sums = sum_group(partial, tasks, n, c, 1, [](int) { return 1.0; });
+      const double rstd = stats.data[2 * (std::int64_t(n) * p.groups + c / group_channels) + 1];
+      const double scale = p.scale_shift ? 1.0 + p.scale_shift[std::int64_t(n) * 2 * C + c] : 1.0;
+      dgamma += scale * rstd * sums.second;
+      dbeta += scale * sums.first;
+      if (!to.scale_shift) continue;
+      float* const modulation = to.scale_shift + std::int64_t(n) * 2 * C;
+      modulation[c] = float(p.gamma[c] * rstd * sums.second + p.beta[c] * sums.first);
+      modulation[C + c] = float(sums.first);
+    }
+    if (!to.gamma) continue;
+    to.gamma[c] += float(dgamma);
+    to.beta[c] += float(dbeta);
+  }
 }
 
 // With u = x - mean, w = gamma (1 + scale), M elements in a group and sums over the group:
 //   dx = rstd w dh + k0 + k1 u ,  k0 = -rstd sum(w dh) / M ,  k1 = -rstd^3 sum(w dh u) / M .
 template <bool with_silu>
 void backward_cpu(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
-                  View<const float> stats, const GroupNormParameters& p, View<const float> plus) {
+                  View<const float> stats, const GroupNormParameters& p, View<const float> plus,
+                  const GroupNormGradients& gradients) {
   const Tasks tasks(x);
   const bool threads = x.size() >= parallel_floats;
   const int group_channels = x.C() / p.groups;
@@ -297,6 +325,7 @@ void backward_cpu(Queue& q, View<float> dx, View<const float> dy, View<const flo
       const double rstd = stats.data[2 * i + 1];
       terms[i] = {-rstd * sums.first / count, -rstd * rstd * rstd * sums.second / count};
     }
+  if (gradients) add_gradients(gradients, partial, tasks, x.N(), stats, p);
   write_tasks(tasks, threads, p, stats, terms,
               [&](const Coefficients& k, std::int64_t offset, std::int64_t rows, int width) {
                 float* to = dx.data + offset;
@@ -334,18 +363,36 @@ void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
 }
 
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
-                         View<const float> stats, const GroupNormParameters& p, View<const float> plus) {
+                         View<const float> stats, const GroupNormParameters& p, View<const float> plus,
+                         const GroupNormGradients& gradients) {
   require_alike("group_norm_backward", dx, x);
   require_alike("group_norm_backward", dy, x);
   if (plus) require_alike("group_norm_backward", plus, x);
   check(x, stats, p);
+  require((gradients.gamma != nullptr) == (gradients.beta != nullptr),
+          "group_norm_backward: the gradients of gamma and beta go together");
+  require(!gradients.scale_shift || p.scale_shift,
+          "group_norm_backward: no gradient of a modulation that is not there");
   if (x.size() == 0) return;
   if constexpr (built_with_cuda)
-    if (q.on_cuda()) return cuda::group_norm_backward(q, dx, dy, x, stats, p, plus);
+    if (q.on_cuda()) return cuda::group_norm_backward(q, dx, dy, x, stats, p, plus, gradients);
   if (p.silu)
-    backward_cpu<true>(q, dx, dy, x, stats, p, plus);
+    backward_cpu<true>(q, dx, dy, x, stats, p, plus, gradients);
   else
-    backward_cpu<false>(q, dx, dy, x, stats, p, plus);
+    backward_cpu<false>(q, dx, dy, x, stats, p, plus, gradients);
+}
+
+void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
+                      const GroupNormParameters& p) {
+  require_alike("group_norm_again", y, x);
+  check(x, stats, p);
+  if (x.size() == 0) return;
+  if constexpr (built_with_cuda)
+    if (q.on_cuda()) return cuda::group_norm_again(q, y, stats, x, p);
+  if (p.silu)
+    again_cpu<true>(y, stats, x, p);
+  else
+    again_cpu<false>(y, stats, x, p);
 }
 
 }  // namespace tweedie

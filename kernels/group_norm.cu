@@ -123,7 +123,6 @@ __device__ void sum_over_y(Sum (&values)[count]) {
 }
 
 // ---- stage one
-// ---------------------------------------------------------------------------------------------
 
 /// Sums of x and x^2 over the pixels of one thread, in float about a pivot, so that data far from 0 lose
 /// nothing: with d = sum(x - p) and q = sum((x - p)^2) over r pixels, sum x = r p + d and
@@ -214,7 +213,6 @@ __global__ void products(double2* partial, const T* dy, const T* x, const float*
 }
 
 // ---- stage two: one block per sample and group
-// -------------------------------------------------------------
 
 constexpr int combine_threads = 128;
 
@@ -262,8 +260,37 @@ __global__ void combine_products(float2* terms, const double2* partial, const fl
   terms[blockIdx.x] = make_float2(float(-rstd * sum.x / count), float(-rstd * rstd * rstd * sum.y / count));
 }
 
+/// One warp a channel. With S1 = sum dh and S2 = sum dh u over the pixels of one sample's channel, v = rstd
+/// S2:
+///   dgamma += (1 + scale) v,  dbeta += (1 + scale) S1,  dscale = gamma v + beta S1,  dshift = S1 .
+__global__ void combine_gradients(GroupNormGradients to, const double2* partial, const float* stats,
+                                  GroupNormParameters p, Tiling t) {
+  const int c = int(blockIdx.x), lane = int(threadIdx.x);
+  double dgamma = 0, dbeta = 0;
+  for (int n = 0; n < t.N; ++n) {
+    const double2* parts = partial + (std::int64_t(n) * t.C + c) * t.chunks;
+    double first = 0, second = 0;
+    for (int i = lane; i < t.chunks; i += 32) {
+      first += parts[i].x;
+      second += parts[i].y;
+    }
+    first = warp_sum(first);
+    second = warp_sum(second) * stats[2 * (std::int64_t(n) * p.groups + c / (t.C / p.groups)) + 1];
+    const double scale = p.scale_shift ? 1.0 + p.scale_shift[std::int64_t(n) * 2 * t.C + c] : 1.0;
+    dgamma = fma(scale, second, dgamma);
+    dbeta = fma(scale, first, dbeta);
+    if (to.scale_shift && lane == 0) {
+      float* const modulation = to.scale_shift + std::int64_t(n) * 2 * t.C;
+      modulation[c] = float(p.gamma[c] * second + p.beta[c] * first);
+      modulation[t.C + c] = float(first);
+    }
+  }
+  if (!to.gamma || lane != 0) return;
+  to.gamma[c] += float(dgamma);
+  to.beta[c] += float(dbeta);
+}
+
 // ---- the passes that write
-// ---------------------------------------------------------------------------------
 
 template <class T, int width, bool with_silu>
 __global__ void write_y(T* y, const T* x, const float* stats, GroupNormParameters p, Tiling t) {
@@ -306,6 +333,14 @@ __global__ void write_dx(T* dx, const T* dy, const T* x, const T* plus, const fl
 }
 
 template <int width, bool with_silu>
+void again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
+           const GroupNormParameters& p, const Tiling& t) {
+  write_y<float, width, with_silu>
+      <<<t.grid(), t.threads(), 0, q.stream()>>>(y.data, x.data, stats.data, p, t);
+  check_launch("group_norm write_y");
+}
+
+template <int width, bool with_silu>
 void forward(Queue& q, View<float> y, View<float> stats, View<const float> x, const GroupNormParameters& p,
              const Tiling& t) {
   auto* partial = static_cast<double2*>(q.scratch(std::size_t(t.partials()) * sizeof(double2)));
@@ -313,14 +348,13 @@ void forward(Queue& q, View<float> y, View<float> stats, View<const float> x, co
   check_launch("group_norm moments");
   combine_moments<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(stats.data, partial, p, t);
   check_launch("group_norm combine_moments");
-  write_y<float, width, with_silu>
-      <<<t.grid(), t.threads(), 0, q.stream()>>>(y.data, x.data, stats.data, p, t);
-  check_launch("group_norm write_y");
+  again<width, with_silu>(q, y, stats, x, p, t);
 }
 
 template <int width, bool with_silu>
 void backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x, View<const float> stats,
-              const GroupNormParameters& p, View<const float> plus, const Tiling& t) {
+              const GroupNormParameters& p, View<const float> plus, const GroupNormGradients& gradients,
+              const Tiling& t) {
   const std::size_t partial_bytes = std::size_t(t.partials()) * sizeof(double2);
   auto* partial = static_cast<double2*>(
       q.scratch(partial_bytes + std::size_t(t.N) * std::size_t(p.groups) * sizeof(float2)));
@@ -331,6 +365,10 @@ void backward(Queue& q, View<float> dx, View<const float> dy, View<const float> 
   combine_products<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(terms, partial, stats.data,
                                                                                  p, t);
   check_launch("group_norm combine_products");
+  if (gradients) {
+    combine_gradients<<<unsigned(t.C), 32, 0, q.stream()>>>(gradients, partial, stats.data, p, t);
+    check_launch("group_norm combine_gradients");
+  }
   write_dx<float, width, with_silu><<<t.grid(), t.threads(), 0, q.stream()>>>(
       dx.data, dy.data, x.data, plus.data, stats.data, terms, p, t);
   check_launch("group_norm write_dx");
@@ -348,12 +386,22 @@ void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
 }
 
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
-                         View<const float> stats, const GroupNormParameters& p, View<const float> plus) {
+                         View<const float> stats, const GroupNormParameters& p, View<const float> plus,
+                         const GroupNormGradients& gradients) {
   const bool packed = x.b % 4 == 0 && aligned(dx.data, dy.data, x.data, plus.data);
   const Tiling t(x, packed);
   const auto run = packed ? (p.silu ? backward<4, true> : backward<4, false>)
                           : (p.silu ? backward<1, true> : backward<1, false>);
-  run(q, dx, dy, x, stats, p, plus, t);
+  run(q, dx, dy, x, stats, p, plus, gradients, t);
+}
+
+void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
+                      const GroupNormParameters& p) {
+  const bool packed = x.b % 4 == 0 && aligned(y.data, x.data);
+  const Tiling t(x, packed);
+  const auto run =
+      packed ? (p.silu ? again<4, true> : again<4, false>) : (p.silu ? again<1, true> : again<1, false>);
+  run(q, y, stats, x, p, t);
 }
 
 }  // namespace tweedie::cuda

@@ -23,16 +23,32 @@ struct GroupNormParameters {
 void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
                 const GroupNormParameters& p);
 
+/// y as `group_norm` made it, from the statistics it left: one pass, for what a backward pass forms again.
+void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
+                      const GroupNormParameters& p);
+
+/// Where the gradients by the parameters go, on the device; null: not wanted.
+struct GroupNormGradients {
+  float* gamma = nullptr;        ///< C, added to
+  float* beta = nullptr;         ///< C, added to; null exactly when gamma is
+  float* scale_shift = nullptr;  ///< (N, 2C), overwritten; for modulated norms
+  explicit operator bool() const { return gamma || scale_shift; }
+};
+
 /// dx = J^T dy (+ plus, when given); x and stats as in the forward call, h is recomputed. dx may be dy or
-/// plus.
+/// plus. `gradients` costs no further pass: the sums that dx needs are what they are made of.
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
-                         View<const float> stats, const GroupNormParameters& p, View<const float> plus = {});
+                         View<const float> stats, const GroupNormParameters& p, View<const float> plus = {},
+                         const GroupNormGradients& gradients = {});
 
 namespace cuda {
 void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
                 const GroupNormParameters& p);
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
-                         View<const float> stats, const GroupNormParameters& p, View<const float> plus);
+                         View<const float> stats, const GroupNormParameters& p, View<const float> plus,
+                         const GroupNormGradients& gradients);
+void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
+                      const GroupNormParameters& p);
 }  // namespace cuda
 
 }  // namespace tweedie

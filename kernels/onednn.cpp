@@ -33,13 +33,12 @@ dnnl::primitive_attr attributes(bool accumulate) {
 struct Descriptions {
   dnnl::convolution_forward::primitive_desc forward;
   dnnl::convolution_backward_data::primitive_desc backward;
+  dnnl::convolution_backward_weights::primitive_desc weights;
 };
 
 // The only difference between oneDNN 2 and 3 that concerns us: 3 has no operation descriptors.
 Descriptions describe(const dnnl::engine& engine, const ConvolutionProblem& p, Method method,
                       const memory::desc& x, const memory::desc& w, const memory::desc& y) {
-  using dnnl::convolution_backward_data;
-  using dnnl::convolution_forward;
   const auto algorithm =
       method == Method::direct ? dnnl::algorithm::convolution_direct : dnnl::algorithm::convolution_winograd;
   // "Training" keeps the weights in their plain order and transforms them at execution.
@@ -47,16 +46,20 @@ Descriptions describe(const dnnl::engine& engine, const ConvolutionProblem& p, M
                                                         : dnnl::prop_kind::forward_training;
   const memory::dims stride{p.g.stride.h, p.g.stride.w}, pad{p.g.pad.h, p.g.pad.w};
   const memory::desc bias = p.bias ? memory::desc({p.g.out}, f32, Tag::a) : memory::desc();
-  const auto plain = attributes(false), forward = attributes(p.accumulate);
+  const auto plain = attributes(false), forward = attributes(p.accumulate && !p.weights);
   Descriptions d;
 #if DNNL_VERSION_MAJOR >= 3
   d.forward = {engine, kind, algorithm, x, w, bias, y, stride, pad, pad, forward, true};
   if (p.backward && d.forward)
     d.backward = {engine, algorithm, x, w, y, stride, pad, pad, d.forward, plain, true};
+  if (p.weights && d.forward)
+    d.weights = {engine, algorithm, x, w, bias, y, stride, pad, pad, d.forward, plain, true};
 #else
   d.forward = {{kind, algorithm, x, w, bias, y, stride, pad, pad}, forward, engine, true};
   if (p.backward && d.forward)
     d.backward = {{algorithm, x, w, y, stride, pad, pad}, plain, engine, d.forward, true};
+  if (p.weights && d.forward)
+    d.weights = {{algorithm, x, w, bias, y, stride, pad, pad}, plain, engine, d.forward, true};
 #endif
   return d;
 }
@@ -161,6 +164,55 @@ void Convolution::reorder(dnnl::stream& stream, float* weights_in_order, const f
   run(reorder_, stream,
       std::array<dnnl_exec_arg_t, 3>{{{DNNL_ARG_FROM, packed_.get()},
                                       {DNNL_ARG_TO, weights_.get()},
+                                      {DNNL_ARG_SCRATCHPAD, reorder_scratch_.get()}}},
+      3);
+}
+
+WeightsGradient::WeightsGradient(const dnnl::engine& engine, const ConvolutionProblem& problem, Method method)
+    : problem_(problem) {
+  const memory::desc x = activations(problem.x), y = activations(problem.y());
+  const auto d = describe(engine, problem, method, x, weights(problem.g, Tag::any), y).weights;
+  if (!d) return;
+  const memory::desc packed = weights(problem.g, channel_block() == 16 ? Tag::OIhw16i16o : Tag::OIhw8i8o);
+  primitive_ = dnnl::convolution_backward_weights(d);
+  implementation_ = d.impl_info_str();
+  weights_bytes_ = d.diff_weights_desc().get_size();
+  scratch_bytes_ = d.scratchpad_desc().get_size();
+  x_ = memory(x, engine, DNNL_MEMORY_NONE);
+  dy_ = memory(y, engine, DNNL_MEMORY_NONE);
+  weights_ = memory(d.diff_weights_desc(), engine, DNNL_MEMORY_NONE);
+  scratch_ = memory(d.scratchpad_desc(), engine, DNNL_MEMORY_NONE);
+  if (problem.bias) bias_ = memory({{problem.g.out}, f32, Tag::a}, engine, DNNL_MEMORY_NONE);
+  if (d.diff_weights_desc() == packed) return;
+  const dnnl::reorder::primitive_desc order(engine, d.diff_weights_desc(), engine, packed, attributes(false));
+  reorder_ = dnnl::reorder(order);
+  packed_ = memory(packed, engine, DNNL_MEMORY_NONE);
+  reorder_scratch_ = memory(order.scratchpad_desc(), engine, DNNL_MEMORY_NONE);
+  scratch_bytes_ = std::max(scratch_bytes_, order.scratchpad_desc().get_size());
+}
+
+void WeightsGradient::execute(dnnl::stream& stream, float* dweights, float* dbias, const float* x,
+                              const float* dy, float* reordered, void* scratch) {
+  point(x_, x);
+  point(dy_, dy);
+  point(weights_, needs_reorder() ? reordered : dweights);
+  point(scratch_, scratch);
+  std::array<dnnl_exec_arg_t, 5> arguments{{{DNNL_ARG_SRC, x_.get()},
+                                            {DNNL_ARG_DIFF_DST, dy_.get()},
+                                            {DNNL_ARG_DIFF_WEIGHTS, weights_.get()},
+                                            {DNNL_ARG_SCRATCHPAD, scratch_.get()},
+                                            {DNNL_ARG_DIFF_BIAS, nullptr}}};
+  if (problem_.bias) {
+    point(bias_, dbias);
+    arguments[4].memory = bias_.get();
+  }
+  run(primitive_, stream, arguments, problem_.bias ? 5 : 4);
+  if (!needs_reorder()) return;
+  point(packed_, dweights);
+  point(reorder_scratch_, scratch);
+  run(reorder_, stream,
+      std::array<dnnl_exec_arg_t, 3>{{{DNNL_ARG_FROM, weights_.get()},
+                                      {DNNL_ARG_TO, packed_.get()},
                                       {DNNL_ARG_SCRATCHPAD, reorder_scratch_.get()}}},
       3);
 }

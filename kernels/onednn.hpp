@@ -57,4 +57,29 @@ class Convolution {
   dnnl::memory from_, to_, weights_, bias_, packed_, scratch_, reorder_scratch_;
 };
 
+/// The gradient of a convolution by its weights and bias (`problem.bias`).
+class WeightsGradient {
+ public:
+  /// Empty when oneDNN does not offer the method for this problem.
+  WeightsGradient(const dnnl::engine& engine, const ConvolutionProblem& problem, Method method);
+  explicit operator bool() const { return bool(primitive_); }
+  /// oneDNN's name of the implementation.
+  const std::string& implementation() const { return implementation_; }
+  /// Scratch memory that `execute` needs.
+  std::size_t scratch_bytes() const { return scratch_bytes_; }
+  /// dweights (packed order) and dbias are overwritten. `reordered`: room for as many floats as weights, used
+  /// only when `needs_reorder()`.
+  void execute(dnnl::stream& stream, float* dweights, float* dbias, const float* x, const float* dy,
+               float* reordered, void* scratch);
+  bool needs_reorder() const { return bool(reorder_); }
+  std::size_t weights_bytes() const { return weights_bytes_; }
+
+ private:
+  ConvolutionProblem problem_;
+  std::string implementation_;
+  std::size_t weights_bytes_ = 0, scratch_bytes_ = 0;
+  dnnl::primitive primitive_, reorder_;
+  dnnl::memory x_, dy_, weights_, bias_, packed_, scratch_, reorder_scratch_;
+};
+
 }  // namespace tweedie::onednn

@@ -49,7 +49,7 @@ void each_product(const Case& c, const Visit& visit) {
 
 struct Reference {
   std::vector<float> x, dy, weights, bias, before;  ///< planar
-  std::vector<double> y, dx;                        ///< without bias
+  std::vector<double> y, dx, dweights, dbias;       ///< y without bias
   explicit Reference(const Case& c)
       : x(random_values(c.x.size(), 11)),
         dy(random_values(c.y().size(), 12)),
@@ -57,10 +57,15 @@ struct Reference {
         bias(random_values(c.g.out, 14)),
         before(random_values(c.y().size(), 15)),
         y(dy.size()),
-        dx(x.size()) {
+        dx(x.size()),
+        dweights(weights.size()),
+        dbias(bias.size()) {
+    for (std::size_t i = 0; i < dy.size(); ++i)
+      dbias[std::size_t(std::int64_t(i) / c.y().plane() % c.g.out)] += dy[i];
     each_product(c, [&](std::int64_t to, std::int64_t from, std::int64_t weight) {
       y[to] += double(x[from]) * weights[weight];
       dx[from] += double(dy[to]) * weights[weight];
+      dweights[weight] += double(dy[to]) * x[from];
     });
   }
   std::vector<double> expected(const Case& c, bool with_bias, bool accumulate) const {
@@ -100,7 +105,31 @@ struct Runner {
     convolution_backward_data(q, to.view(c.x, x_block), from.view(c.y(), y_block), packed_view(), c.g);
     return from_blocks(to.host(), c.x, x_block);
   }
+  // What is added to `before_weights` (plain order) and `before_bias`; the weights, then the bias.
+  std::vector<float> by_weights(const std::vector<float>& x, const std::vector<float>& dy,
+                                const std::vector<float>& before_weights,
+                                const std::vector<float>& before_bias) const {
+    const DeviceArray<float> from(q, to_blocks(x, c.x, x_block)), slope(q, to_blocks(dy, c.y(), y_block));
+    const DeviceArray<float> dpacked(q, convolution_packed_size(q, c.g)), dbias(q, before_bias);
+    const View<float> to = dpacked.view({1, 1, 1, int(convolution_packed_size(q, c.g))});
+    convolution_pack(q, to, before_weights.data(), c.g);
+    convolution_backward_weights(q, to, before_bias.empty() ? nullptr : dbias.data(), from.view(c.x, x_block),
+                                 slope.view(c.y(), y_block), c.g);
+    std::vector<float> result(before_weights.size());
+    convolution_unpack(q, result.data(), to, c.g);
+    const std::vector<float> bias = dbias.host();
+    result.insert(result.end(), bias.begin(), bias.end());
+    return result;
+  }
 };
+
+// Both gradients, each relative to its own largest value.
+void check_by_weights(const std::string& what, const std::vector<float>& got, std::vector<double> dweights,
+                      const std::vector<double>& dbias) {
+  const auto end = got.begin() + std::ptrdiff_t(dweights.size());
+  check_close(what + ", weights", std::vector<float>(got.begin(), end), dweights, tolerance);
+  if (!dbias.empty()) check_close(what + ", bias", std::vector<float>(end, got.end()), dbias, tolerance);
+}
 
 }  // namespace
 
@@ -132,6 +161,41 @@ TEST_CASE("convolution_backward_data equals the transposed definition") {
       check_close(message(name(device), " backward ", c.name()),
                   under_all_warp_orders(q, [&] { return run.backward(reference.dy); }), reference.dx,
                   tolerance);
+    }
+}
+
+TEST_CASE("convolution_backward_weights adds the gradients by weights and bias") {
+  for (const Device device : backends())
+    for (const Case c : cases::convolutions_small) {
+      Queue q(device);
+      const Reference reference(c);
+      const Runner run(q, c, reference.weights);
+      const std::string name = message(tweedie::name(device), " by weights ", c.name());
+      const std::vector<float> no_weights(reference.weights.size(), 0.f), no_bias(reference.bias.size(), 0.f);
+      check_by_weights(name,
+                       under_all_warp_orders(
+                           q, [&] { return run.by_weights(reference.x, reference.dy, no_weights, no_bias); }),
+                       reference.dweights, reference.dbias);
+      check_by_weights(name + ", without bias", run.by_weights(reference.x, reference.dy, no_weights, {}),
+                       reference.dweights, {});
+      std::vector<double> dweights = reference.dweights, dbias = reference.dbias;
+      for (std::size_t i = 0; i < dweights.size(); ++i) dweights[i] += reference.weights[i];
+      for (std::size_t i = 0; i < dbias.size(); ++i) dbias[i] += reference.bias[i];
+      check_by_weights(name + ", adding",
+                       run.by_weights(reference.x, reference.dy, reference.weights, reference.bias), dweights,
+                       dbias);
+    }
+}
+
+TEST_CASE("convolution_unpack gives back what was packed") {
+  for (const Device device : backends())
+    for (const Case c : cases::convolutions_small) {
+      Queue q(device);
+      const std::vector<float> weights = random_values(c.weights(), 61);
+      const Runner run(q, c, weights);
+      std::vector<float> back(weights.size());
+      convolution_unpack(q, back.data(), run.packed_view(), c.g);
+      check_equal(message(name(device), " ", c.name()), back, weights);
     }
 }
 
@@ -171,11 +235,14 @@ TEST_CASE("after its first call a convolution asks the driver for nothing") {
     Queue q(device);
     const Case c{{32, 32, 3, 1, 1}, {1, 32, 12, 10}};
     const Runner run(q, c, random_values(c.weights(), 41));
-    const DeviceArray<float> x(q, random_values(c.x.size(), 42)), y(q, c.y().size()), dx(q, c.x.size());
+    const DeviceArray<float> x(q, random_values(c.x.size(), 42)), y(q, c.y().size()), dx(q, c.x.size()),
+        dweights(q, c.weights()), dbias(q, c.g.out);
     const auto both = [&] {
       convolution(q, y.view(c.y(), run.y_block), x.view(c.x, run.x_block), run.packed_view(), nullptr, c.g);
       convolution_backward_data(q, dx.view(c.x, run.x_block), y.view(c.y(), run.y_block), run.packed_view(),
                                 c.g);
+      convolution_backward_weights(q, dweights.view({1, 1, 1, int(c.weights())}), dbias.data(),
+                                   x.view(c.x, run.x_block), y.view(c.y(), run.y_block), c.g);
     };
     both();
     const std::size_t calls = q.meter().calls;
@@ -228,6 +295,12 @@ TEST_CASE("convolution refuses what does not fit") {
     CHECK_THROWS_WITH_AS(convolution_backward_data(q, x.view(c.x, in_block),
                                                    {y.data(), {1, 32, 6, 5}, out_block}, packed, c.g),
                          contains("convolution_backward_data: the output of"), Error);
+    CHECK_THROWS_WITH_AS(convolution_backward_weights(q, View<float>{packed.data, {1, 1, 1, 9}}, nullptr,
+                                                      x.view(c.x, in_block), y.view(c.y(), out_block), c.g),
+                         contains("convolution_backward_weights: 4608 packed weights expected, got 9"),
+                         Error);
+    CHECK_THROWS_WITH_AS(convolution_unpack(q, nullptr, View<float>{packed.data, {1, 1, 1, 9}}, c.g),
+                         contains("convolution_unpack: 4608 packed weights expected, got 9"), Error);
     CHECK_THROWS_WITH_AS(convolution_pack(q, View<float>{packed.data, {1, 1, 1, 9}}, nullptr, c.g),
                          contains("room for 4608 weights"), Error);
   }

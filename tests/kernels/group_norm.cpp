@@ -40,7 +40,7 @@ struct Problem {
 
 // Straight from the formula, in double, planar.
 struct Reference {
-  std::vector<double> y, dx, stats;
+  std::vector<double> y, dx, stats, dgamma, dbeta, dmodulation;
   double dx_scale = 0;  // the largest term of dx, which the others may cancel
 
   explicit Reference(const Problem& p) {
@@ -49,6 +49,9 @@ struct Reference {
     const std::int64_t plane = s.plane(), count = group_channels * plane;
     y.resize(p.x.size());
     dx.resize(p.x.size());
+    dgamma.resize(std::size_t(s.C));
+    dbeta.resize(std::size_t(s.C));
+    dmodulation.resize(p.scale_shift.size());
     std::vector<double> dxhat(p.x.size());
     for (int n = 0; n < s.N; ++n)
       for (int group = 0; group < p.row.groups; ++group) {
@@ -63,15 +66,24 @@ struct Reference {
         for (std::int64_t i = begin; i < begin + count; ++i) {
           const int c = int(i / plane % s.C);
           const double xhat = (p.x[i] - mean) * rstd;
-          double h = p.gamma[c] * xhat + p.beta[c], slope = p.gamma[c];
+          double h = p.gamma[c] * xhat + p.beta[c], slope = p.gamma[c], factor = 1;
+          const double plain = h;
           if (p.row.modulated) {
             const float* modulation = &p.scale_shift[std::size_t(n) * 2 * s.C];
             h = h * (1.0 + modulation[c]) + modulation[s.C + c];
-            slope *= 1.0 + modulation[c];
+            factor = 1.0 + modulation[c];
+            slope *= factor;
           }
           const double sigma = 1 / (1 + std::exp(-h));
           y[i] = p.row.silu ? h * sigma : h;
-          if (p.row.silu) slope *= sigma + h * sigma * (1 - sigma);
+          const double dsilu = p.row.silu ? sigma + h * sigma * (1 - sigma) : 1;
+          slope *= dsilu;
+          dgamma[c] += p.dy[i] * dsilu * factor * xhat;
+          dbeta[c] += p.dy[i] * dsilu * factor;
+          if (p.row.modulated) {
+            dmodulation[std::size_t(n) * 2 * s.C + c] += p.dy[i] * dsilu * plain;
+            dmodulation[std::size_t(n) * 2 * s.C + s.C + c] += p.dy[i] * dsilu;
+          }
           dxhat[i] = p.dy[i] * slope;
           sum += dxhat[i];
           product += dxhat[i] * xhat;
@@ -126,6 +138,26 @@ class OnDevice {
     return planar(out);
   }
   std::vector<float> stats() const { return stats_.host(); }
+  // The forward pass again from its statistics.
+  std::vector<float> again() {
+    const DeviceArray<float> out(q_, std::int64_t(p_.x.size()) + shift_);
+    group_norm_again(q_, view(out), stats_view(), view(x_), parameters_);
+    return planar(out);
+  }
+  // dgamma and dbeta, added to 1 and 2, and the modulation's gradient; dx must not change by them.
+  std::vector<float> gradients() {
+    const std::size_t C = std::size_t(p_.row.shape.C);
+    const DeviceArray<float> from(q_, shifted(p_.dy)), out(q_, std::int64_t(p_.dy.size()) + shift_);
+    const DeviceArray<float> gamma(q_, std::vector<float>(C, 1.f)), beta(q_, std::vector<float>(C, 2.f)),
+        modulation(q_, std::int64_t(p_.scale_shift.size()));
+    group_norm_backward(q_, view(out), view(from), view(x_), stats_view(), parameters_, {},
+                        {gamma.data(), beta.data(), p_.row.modulated ? modulation.data() : nullptr});
+    std::vector<float> all = gamma.host();
+    for (const std::vector<float>& more : {beta.host(), modulation.host()})
+      all.insert(all.end(), more.begin(), more.end());
+    check_equal(p_.name() + " dx beside gradients", planar(out), backward(p_.dy));
+    return all;
+  }
 
  private:
   View<float> stats_view() const { return stats_.view({p_.row.shape.N, p_.row.groups, 1, 2}); }
@@ -170,6 +202,15 @@ void check_values(Queue& q, const GroupNormCase& row, std::int64_t shift = 0) {
            expected.dx_scale, 2e-6);
   std::vector<double> with_plus = expected.dx;
   for (std::size_t i = 0; i < with_plus.size(); ++i) with_plus[i] += p.plus[i];
+  check_equal(p.name() + " y again", device.again(), device.forward());
+  if (row.shape.size() > 0) {
+    std::vector<double> gradients;
+    for (const double value : expected.dgamma) gradients.push_back(1 + value);
+    for (const double value : expected.dbeta) gradients.push_back(2 + value);
+    gradients.insert(gradients.end(), expected.dmodulation.begin(), expected.dmodulation.end());
+    check_close(p.name() + " gradients", under_all_warp_orders(q, [&] { return device.gradients(); }),
+                gradients, 2e-6);
+  }
   check_dx(p.name() + " dx + plus", under_all_warp_orders(q, [&] { return device.backward(p.dy, true); }),
            with_plus, expected.dx_scale, 2e-6);
 }
@@ -305,5 +346,13 @@ TEST_CASE("group_norm: wrong shapes are refused in one line") {
     CHECK_THROWS_AS(group_norm_backward(q, y.view(shape), y.view(shape), x.view(shape),
                                         stats.view({1, 2, 1, 2}), p, x.view(shape, 3)),
                     Error);
+    const auto with = [&](const GroupNormGradients& gradients) {
+      group_norm_backward(q, y.view(shape), y.view(shape), x.view(shape), stats.view({1, 2, 1, 2}), p, {},
+                          gradients);
+    };
+    CHECK_THROWS_WITH_AS(with({y.data(), nullptr, nullptr}),
+                         "group_norm_backward: the gradients of gamma and beta go together", Error);
+    CHECK_THROWS_WITH_AS(with({nullptr, nullptr, y.data()}),
+                         "group_norm_backward: no gradient of a modulation that is not there", Error);
   }
 }

@@ -89,6 +89,34 @@ TEST_CASE("reduce: sums per sample against long double") {
   }
 }
 
+TEST_CASE("add_pixel_sums: sums per channel, of each sample or of all, against long double") {
+  for (const Device d : backends()) {
+    Queue q(d);
+    std::vector<cases::MapCase> rows(std::begin(cases::maps_small), std::end(cases::maps_small));
+    rows.insert(rows.end(),
+                {{{2, 48, 65, 67}, 16}, {{3, 96, 9, 7}, 96}, {{4, 33, 1, 1}, 1}, {{1, 70, 3, 3}, 35}});
+    for (const cases::MapCase& row : rows)
+      for (const bool together : {false, true}) {
+        const Shape s = row.shape;
+        const int b = cases::block(d, row.b, s.C), N = together ? 1 : s.N;
+        const std::vector<float> x = random_values(s.size(), 3, -1, 2);
+        const std::vector<float> before = random_values(std::int64_t(N) * s.C, 4);
+        std::vector<double> expected(before.begin(), before.end());
+        for (std::int64_t i = 0; i < s.size(); ++i)
+          expected[std::size_t((together ? 0 : i / s.sample() * s.C) + i / s.plane() % s.C)] += x[i];
+        const DeviceArray<float> from(q, to_blocks(x, s, b));
+        const auto got = under_all_warp_orders(q, [&] {
+          const DeviceArray<float> sums(q, before);
+          add_pixel_sums(q, sums.view({N, s.C, 1, 1}), from.view(s, b));
+          return sums.host();
+        });
+        // Float sums of 64 terms of up to 2, added in double: at most 64 * 2^-24 of their size.
+        check_close(message("add_pixel_sums ", s, " b=", b, together ? " together" : ""), got, expected,
+                    2e-6);
+      }
+  }
+}
+
 TEST_CASE("reduce: the same bits with any number of threads") {
   Queue q(Device::cpu);
   const Shape shape{2, 3, 129, 131};
@@ -108,6 +136,10 @@ TEST_CASE("reduce: wrong shapes are refused in one line") {
     Queue q(d);
     const DeviceArray<float> x(q, 4), z(q, 4);
     const DeviceArray<double> out(q, 2);
+    CHECK_THROWS_WITH_AS(add_pixel_sums(q, z.view({1, 4, 1, 1}), x.view({2, 2, 1, 1})),
+                         "add_pixel_sums: sums are (1, 4, 1, 1), expected (2 or 1, 2, 1, 1)", Error);
+    CHECK_THROWS_WITH_AS(add_pixel_sums(q, z.view({2, 2, 1, 1}), x.view({1, 2, 2, 1})),
+                         "add_pixel_sums: sums are (2, 2, 1, 1), expected (1 or 1, 2, 1, 1)", Error);
     CHECK_THROWS_WITH_AS(sum_squares(q, out.view({2, 1, 1, 1}), x.view({1, 4, 1, 1})),
                          "sum_squares: out is (2, 1, 1, 1), expected (1, 1, 1, 1)", Error);
     CHECK_THROWS_WITH_AS(dot(q, out.view({2, 1, 1, 1}), x.view({2, 2, 1, 1}), z.view({2, 1, 2, 1})),
