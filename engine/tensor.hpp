@@ -51,6 +51,14 @@ class TensorOf {
     result.view_.shape = shape;
     return result;
   }
+  /// The elements from `offset` on as a planar tensor of its own, which shares the memory.
+  TensorOf part(std::int64_t offset, Shape shape) const {
+    require(offset >= 0 && offset + shape.size() <= view_.size(), "part: ", shape, " from element ", offset,
+            " of ", view_.shape);
+    TensorOf result = *this;
+    result.view_ = View<T>(view_.data + offset, shape, 1);
+    return result;
+  }
   /// True when nobody else shares the memory, so that it may be overwritten.
   bool unique() const { return block_ && block_->references == 1; }
 

@@ -82,36 +82,56 @@ Tensor AttentionBlock::forward(Context& context, Tensor x, Saved* saved) const {
   return y;
 }
 
-Tensor AttentionBlock::backward(Context& context, const Tensor& dy, Saved& s) const {
+// The gradient by q, k and v of sample n; what the heads gave is formed again in `mixed`, unless null.
+void AttentionBlock::backward_sample(Context& context, Tensor& dqkv, Tensor* mixed, const Tensor& dmixed,
+                                     const Tensor& qkv, int n) const {
+  Queue& q = context.queue;
+  const int C = config_.channels;
+  const Heads h = heads(qkv, n);
+  const std::int64_t square = std::int64_t(h.T) * h.T;
+  const float scale = float(1 / std::sqrt(double(h.c)));
+  float* to = dqkv.view().sample(n).data;
+  const Tensor w = weights(context, h);
+  const Matrices<const float> da{dmixed.view().sample(n).data, h.T, h.c, C, h.c, false};
+  if (mixed)
+    matmul(q, {mixed->view().sample(n).data, h.T, h.c, C, h.c, false},
+           {w.data(), h.T, h.T, h.T, square, false}, h.at(h.v), h.count);
+  Tensor dw = context.planar(w.shape());
+  Matrices<const float> v = h.at(h.v);
+  v.transposed = true;
+  matmul(q, {dw.data(), h.T, h.T, h.T, square, false}, da, v, h.count);                  // da v^T
+  matmul(q, h.gradient(to, h.v), {w.data(), h.T, h.T, h.T, square, true}, da, h.count);  // w^T da
+  softmax_backward(q, dw, dw, w);
+  matmul(q, h.gradient(to, 0), {dw.data(), h.T, h.T, h.T, square, false}, h.at(h.k), h.count,
+         scale);  // dl k
+  matmul(q, h.gradient(to, h.k), {dw.data(), h.T, h.T, h.T, square, true}, h.at(0), h.count,
+         scale);  // dl^T q
+}
+
+Tensor AttentionBlock::backward(Context& context, const Tensor& dy, Saved& s, Gradients* gradients) const {
   const Shape shape = s.x.shape();
   const int C = shape.C;
-  Queue& q = context.queue;
   const Tensor dmixed = in_layout(context, proj_.backward(context, dy, shape.H, shape.W), C);
-  Tensor dqkv(context.pool, s.qkv.shape(), 3 * C);
-  for (int n = 0; n < shape.N; ++n) {
-    const Heads h = heads(s.qkv, n);
-    const std::int64_t square = std::int64_t(h.T) * h.T;
-    const float scale = float(1 / std::sqrt(double(h.c)));
-    float* to = dqkv.view().sample(n).data;
-    const Tensor w = weights(context, h);
-    const Matrices<const float> da{dmixed.view().sample(n).data, h.T, h.c, C, h.c, false};
-    Tensor dw = context.planar(w.shape());
-    Matrices<const float> v = h.at(h.v);
-    v.transposed = true;
-    matmul(q, {dw.data(), h.T, h.T, h.T, square, false}, da, v, h.count);                  // da v^T
-    matmul(q, h.gradient(to, h.v), {w.data(), h.T, h.T, h.T, square, true}, da, h.count);  // w^T da
-    softmax_backward(q, dw, dw, w);
-    matmul(q, h.gradient(to, 0), {dw.data(), h.T, h.T, h.T, square, false}, h.at(h.k), h.count,
-           scale);  // dl k
-    matmul(q, h.gradient(to, h.k), {dw.data(), h.T, h.T, h.T, square, true}, h.at(0), h.count,
-           scale);  // dl^T q
-  }
+  Tensor dqkv(context.pool, s.qkv.shape(), 3 * C), mixed;
+  if (gradients) mixed = Tensor(context.pool, shape, C);
+  for (int n = 0; n < shape.N; ++n)
+    backward_sample(context, dqkv, gradients ? &mixed : nullptr, dmixed, s.qkv, n);
   s.qkv = {};
-  const Tensor dnormed = qkv_.backward(
-      context, in_layout(context, dqkv, convolution_block(context.device(), 3 * C)), shape.H, shape.W);
-  Tensor dx = norm_.backward(context, dnormed, s.x, s.stats, {}, dy);
+  const Tensor dlinear = in_layout(context, dqkv, convolution_block(context.device(), 3 * C));
+  if (gradients) {
+    proj_.add_gradients(context, *gradients, dy, in_layout(context, mixed, s.x.b()));
+    qkv_.add_gradients(context, *gradients, dlinear, norm_.again(context, s.x, s.stats));
+  }
+  const Tensor dnormed = qkv_.backward(context, dlinear, shape.H, shape.W);
+  Tensor dx = norm_.backward(context, dnormed, s.x, s.stats, {}, dy, gradients);
   s = {};
   return dx;
+}
+
+void AttentionBlock::list_parameters(std::vector<Parameter>& to) {
+  norm_.list_parameters(to);
+  qkv_.list_parameters(to);
+  proj_.list_parameters(to);
 }
 
 }  // namespace tweedie

@@ -19,13 +19,17 @@ class AttentionBlock {
   };
   AttentionBlock(Context& context, const WeightScope& scope, const Config& config);
   Tensor forward(Context& context, Tensor x, Saved* saved = nullptr) const;
-  /// Gradient with respect to x; the attention weights are formed again. Releases `saved`.
-  Tensor backward(Context& context, const Tensor& dy, Saved& saved) const;
+  /// Gradient with respect to x; the attention weights are formed again. Releases `saved`. With `gradients`,
+  /// adds those of all parameters.
+  Tensor backward(Context& context, const Tensor& dy, Saved& saved, Gradients* gradients = nullptr) const;
+  void list_parameters(std::vector<Parameter>& to);
 
  private:
   struct Heads;
   Heads heads(const Tensor& qkv, int n) const;
   Tensor weights(Context& context, const Heads& h) const;
+  void backward_sample(Context& context, Tensor& dqkv, Tensor* mixed, const Tensor& dmixed, const Tensor& qkv,
+                       int n) const;
 
   Config config_;
   Norm norm_;

@@ -4,6 +4,7 @@
 
 #include "kernels/elementwise.hpp"
 #include "kernels/matmul.hpp"
+#include "kernels/reduce.hpp"
 #include "kernels/resample.hpp"
 
 namespace tweedie {
@@ -20,12 +21,15 @@ Conv2d::Conv2d(Context& context, const WeightScope& scope, int in, int out, int 
     : Conv2d(context, {in, out, kernel, stride, pad < 0 ? kernel / 2 : pad},
              scope.read("weight", rank == 3 ? Extents{out, in, 1} : Extents{out, in, kernel, kernel}),
              bias ? scope.read("bias", {out}) : std::vector<float>()) {
-  require(rank == 4 || kernel == 1, scope.key("weight"), ": a rank-3 weight is a 1x1 convolution's");
+  weight_name_ = scope.key("weight");
+  bias_name_ = scope.key("bias");
+  if (rank == 3) extents_.pop_back();
+  require(rank == 4 || kernel == 1, weight_name_, ": a rank-3 weight is a 1x1 convolution's");
 }
 
 Conv2d::Conv2d(Context& context, const ConvolutionGeometry& geometry, const std::vector<float>& weight,
                std::vector<float> bias)
-    : geometry_(geometry) {
+    : extents_{geometry.out, geometry.in, geometry.kernel.h, geometry.kernel.w}, geometry_(geometry) {
   const int in = geometry.in, out = geometry.out;
   const std::size_t taps = std::size_t(geometry.taps());
   require(weight.size() == std::size_t(in) * std::size_t(out) * taps, "a convolution ", in, " -> ", out,
@@ -62,8 +66,20 @@ Tensor Conv2d::backward(Context& context, const Tensor& dy, int H, int W) const 
   return dx;
 }
 
+void Conv2d::add_gradients(Context& context, Gradients& gradients, const Tensor& dy, const Tensor& x) const {
+  convolution_backward_weights(context.queue, gradients.of(packed_),
+                               bias_ ? gradients.of(bias_).data : nullptr, x, dy, geometry_);
+}
+
+void Conv2d::list_parameters(std::vector<Parameter>& to) {
+  to.push_back({weight_name_, extents_, &packed_, geometry_});
+  if (bias_) to.push_back({bias_name_, {extents_[0]}, &bias_, {}});
+}
+
 Linear::Linear(Context& context, const WeightScope& scope, int in, int out)
-    : in_(in),
+    : weight_name_(scope.key("weight")),
+      bias_name_(scope.key("bias")),
+      in_(in),
       out_(out),
       weight_(context.upload({1, 1, out, in}, scope.read("weight", {out, in}))),
       bias_(upload_vector(context, scope.read("bias", {out}))) {}
@@ -77,8 +93,28 @@ Tensor Linear::forward(Context& context, const Tensor& x) const {
   return y;
 }
 
+void Linear::add_backward(Context& context, Tensor& dx, const Tensor& dy) const {
+  const int N = dy.shape().N;
+  matmul(context.queue, {dx.data(), N, in_, in_, 0, false}, {dy.data(), N, out_, out_, 0, false},
+         {weight_.data(), out_, in_, in_, 0, false}, 1, 1.f, 1.f);
+}
+
+void Linear::add_gradients(Context& context, Gradients& gradients, const Tensor& dy, const Tensor& x) const {
+  const int N = dy.shape().N;
+  matmul(context.queue, {gradients.of(weight_).data, out_, in_, in_, 0, false},
+         {dy.data(), N, out_, out_, 0, true}, {x.data(), N, in_, in_, 0, false}, 1, 1.f, 1.f);
+  add_pixel_sums(context.queue, gradients.of(bias_), dy);
+}
+
+void Linear::list_parameters(std::vector<Parameter>& to) {
+  to.push_back({weight_name_, {out_, in_}, &weight_, {}});
+  to.push_back({bias_name_, {out_}, &bias_, {}});
+}
+
 Norm::Norm(Context& context, const WeightScope& scope, int channels, bool silu)
-    : gamma_(upload_vector(context, scope.read("weight", {channels}))),
+    : weight_name_(scope.key("weight")),
+      bias_name_(scope.key("bias")),
+      gamma_(upload_vector(context, scope.read("weight", {channels}))),
       beta_(upload_vector(context, scope.read("bias", {channels}))),
       silu_(silu) {
   require(channels % 32 == 0, scope.key("weight"), ": ", channels,
@@ -96,11 +132,29 @@ Tensor Norm::forward(Context& context, const Tensor& x, Tensor& stats, const Ten
   return y;
 }
 
+Tensor Norm::again(Context& context, const Tensor& x, const Tensor& stats, const Tensor& modulation) const {
+  Tensor y = context.features(x.shape());
+  group_norm_again(context.queue, y, stats, x, parameters(modulation));
+  return y;
+}
+
 Tensor Norm::backward(Context& context, const Tensor& dy, const Tensor& x, const Tensor& stats,
-                      const Tensor& modulation, const Tensor& plus) const {
+                      const Tensor& modulation, const Tensor& plus, Gradients* gradients,
+                      Tensor* dmodulation) const {
   Tensor dx = context.features(x.shape());
-  group_norm_backward(context.queue, dx, dy, x, stats, parameters(modulation), plus);
+  GroupNormGradients to;
+  if (gradients) to = {gradients->of(gamma_).data, gradients->of(beta_).data, nullptr};
+  if (gradients && modulation) {
+    *dmodulation = context.planar(modulation.shape());
+    to.scale_shift = dmodulation->data();
+  }
+  group_norm_backward(context.queue, dx, dy, x, stats, parameters(modulation), plus, to);
   return dx;
+}
+
+void Norm::list_parameters(std::vector<Parameter>& to) {
+  to.push_back({weight_name_, {gamma_.shape().C}, &gamma_, {}});
+  to.push_back({bias_name_, {beta_.shape().C}, &beta_, {}});
 }
 
 Tensor resample(Context& context, Resample how, const Tensor& x) {

@@ -7,6 +7,7 @@
 #include "engine/context.hpp"
 #include "kernels/convolution.hpp"
 #include "kernels/group_norm.hpp"
+#include "layers/parameters.hpp"
 #include "weights/tensor_source.hpp"
 
 namespace tweedie {
@@ -31,20 +32,31 @@ class Conv2d {
   void accumulate(Context& context, Tensor& y, const Tensor& x) const;
   /// Gradient with respect to an input of H x W pixels.
   Tensor backward(Context& context, const Tensor& dy, int H, int W) const;
+  /// Adds the gradients with respect to weight and bias, x being what `forward` was given.
+  void add_gradients(Context& context, Gradients& gradients, const Tensor& dy, const Tensor& x) const;
+  /// Appends weight and bias to `to`.
+  void list_parameters(std::vector<Parameter>& to);
   const ConvolutionGeometry& geometry() const { return geometry_; }
 
  private:
+  std::string weight_name_, bias_name_;
+  Extents extents_;  ///< of the weight as it was read
   ConvolutionGeometry geometry_;
   Tensor packed_, bias_;
 };
 
-/// y = W x + b on (N, C, 1, 1) vectors; no backward: only the timestep path uses it.
+/// y = W x + b on (N, C, 1, 1) vectors: the timestep path.
 class Linear {
  public:
   Linear(Context& context, const WeightScope& scope, int in, int out);
   Tensor forward(Context& context, const Tensor& x) const;
+  /// dx += W^T dy; dx (N, in, 1, 1).
+  void add_backward(Context& context, Tensor& dx, const Tensor& dy) const;
+  void add_gradients(Context& context, Gradients& gradients, const Tensor& dy, const Tensor& x) const;
+  void list_parameters(std::vector<Parameter>& to);
 
  private:
+  std::string weight_name_, bias_name_;
   int in_, out_;
   Tensor weight_, bias_;
 };
@@ -55,11 +67,17 @@ class Norm {
   Norm(Context& context, const WeightScope& scope, int channels, bool silu);
   /// `stats` receives what the backward pass needs. `modulation`: (N, 2C) scale and shift, or empty.
   Tensor forward(Context& context, const Tensor& x, Tensor& stats, const Tensor& modulation = {}) const;
-  /// J^T dy (+ plus, when not empty).
+  /// What `forward` returned, from the statistics it left.
+  Tensor again(Context& context, const Tensor& x, const Tensor& stats, const Tensor& modulation = {}) const;
+  /// J^T dy (+ plus, when not empty). With `gradients`, adds those of weight and bias; `dmodulation` then
+  /// receives the modulation's, if there is one.
   Tensor backward(Context& context, const Tensor& dy, const Tensor& x, const Tensor& stats,
-                  const Tensor& modulation = {}, const Tensor& plus = {}) const;
+                  const Tensor& modulation = {}, const Tensor& plus = {}, Gradients* gradients = nullptr,
+                  Tensor* dmodulation = nullptr) const;
+  void list_parameters(std::vector<Parameter>& to);
 
  private:
+  std::string weight_name_, bias_name_;
   GroupNormParameters parameters(const Tensor& modulation) const;
   Tensor gamma_, beta_;
   bool silu_;

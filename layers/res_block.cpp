@@ -1,6 +1,7 @@
 #include "layers/res_block.hpp"
 
 #include "kernels/elementwise.hpp"
+#include "kernels/reduce.hpp"
 
 namespace tweedie {
 
@@ -37,19 +38,56 @@ Tensor ResBlock::forward(Context& context, Tensor x, const Tensor& embedding, Sa
   return y;
 }
 
-Tensor ResBlock::backward(Context& context, const Tensor& dy, Saved& s) const {
+// Through the second convolution and norm; the modulation's gradient goes on to the embedding.
+Tensor ResBlock::backward_out(Context& context, const Tensor& dy, Saved& s, const Training* training) const {
+  Gradients* const gradients = training ? &training->gradients : nullptr;
+  if (training)
+    conv_out_.add_gradients(context, *gradients, dy,
+                            norm_out_.again(context, s.h, s.stats_out, s.modulation));
+  Tensor dmodulation;
+  Tensor dh = norm_out_.backward(context, conv_out_.backward(context, dy, s.h.shape().H, s.h.shape().W), s.h,
+                                 s.stats_out, s.modulation, {}, gradients, &dmodulation);
+  if (!training) return dh;
+  if (!config_.scale_shift) {
+    dmodulation = context.planar({dh.shape().N, config_.out, 1, 1});
+    fill(context.queue, dmodulation, 0);
+    add_pixel_sums(context.queue, dmodulation, dh);
+  }
+  embed_.add_gradients(context, *gradients, dmodulation, training->embedding);
+  embed_.add_backward(context, training->dembedding, dmodulation);
+  return dh;
+}
+
+void ResBlock::add_skip_and_in_gradients(Context& context, const Tensor& dy, const Tensor& dh, const Saved& s,
+                                         Gradients& gradients) const {
+  conv_in_.add_gradients(context, gradients, dh,
+                         resample(context, config_.how, norm_in_.again(context, s.x, s.stats_in)));
+  if (skip_) skip_->add_gradients(context, gradients, dy, resample(context, config_.how, s.x));
+}
+
+Tensor ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const Training* training) const {
   const Shape inner = s.h.shape();
-  Tensor dh = norm_out_.backward(context, conv_out_.backward(context, dy, inner.H, inner.W), s.h, s.stats_out,
-                                 s.modulation);
+  Tensor dh = backward_out(context, dy, s, training);
   s.h = {};
+  if (training) add_skip_and_in_gradients(context, dy, dh, s, training->gradients);
   const Tensor dnormed =
       resample_backward(context, config_.how, conv_in_.backward(context, dh, inner.H, inner.W));
   dh = {};
   const Tensor dskip =
       resample_backward(context, config_.how, skip_ ? skip_->backward(context, dy, inner.H, inner.W) : dy);
-  Tensor dx = norm_in_.backward(context, dnormed, s.x, s.stats_in, {}, dskip);
+  Tensor dx = norm_in_.backward(context, dnormed, s.x, s.stats_in, {}, dskip,
+                                training ? &training->gradients : nullptr);
   s = {};
   return dx;
+}
+
+void ResBlock::list_parameters(std::vector<Parameter>& to) {
+  norm_in_.list_parameters(to);
+  conv_in_.list_parameters(to);
+  embed_.list_parameters(to);
+  norm_out_.list_parameters(to);
+  conv_out_.list_parameters(to);
+  if (skip_) skip_->list_parameters(to);
 }
 
 }  // namespace tweedie

@@ -25,10 +25,21 @@ class ResBlock {
   ResBlock(Context& context, const WeightScope& scope, const Config& config);
   /// x (N, in, H, W); `embedding` (N, embedding, 1, 1) after SiLU. `saved` null: inference.
   Tensor forward(Context& context, Tensor x, const Tensor& embedding, Saved* saved = nullptr) const;
-  /// Gradient with respect to x; releases `saved`.
-  Tensor backward(Context& context, const Tensor& dy, Saved& saved) const;
+  /// What a backward pass needs, and leaves, beside: the gradients of all parameters and of the embedding.
+  struct Training {
+    Gradients& gradients;
+    const Tensor& embedding;  ///< as in the forward call
+    Tensor& dembedding;       ///< added to
+  };
+  /// Gradient with respect to x; releases `saved`. `training` null: that alone.
+  Tensor backward(Context& context, const Tensor& dy, Saved& saved, const Training* training = nullptr) const;
+  void list_parameters(std::vector<Parameter>& to);
 
  private:
+  Tensor backward_out(Context& context, const Tensor& dy, Saved& s, const Training* training) const;
+  void add_skip_and_in_gradients(Context& context, const Tensor& dy, const Tensor& dh, const Saved& s,
+                                 Gradients& gradients) const;
+
   Config config_;
   Norm norm_in_;
   Conv2d conv_in_;
