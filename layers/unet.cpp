@@ -29,17 +29,32 @@ class CountingSource : public TensorSource {
 
 }  // namespace
 
-/// What one forward pass leaves: a state for each layer, and the head's input.
+/// What one forward pass leaves: a state for each layer, the head's input, and for training the way of the
+/// embedding.
 struct UNet::Tape : Saved {
   std::vector<LayerSaved> layers;
   Tensor head_x, head_stats;
   Shape image;
+  bool training = false;
+  Tensor sinusoids, hidden_before, hidden, embedding_before, embedding;  // before: SiLU
+  std::vector<int> labels;
+
+  void clear() {
+    head_x = head_stats = sinusoids = hidden_before = hidden = embedding_before = embedding = {};
+    for (LayerSaved& each : layers) each.emplace<std::monostate>();
+  }
 };
 
 std::unique_ptr<Saved> UNet::make_saved() const {
   auto tape = std::make_unique<Tape>();
   tape->layers.resize(layers_);
   return tape;
+}
+
+std::unique_ptr<Saved> UNet::make_training_saved() const {
+  std::unique_ptr<Saved> saved = make_saved();
+  saved_as<Tape>(*saved, "U-Net").training = true;
+  return saved;
 }
 
 UNet::UNet(Context& context, const WeightScope& source, const UNetConfig& config, double time_scale)
@@ -95,7 +110,7 @@ void UNet::set_labels(std::vector<int> labels) {
 }
 
 // SiLU(MLP(sinusoids(t)) + label embedding), (N, embedding, 1, 1): every residual block starts from this.
-Tensor UNet::embed(std::span<const float> timesteps) {
+Tensor UNet::embed(std::span<const float> timesteps, Tape* tape) {
   Queue& q = context_.queue;
   const int N = int(timesteps.size());
   Tensor t = context_.planar({N, 1, 1, 1});
@@ -103,24 +118,62 @@ Tensor UNet::embed(std::span<const float> timesteps) {
   if (time_scale_ != 1) axpby(q, t, float(time_scale_), t, 0.f, t);
   Tensor sinusoids = context_.planar({N, config_.model_channels, 1, 1});
   timestep_embedding(q, sinusoids, t);
-  Tensor hidden = time_in_->forward(context_, sinusoids);
-  silu(q, hidden, hidden);
-  Tensor embedding = time_out_->forward(context_, hidden);
-  if (config_.num_classes) {
-    require(labels_.size() == 1 || labels_.size() == std::size_t(N), "class-conditional network: ", N,
-            " samples need ", N, " labels or one, got ", labels_.size());
-    for (int n = 0; n < N; ++n) {
-      const View<float> row = embedding.view().sample(n);
-      const int label = labels_[labels_.size() == 1 ? 0 : std::size_t(n)];
-      add(q, row, row, View<const float>(label_embedding_.data() + std::int64_t(label) * row.C(), row.shape));
-    }
+  Tensor before = time_in_->forward(context_, sinusoids);
+  Tensor hidden = context_.planar(before.shape());
+  silu(q, hidden, before);
+  Tensor sum = time_out_->forward(context_, hidden);
+  if (config_.num_classes) add_labels(sum, tape);
+  Tensor embedding = context_.planar(sum.shape());
+  silu(q, embedding, sum);
+  if (tape && tape->training) {
+    tape->sinusoids = std::move(sinusoids);
+    tape->hidden_before = std::move(before);
+    tape->hidden = std::move(hidden);
+    tape->embedding_before = std::move(sum);
+    tape->embedding = embedding;
   }
-  silu(q, embedding, embedding);
   return embedding;
 }
 
-Tensor UNet::forward(const Layer& layer, Tensor x, const Tensor& embedding, LayerSaved* saved) {
-  if (const auto* convolution = std::get_if<Conv2d>(&layer)) return convolution->forward(context_, x);
+void UNet::add_labels(Tensor& embedding, Tape* tape) {
+  const int N = embedding.shape().N;
+  require(labels_.size() == 1 || labels_.size() == std::size_t(N), "class-conditional network: ", N,
+          " samples need ", N, " labels or one, got ", labels_.size());
+  for (int n = 0; n < N; ++n) {
+    const View<float> row = embedding.view().sample(n);
+    const int label = labels_[labels_.size() == 1 ? 0 : std::size_t(n)];
+    add(context_.queue, row, row,
+        View<const float>(label_embedding_.data() + std::int64_t(label) * row.C(), row.shape));
+  }
+  if (tape) tape->labels = labels_;
+}
+
+// From the embedding's gradient to those of the labels' rows and of the two linear maps.
+void UNet::backward_embedding(Tape& tape, Tensor& dembedding, Gradients& gradients) {
+  Queue& q = context_.queue;
+  silu_backward(q, dembedding, dembedding, tape.embedding_before);
+  if (config_.num_classes)
+    for (int n = 0; n < dembedding.shape().N; ++n) {
+      const View<float> row = dembedding.view().sample(n);
+      const int label = tape.labels[tape.labels.size() == 1 ? 0 : std::size_t(n)];
+      const View<float> to(gradients.of(label_embedding_).data + std::int64_t(label) * row.C(), row.shape);
+      add(q, to, to, row);
+    }
+  time_out_->add_gradients(context_, gradients, dembedding, tape.hidden);
+  Tensor dhidden = context_.planar(tape.hidden.shape());
+  fill(q, dhidden, 0);
+  time_out_->add_backward(context_, dhidden, dembedding);
+  silu_backward(q, dhidden, dhidden, tape.hidden_before);
+  time_in_->add_gradients(context_, gradients, dhidden, tape.sinusoids);
+}
+
+Tensor UNet::forward(const Layer& layer, Tensor x, const Tensor& embedding, LayerSaved* saved,
+                     bool training) {
+  if (const auto* convolution = std::get_if<Conv2d>(&layer)) {
+    Tensor y = convolution->forward(context_, x);
+    if (training) *saved = std::move(x);
+    return y;
+  }
   if (const auto* block = std::get_if<ResBlock>(&layer))
     return block->forward(context_, std::move(x), embedding,
                           saved ? &saved->emplace<ResBlock::Saved>() : nullptr);
@@ -130,21 +183,34 @@ Tensor UNet::forward(const Layer& layer, Tensor x, const Tensor& embedding, Laye
   const Resampler& r = std::get<Resampler>(layer);
   if (!r.convolution) return resample(context_, r.how, x);
   // Down is a strided convolution by itself; up doubles first.
-  return r.convolution->forward(context_, r.how == Resample::up ? resample(context_, r.how, x) : x);
+  if (r.how == Resample::up) x = resample(context_, r.how, x);
+  Tensor y = r.convolution->forward(context_, x);
+  if (training) *saved = std::move(x);
+  return y;
 }
 
-Tensor UNet::backward(const Layer& layer, const Tensor& dy, LayerSaved& saved) {
+Tensor UNet::backward(const Layer& layer, const Tensor& dy, LayerSaved& saved,
+                      const ResBlock::Training* training, bool input) {
   const Shape s = dy.shape();
-  if (const auto* convolution = std::get_if<Conv2d>(&layer))
-    return convolution->backward(context_, dy, s.H, s.W);
+  Gradients* const gradients = training ? &training->gradients : nullptr;
   if (const auto* block = std::get_if<ResBlock>(&layer))
-    return block->backward(context_, dy, std::get<ResBlock::Saved>(saved));
+    return block->backward(context_, dy, std::get<ResBlock::Saved>(saved), training);
   if (const auto* attention = std::get_if<AttentionBlock>(&layer))
-    return attention->backward(context_, dy, std::get<AttentionBlock::Saved>(saved));
-  const Resampler& r = std::get<Resampler>(layer);
-  if (!r.convolution) return resample_backward(context_, r.how, dy);
-  if (r.how == Resample::down) return r.convolution->backward(context_, dy, 2 * s.H, 2 * s.W);
-  return resample_backward(context_, r.how, r.convolution->backward(context_, dy, s.H, s.W));
+    return attention->backward(context_, dy, std::get<AttentionBlock::Saved>(saved), gradients);
+  const auto* resampler = std::get_if<Resampler>(&layer);
+  const Conv2d* const convolution = std::get_if<Conv2d>(&layer);
+  const Conv2d* const own = convolution              ? convolution
+                            : resampler->convolution ? &*resampler->convolution
+                                                     : nullptr;
+  if (!own) return resample_backward(context_, resampler->how, dy);
+  if (gradients) {
+    own->add_gradients(context_, *gradients, dy, std::get<Tensor>(saved));
+    saved.emplace<std::monostate>();
+  }
+  if (!input) return {};
+  if (convolution) return own->backward(context_, dy, s.H, s.W);
+  if (resampler->how == Resample::down) return own->backward(context_, dy, 2 * s.H, 2 * s.W);
+  return resample_backward(context_, resampler->how, own->backward(context_, dy, s.H, s.W));
 }
 
 Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* saved) {
@@ -157,11 +223,11 @@ Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* s
   Tape* const tape = saved ? &saved_as<Tape>(*saved, "U-Net") : nullptr;
   if (tape) {  // what an earlier forward left, and no backward took, goes back to the pool
     tape->image = s;
-    tape->head_x = tape->head_stats = {};
-    for (LayerSaved& each : tape->layers) each.emplace<std::monostate>();
+    tape->clear();
   }
+  const bool training = tape && tape->training;
   skips_.clear();
-  const Tensor embedding = embed(timesteps);
+  const Tensor embedding = embed(timesteps, tape);
   Tensor h = context_.features({s.N, padded_channels(s.C), s.H, s.W});
   convert_layout(context_.queue, h, x);
   std::size_t at = 0;
@@ -174,7 +240,7 @@ Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* s
       h = std::move(both);
     }
     for (const Layer& layer : stage.layers)
-      h = forward(layer, std::move(h), embedding, tape ? &tape->layers[at++] : nullptr);
+      h = forward(layer, std::move(h), embedding, tape ? &tape->layers[at++] : nullptr, training);
     if (stage.pushes_skip) skips_.push_back(h);
   }
   Tensor stats;
@@ -188,18 +254,25 @@ Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* s
   return out;
 }
 
-Tensor UNet::backward(const Tensor& dout, Saved& saved) {
-  Tape& tape = saved_as<Tape>(saved, "U-Net");
-  require(bool(tape.head_x), "U-Net: a backward without a forward before it");
+Tensor UNet::backward_head(const Tensor& dout, Tape& tape, Gradients* gradients) {
   const Shape c = dout.shape(), image = tape.image;
+  require(bool(tape.head_x), "U-Net: a backward without a forward before it");
   require(c.N == image.N && c.H == image.H && c.W == image.W && c.C <= config_.out_channels,
           "U-Net: cotangent ", c, " does not belong to an output of ", config_.out_channels,
           " channels for input ", image);
   Tensor dy = context_.features({c.N, padded_channels(config_.out_channels), c.H, c.W});
   convert_layout(context_.queue, dy, dout);  // channels without a cotangent get 0
+  if (gradients)
+    conv_out_->add_gradients(context_, *gradients, dy,
+                             norm_out_->again(context_, tape.head_x, tape.head_stats));
   Tensor dh = norm_out_->backward(context_, conv_out_->backward(context_, dy, c.H, c.W), tape.head_x,
-                                  tape.head_stats);
-  dy = tape.head_x = tape.head_stats = {};
+                                  tape.head_stats, {}, {}, gradients);
+  tape.head_x = tape.head_stats = {};
+  return dh;
+}
+
+Tensor UNet::backward(const Tensor& dout, Tape& tape, const ResBlock::Training* training, bool input) {
+  Tensor dh = backward_head(dout, tape, training ? &training->gradients : nullptr);
   std::size_t at = tape.layers.size();
   skips_.clear();
   for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
@@ -207,8 +280,10 @@ Tensor UNet::backward(const Tensor& dout, Saved& saved) {
       add(context_.queue, dh, dh, skips_.back());
       skips_.pop_back();
     }
-    for (auto layer = stage->layers.rbegin(); layer != stage->layers.rend(); ++layer)
-      dh = backward(*layer, dh, tape.layers[--at]);
+    for (auto layer = stage->layers.rbegin(); layer != stage->layers.rend(); ++layer) {
+      --at;
+      dh = backward(*layer, dh, tape.layers[at], training, input || at > 0);
+    }
     if (stage->skip_channels) {
       const Shape s = dh.shape();
       Tensor rest = context_.features({s.N, s.C - stage->skip_channels, s.H, s.W});
@@ -218,9 +293,49 @@ Tensor UNet::backward(const Tensor& dout, Saved& saved) {
       dh = std::move(rest);
     }
   }
-  Tensor dx = context_.planar(image);
+  if (!input) return {};
+  Tensor dx = context_.planar(tape.image);
   convert_layout(context_.queue, dx, dh);
   return dx;
+}
+
+Tensor UNet::backward(const Tensor& dout, Saved& saved) {
+  return backward(dout, saved_as<Tape>(saved, "U-Net"), nullptr, true);
+}
+
+Tensor UNet::backward(const Tensor& dout, Saved& saved, Gradients& gradients, bool input) {
+  Tape& tape = saved_as<Tape>(saved, "U-Net");
+  require(tape.training, "U-Net: gradients of parameters need a training state");
+  require(bool(tape.head_x), "U-Net: a backward without a forward before it");
+  Tensor dembedding = context_.planar(tape.embedding.shape());
+  fill(context_.queue, dembedding, 0);
+  const ResBlock::Training training{gradients, tape.embedding, dembedding};
+  Tensor dx = backward(dout, tape, &training, input);
+  backward_embedding(tape, dembedding, gradients);
+  tape.clear();
+  return dx;
+}
+
+std::vector<Parameter> UNet::list_parameters() {
+  std::vector<Parameter> all;
+  time_in_->list_parameters(all);
+  time_out_->list_parameters(all);
+  if (config_.num_classes)
+    all.push_back({"label_emb.weight",
+                   {label_embedding_.shape().H, label_embedding_.shape().W},
+                   &label_embedding_,
+                   {}});
+  for (Stage& stage : stages_)
+    for (Layer& layer : stage.layers) {
+      if (auto* convolution = std::get_if<Conv2d>(&layer)) convolution->list_parameters(all);
+      if (auto* block = std::get_if<ResBlock>(&layer)) block->list_parameters(all);
+      if (auto* attention = std::get_if<AttentionBlock>(&layer)) attention->list_parameters(all);
+      auto* resampler = std::get_if<Resampler>(&layer);
+      if (resampler && resampler->convolution) resampler->convolution->list_parameters(all);
+    }
+  norm_out_->list_parameters(all);
+  conv_out_->list_parameters(all);
+  return all;
 }
 
 std::span<const float> UNet::same_time(int N, const NoiseLevel& level) {

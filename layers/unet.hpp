@@ -26,9 +26,16 @@ class UNet : public Denoiser {
   Tensor forward(const Tensor& x, std::span<const float> timesteps, Saved* saved = nullptr);
 
   std::unique_ptr<Saved> make_saved() const override;
+  /// A state that also keeps what the gradients of the parameters need.
+  std::unique_ptr<Saved> make_training_saved() const;
   Prediction forward(const Tensor& x, const NoiseLevel& level, Saved* saved = nullptr) override;
   /// `dout` is a cotangent of all of the raw output, or of its first channels only (eps).
   Tensor backward(const Tensor& dout, Saved& saved) override;
+  /// Adds the gradients of <dout, output> with respect to all parameters; `saved` is a training state. The
+  /// gradient with respect to x comes with it when `input`, else the result is empty.
+  Tensor backward(const Tensor& dout, Saved& saved, Gradients& gradients, bool input = false);
+  /// All parameters, in the order of execution, for `Parameters` to gather.
+  std::vector<Parameter> list_parameters();
   bool learns_variance() const override { return config_.learn_sigma(); }
 
   /// Class of each sample (or one for all); required, and only allowed, for class-conditional networks.
@@ -45,7 +52,8 @@ class UNet : public Denoiser {
     std::optional<Conv2d> convolution;
   };
   using Layer = std::variant<Conv2d, ResBlock, AttentionBlock, Resampler>;
-  using LayerSaved = std::variant<std::monostate, ResBlock::Saved, AttentionBlock::Saved>;
+  /// A lone convolution keeps its input, and only for training.
+  using LayerSaved = std::variant<std::monostate, ResBlock::Saved, AttentionBlock::Saved, Tensor>;
   struct Tape;
   struct Stage {
     bool pushes_skip;
@@ -54,9 +62,14 @@ class UNet : public Denoiser {
   };
 
   Layer make_layer(const WeightScope& scope, const ModulePlan& plan) const;
-  Tensor embed(std::span<const float> timesteps);
-  Tensor forward(const Layer& layer, Tensor x, const Tensor& embedding, LayerSaved* saved);
-  Tensor backward(const Layer& layer, const Tensor& dy, LayerSaved& saved);
+  Tensor embed(std::span<const float> timesteps, Tape* tape);
+  void add_labels(Tensor& embedding, Tape* tape);
+  void backward_embedding(Tape& tape, Tensor& dembedding, Gradients& gradients);
+  Tensor forward(const Layer& layer, Tensor x, const Tensor& embedding, LayerSaved* saved, bool training);
+  Tensor backward(const Layer& layer, const Tensor& dy, LayerSaved& saved, const ResBlock::Training* training,
+                  bool input);
+  Tensor backward_head(const Tensor& dout, Tape& tape, Gradients* gradients);
+  Tensor backward(const Tensor& dout, Tape& tape, const ResBlock::Training* training, bool input);
   Prediction split(const Tensor& output);
   std::span<const float> same_time(int N, const NoiseLevel& level);
 
@@ -65,7 +78,7 @@ class UNet : public Denoiser {
   double time_scale_;
   std::int64_t parameters_ = 0;
   std::optional<Linear> time_in_, time_out_;
-  Tensor label_embedding_;  ///< (classes, embedding)
+  Tensor label_embedding_;  ///< (1, 1, classes, embedding)
   std::vector<int> labels_;
   std::vector<Stage> stages_;
   std::optional<Norm> norm_out_;
