@@ -69,8 +69,11 @@ UNet::UNet(Context& context, const WeightScope& source, const UNetConfig& config
     label_embedding_ = context.upload({1, 1, *config.num_classes, embedding},
                                       scope.read("label_emb.weight", {*config.num_classes, embedding}));
   for (const StagePlan& plan : plan_blocks(config)) {
-    Stage& stage = stages_.emplace_back(Stage{plan.pushes_skip, plan.skip_channels, {}});
-    for (const ModulePlan& module : plan.modules) stage.layers.push_back(make_layer(scope, module));
+    Stage& stage = stages_.emplace_back(Stage{plan.pushes_skip, plan.skip_channels, {}, {}});
+    for (const ModulePlan& module : plan.modules) {
+      stage.layers.push_back(make_layer(scope, module));
+      stage.names.push_back(module.name);
+    }
     layers_ += plan.modules.size();
   }
   norm_out_.emplace(context, scope.sub("out.0"), config.channels(0), true);
@@ -239,12 +242,15 @@ Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* s
       skips_.pop_back();
       h = std::move(both);
     }
-    for (const Layer& layer : stage.layers)
-      h = forward(layer, std::move(h), embedding, tape ? &tape->layers[at++] : nullptr, training);
+    for (std::size_t i = 0; i < stage.layers.size(); ++i) {
+      h = forward(stage.layers[i], std::move(h), embedding, tape ? &tape->layers[at++] : nullptr, training);
+      if (probe_) probe_(stage.names[i], h);
+    }
     if (stage.pushes_skip) skips_.push_back(h);
   }
   Tensor stats;
   const Tensor wide = conv_out_->forward(context_, norm_out_->forward(context_, h, stats));
+  if (probe_) probe_("out", wide);
   if (tape) {
     tape->head_x = std::move(h);
     tape->head_stats = std::move(stats);

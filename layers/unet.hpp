@@ -1,8 +1,10 @@
 // The U-Net of guided-diffusion (Dhariwal & Nichol 2021) as a Denoiser, with its input gradient.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -34,6 +36,11 @@ class UNet : public Denoiser {
   /// Adds the gradients of <dout, output> with respect to all parameters; `saved` is a training state. The
   /// gradient with respect to x comes with it when `input`, else the result is empty.
   Tensor backward(const Tensor& dout, Saved& saved, Gradients& gradients, bool input = false);
+  /// From now on `probe` sees every layer's output in a forward pass (none: nobody does), to look for where
+  /// numbers go wrong.
+  void set_probe(std::function<void(const std::string& layer, const Tensor& y)> probe) {
+    probe_ = std::move(probe);
+  }
   /// All parameters, in the order of execution, for `Parameters` to gather.
   std::vector<Parameter> list_parameters();
   bool learns_variance() const override { return config_.learn_sigma(); }
@@ -59,6 +66,7 @@ class UNet : public Denoiser {
     bool pushes_skip;
     int skip_channels;
     std::vector<Layer> layers;
+    std::vector<std::string> names;  ///< of the layers
   };
 
   Layer make_layer(const WeightScope& scope, const ModulePlan& plan) const;
@@ -85,6 +93,7 @@ class UNet : public Denoiser {
   std::optional<Conv2d> conv_out_;
 
   std::size_t layers_ = 0;
+  std::function<void(const std::string&, const Tensor&)> probe_;
   // Used up by every call; vectors keep their capacity, so that a step allocates nothing.
   std::vector<Tensor> skips_;
   std::vector<float> times_;

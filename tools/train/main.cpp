@@ -1,0 +1,149 @@
+// tweedie-train: a prior from examples.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "tools/device_option.hpp"
+#include "tools/files.hpp"
+#include "tools/network.hpp"
+#include "tools/run_main.hpp"
+#include "tools/say.hpp"
+#include "tools/train/checkpoint.hpp"
+#include "tools/train/log.hpp"
+#include "tools/train/options.hpp"
+#include "tools/train/samples.hpp"
+#include "tools/train/stop.hpp"
+#include "weights/weight_file.hpp"
+
+namespace tweedie {
+namespace {
+
+std::string in_folder(const std::string& folder, const char* name) {
+  return (std::filesystem::path(folder) / name).string();
+}
+
+// The data decides how many classes there are; a gray or RGB network takes it as it comes.
+std::unique_ptr<Dataset> open_data(TrainSettings& s, bool resumed) {
+  std::vector<std::string> notes;
+  std::unique_ptr<Dataset> data = open_dataset(s.data, &notes);
+  for (const std::string& text : notes) say(text + "\n");
+  require(
+      data->channels() == s.unet.in_channels && data->height() == s.data.size && data->width() == s.data.size,
+      s.data.source, ": samples of ", data->channels(), " x ", data->height(), " x ", data->width(),
+      ", the network is made for ", s.unet.in_channels, " x ", s.data.size, " x ", s.data.size);
+  require(!s.class_conditional || data->classes() > 0, "--class-cond: ", s.data.source, " has no classes");
+  if (s.class_conditional && !resumed) s.unet.num_classes = data->classes();
+  require(!s.unet.num_classes || data->classes() == *s.unet.num_classes, s.data.source, ": ", data->classes(),
+          " classes, the network knows ", s.unet.num_classes.value_or(0));
+  return data;
+}
+
+std::unique_ptr<Trainer> make_trainer(Context& context, TrainOptions& o) {
+  if (o.weights.empty()) {
+    InitialWeights initial(o.settings.seed);
+    return std::make_unique<Trainer>(context, o.settings, initial);
+  }
+  WeightFile file(o.weights);
+  const UNetConfig config = parse_unet_config(file.header().config, o.weights + ": config");
+  require(config == o.settings.unet, o.weights, ": another network than the one to train; give its --config");
+  auto trainer = std::make_unique<Trainer>(context, o.settings, file);
+  file.require_all_used();
+  return trainer;
+}
+
+// Speed and what is left, of this process's steps; the first, in which plans are made, does not count.
+class Clock {
+ public:
+  explicit Clock(std::int64_t first) : first_(first) {}
+  void tick(std::int64_t step) {
+    now_ = std::chrono::steady_clock::now();
+    if (step == first_ + 1) start_ = now_;
+    done_ = step - first_ - 1;
+  }
+  double seconds_per_step() const {
+    return done_ > 0 ? std::chrono::duration<double>(now_ - start_).count() / double(done_) : 0;
+  }
+  double since_shown() const { return std::chrono::duration<double>(now_ - shown_).count(); }
+  void shown() { shown_ = now_; }
+
+ private:
+  std::int64_t first_, done_ = 0;
+  std::chrono::steady_clock::time_point start_, now_, shown_;
+};
+
+struct Run {
+  TrainOptions& o;
+  Context& context;
+  Trainer& trainer;
+  TrainLog& log;
+
+  void save() const {
+    write_checkpoint(in_folder(o.output, "checkpoint.h5"), trainer);
+    write_weights(in_folder(o.output, "weights.h5"), trainer);
+    log.draw();
+  }
+  void draw_samples() const {
+    write_samples(in_folder(o.output, "samples.png"), context, trainer, o.samples, o.sample_steps);
+  }
+};
+
+void train(const Run& run, BatchLoader& loader, const StopOnSignal& stop) {
+  const TrainOptions& o = run.o;
+  const std::int64_t last = o.stop_after > 0 ? std::min(o.stop_after, o.settings.steps) : o.settings.steps;
+  Clock clock(run.trainer.steps());
+  double loss = 0;
+  while (run.trainer.steps() < last && !stop.wanted()) {
+    const StepReport report = run.trainer.step([&]() -> const Batch& { return loader.next(); });
+    const std::int64_t step = run.trainer.steps();
+    clock.tick(step);
+    const double seconds = clock.seconds_per_step();
+    const double speed = seconds > 0 ? o.settings.batch * o.settings.accumulate / seconds : 0;
+    run.log.add(step, report, speed);
+    loss = loss == 0 ? report.loss : 0.98 * loss + 0.02 * report.loss;
+    if (!o.quiet && (clock.since_shown() > 10 || step == last)) {
+      say(progress_line(step, o.settings.steps, loss, speed, seconds * double(last - step)) + "\n");
+      clock.shown();
+    }
+    if (o.sample_every > 0 && step % o.sample_every == 0) run.draw_samples();
+    if (step % o.save_every == 0 && step < last) run.save();
+  }
+}
+
+int run(TrainOptions o) {
+  const std::unique_ptr<Dataset> data = open_data(o.settings, o.resume);
+  validate(o.settings.unet, "the network");
+  Context context(choose_device(o.device), o.settings.seed);
+  const std::unique_ptr<Trainer> trainer = make_trainer(context, o);
+  const std::string checkpoint = in_folder(o.output, "checkpoint.h5");
+  if (o.resume) read_checkpoint(*trainer, checkpoint);
+  require(o.resume || !std::filesystem::exists(checkpoint), checkpoint,
+          ": there is a run already; go on with --resume, or choose another folder");
+  const OutputDirectory output(o.output);
+  TrainLog log(o.output, trainer->steps());
+  if (!o.quiet)
+    say(fmt::format("{}\n{} parameters, {}\n", data->describe(), trainer->parameters().learned(),
+                    device_description(context.device())));
+  const StopOnSignal stop;
+  BatchLoader loader(*data, o.settings.batch, o.settings.seed,
+                     std::uint64_t(trainer->steps()) * std::uint64_t(o.settings.accumulate),
+                     o.loader_threads);
+  const Run run{o, context, *trainer, log};
+  train(run, loader, stop);
+  run.save();
+  if (o.sample_every > 0 && !stop.wanted()) run.draw_samples();
+  const bool ended = trainer->steps() >= o.settings.steps;
+  say(stdout, fmt::format("{} at step {}: wrote {}\n", ended ? "finished" : "stopped", trainer->steps(),
+                          in_folder(o.output, "weights.h5")));
+  return 0;
+}
+
+}  // namespace
+}  // namespace tweedie
+
+int main(int argc, char** argv) {
+  using namespace tweedie;
+  return run_main("tweedie-train", argc, argv, [](CLI::App& app, int count, char** words) {
+    return run(read_train_options(app, count, words));
+  });
+}
