@@ -255,6 +255,7 @@ Json bench_kernels(Context& context, const KernelOptions& options) {
   bench_matmul(bench);
   bench_embeddings(bench);
   bench_measurement_kernels(bench);
+  bench_blind_kernels(bench);
   return bench.report();
 }
 

@@ -7,5 +7,7 @@ namespace tweedie::bench {
 
 /// Adds their rows.
 void bench_measurement_kernels(Bench& bench);
+/// Those of blind problems.
+void bench_blind_kernels(Bench& bench);
 
 }  // namespace tweedie::bench
