@@ -7,10 +7,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=${2:-$here/../../build-fuzz}
 cmake -S "$here" -B "$build" -DCMAKE_CXX_COMPILER="${CXX:-clang++}" -DCMAKE_BUILD_TYPE=
 cmake --build "$build" -j "$(nproc)"
-for kind in pt safetensors; do
+for kind in pt safetensors npy; do
+  corpus=$here/corpus/$kind
+  [ "$kind" != npy ] || corpus=$here/../data/numpy # what NumPy wrote
   mkdir -p "$build/found/$kind"
   echo "fuzzing $kind for $seconds s"
   "$build/bin/fuzz_$kind" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512 \
     -max_len=8192 -print_final_stats=1 -verbosity=0 -dict="$here/$kind.dict" \
-    -artifact_prefix="$build/failed-$kind-" "$build/found/$kind" "$here/corpus/$kind"
+    -artifact_prefix="$build/failed-$kind-" "$build/found/$kind" "$corpus"
 done
