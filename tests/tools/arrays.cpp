@@ -173,7 +173,7 @@ TEST_CASE("TIFF: what is not read is refused by name, damage is an error") {
   const TemporaryFolder folder;
   const std::string path = folder / "x";
   const auto error = [&] { return error_of([&] { read_image(path); }); };
-  write_tiff<std::uint8_t>(path, {8, 1, 1, 1}, {0});
+  write_tiff<std::uint8_t>(path, {8, 1, 1, 1}, std::vector<std::uint8_t>(8, 0));
   CHECK(error().find("samples of 1 bits and format 1") != std::string::npos);
   write_tiff<std::uint8_t>(path, {1, 1, 4, 8, SAMPLEFORMAT_UINT, PHOTOMETRIC_SEPARATED}, {0, 0, 0, 0});
   CHECK(error().find("colours of kind 5") != std::string::npos);

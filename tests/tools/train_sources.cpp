@@ -94,7 +94,7 @@ float byte(int value) { return float(2.0 * value / 255 - 1); }
 
 TEST_CASE("gzip: what is packed is unpacked, several members too, and damage is an error") {
   std::string text;
-  for (int i = 0; i < 400000; ++i) text += char(i * i % 251);
+  for (unsigned i = 0; i < 400000; ++i) text += char(i * i % 251);
   const std::string packed = gzip(text);
   CHECK(is_gzip(packed));
   CHECK(!is_gzip(text));

@@ -52,7 +52,7 @@ class Dataset {
 
 /// Opens what the options name. Stored items are decoded once, and kept. Throws `Error` in one line: an
 /// option out of its range; a file that is missing, damaged or of no known kind; images that cannot be read
-/// or are smaller than a sample's window (the first by its path, with the number of the others). Remarks on
+/// or are smaller than a sample (the first by its path, with the number of the others). Remarks on
 /// ignored parts of files are added to `notes`.
 std::unique_ptr<Dataset> open_dataset(const DataOptions& options, std::vector<std::string>* notes = nullptr);
 
