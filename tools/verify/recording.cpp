@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/elementwise.hpp"
 #include "weights/settings_json.hpp"
 
 namespace tweedie::verify {
@@ -69,6 +70,20 @@ std::span<const float> Recording::at(int step) const {
   const std::size_t count = std::size_t(shape.size());
   const std::size_t index = std::size_t(std::find(steps.begin(), steps.end(), step) - steps.begin());
   return std::span(values).subspan(index * count, count);
+}
+
+Tensor perturbed(Context& context, const Shape& shape, std::span<const float> values, double perturbation,
+                 std::uint64_t stream) {
+  Tensor x = context.upload(shape, values);
+  if (perturbation == 0) return x;
+  context.start_stream(stream);
+  Tensor u = context.planar(shape);
+  context.uniform(u);
+  axpby(context.queue, u, float(2 * perturbation), u, 0.f, u);
+  Tensor change = context.planar(shape);
+  multiply(context.queue, change, x, u);
+  axpby(context.queue, x, float(1 - perturbation), x, 1.f, change);
+  return x;
 }
 
 }  // namespace tweedie::verify

@@ -46,4 +46,8 @@ struct Recording {
   std::span<const float> at(int step) const;
 };
 
+/// The values, each multiplied by 1 + `perturbation` u, u uniform in [-1, 1) from this stream of the context.
+Tensor perturbed(Context& context, const Shape& shape, std::span<const float> values, double perturbation,
+                 std::uint64_t stream);
+
 }  // namespace tweedie::verify

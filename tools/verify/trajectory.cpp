@@ -4,7 +4,6 @@
 
 #include "engine/guidance.hpp"
 #include "engine/sampler.hpp"
-#include "kernels/elementwise.hpp"
 #include "operators/factory.hpp"
 #include "tools/verify/checks.hpp"
 #include "tools/verify/recording.hpp"
@@ -56,16 +55,7 @@ class Trajectory {
 
   /// The run from x_T, the initial state multiplied by 1 + `perturbation` u, u uniform in [-1, 1).
   Replay run(double perturbation, std::uint64_t stream) {
-    Tensor x = context_.upload(start_.shape, start_.values);
-    if (perturbation > 0) {
-      context_.start_stream(stream);
-      Tensor u = context_.planar(start_.shape);
-      context_.uniform(u);
-      axpby(context_.queue, u, float(2 * perturbation), u, 0.f, u);
-      Tensor change = context_.planar(start_.shape);
-      multiply(context_.queue, change, x, u);
-      axpby(context_.queue, x, float(1 - perturbation), x, 1.f, change);
-    }
+    Tensor x = perturbed(context_, start_.shape, start_.values, perturbation, stream);
     Replay replay;
     sample(context_, *setup_.network, diffusion_.schedule, diffusion_.options, std::move(x), guidance_.get(),
            noise_, [&](const Step& step, const Tensor& next) {
