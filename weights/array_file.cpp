@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "weights/hdf5_read.hpp"
+#include "weights/strict_json.hpp"
 
 namespace tweedie {
 
@@ -167,12 +168,7 @@ std::string ArrayFile::text_attribute(const std::string& name) const {
 }
 
 nlohmann::json ArrayFile::json_attribute(const std::string& name) const {
-  const std::string text = text_attribute(name);
-  try {
-    return nlohmann::json::parse(text);
-  } catch (const nlohmann::json::exception&) {
-    throw Error(message(state_->path, ": attribute `", name, "`: not JSON"));
-  }
+  return parse_json(text_attribute(name), message(state_->path, ": attribute `", name, "`"));
 }
 
 }  // namespace tweedie

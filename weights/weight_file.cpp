@@ -5,6 +5,7 @@
 #include <set>
 
 #include "weights/hdf5_read.hpp"
+#include "weights/strict_json.hpp"
 #include "weights/weight_file_format.hpp"
 
 namespace tweedie {
@@ -15,8 +16,9 @@ using nlohmann::json;
 namespace {
 
 json read_json(hid_t object, const char* name, const std::string& where) {
-  json parsed = json::parse(hdf5_text(object, name, where), nullptr, false);
-  require(parsed.is_object(), where, ": the attribute `", name, "` is not a JSON object");
+  const std::string what = where + ": the attribute `" + name + "`";
+  json parsed = parse_json(hdf5_text(object, name, where), what);
+  require(parsed.is_object(), what, " is not a JSON object");
   return parsed;
 }
 
