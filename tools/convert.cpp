@@ -44,6 +44,9 @@ void describe(CLI::App& app, Options& options) {
                      "model_config.yaml or .json with what the tensors do not show: image_size, "
                      "num_heads or num_head_channels, use_new_attention_order");
   app.add_option("--preset", c.preset, "published configuration: " + presets_text())->excludes(config);
+  app.add_option("--entry", c.entry,
+                 "take the tensors of this entry of CHECKPOINT, or those whose names begin with it (default: "
+                 "what looks like the network, averaged weights first)");
   app.add_option_function<std::string>(
          "--dtype", [&c, dtypes](const std::string& name) { c.dtype = dtypes.at(name); },
          "store all tensors as f32, f16 or bf16 (default: as in the checkpoint; float64 becomes f32)")

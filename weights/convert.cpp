@@ -1,5 +1,6 @@
 #include "weights/convert.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "kernels/error.hpp"
@@ -26,9 +27,13 @@ std::vector<TensorEntry> choose_tensors(const Checkpoint& checkpoint, std::vecto
     else
       kept.push_back(tensor);
   }
-  if (!counters.empty())
-    notices.push_back(message("left out, being no floating-point weights: ", counters[0],
-                              counters.size() > 1 ? message(", ... (", counters.size(), " in all)") : ""));
+  if (!counters.empty()) {
+    std::string names;
+    for (std::size_t i = 0; i < std::min<std::size_t>(counters.size(), 8); ++i)
+      names += (i > 0 ? ", " : "") + counters[i];
+    if (counters.size() > 8) names += message(", ... (", counters.size(), " in all)");
+    notices.push_back("left out, being of types that are not read: " + names);
+  }
   return kept;
 }
 
@@ -126,7 +131,7 @@ ConvertReport convert_checkpoint(const ConvertOptions& options, const ConvertPro
   require(options.overwrite || !std::filesystem::exists(options.output, error), options.output,
           ": exists already; --force replaces it");
   const auto source = open_file(options.checkpoint);
-  const Checkpoint checkpoint(source);
+  const Checkpoint checkpoint(source, options.entry);
   ConvertReport report;
   report.container = checkpoint.container();
   report.notices = checkpoint.notices();

@@ -17,6 +17,7 @@ struct ConvertOptions {
   std::string output = {};
   std::string config_file = {};  ///< YAML or JSON, or empty
   std::string preset = {};       ///< or empty
+  std::string entry = {};        ///< which of the checkpoint's dicts, or prefixes of names, or empty
   std::optional<Element> dtype =
       {};                  ///< f32, f16 or bf16; by default each tensor's own (float64 becomes f32)
   int compression = 0;     ///< deflate level, 0 to 9

@@ -52,6 +52,7 @@ void add_tensor(Pickle& p, const CraftedTensor& tensor, const Crafted& crafted) 
       .tuple(tensor.strides)
       .op(0x89)
       .ordered_dict()
+      .raw(tensor.metadata)
       .op('t')
       .op('R');
   if (tensor.parameter) p.op(0x88).ordered_dict().op('t').op('R');
@@ -74,18 +75,24 @@ std::uint32_t crc32(const std::string& bytes) {
 
 }  // namespace
 
+std::string dict_of(const Crafted& crafted, const std::vector<CraftedTensor>& tensors) {
+  Pickle p;
+  p.ordered_dict().op('(');
+  for (const CraftedTensor& tensor : tensors) {
+    p.text(tensor.name);
+    add_tensor(p, tensor, crafted);
+  }
+  return p.op('u').body();
+}
+
 std::string pickle_of(const Crafted& crafted) {
   Pickle p;
   const bool nested = !crafted.nested_under.empty();
   if (nested) p.op('}').op('(').text(crafted.nested_under);
-  p.ordered_dict().op('(');
-  for (const CraftedTensor& tensor : crafted.tensors) {
-    p.text(tensor.name);
-    add_tensor(p, tensor, crafted);
-  }
-  if (!nested) p.raw(crafted.extra);
-  p.op('u');
-  if (nested) p.raw(crafted.extra).op('u');
+  p.raw(dict_of(crafted, crafted.tensors));
+  if (!nested && !crafted.extra.empty()) p.op('(');
+  p.raw(crafted.extra);
+  if (nested || !crafted.extra.empty()) p.op('u');
   return p.stop();
 }
 

@@ -29,6 +29,10 @@ class Pickle {
   Pickle& ordered_dict();
   /// The finished pickle.
   std::string stop() const { return bytes_ + "."; }
+  /// A dict {KEY: TRUTH}.
+  Pickle& truth(const std::string& key, bool value) {
+    return op('}').text(key).op(value ? 0x88 : 0x89).op('s');
+  }
   /// The opcodes alone, to go into another pickle.
   std::string body() const { return bytes_.substr(2); }
 
@@ -49,7 +53,8 @@ struct CraftedTensor {
   std::int64_t offset;
   std::vector<std::int64_t> extents;
   std::vector<std::int64_t> strides;
-  bool parameter = false;  ///< wrapped in _rebuild_parameter
+  bool parameter = false;     ///< wrapped in _rebuild_parameter
+  std::string metadata = {};  ///< opcodes of a seventh argument of _rebuild_tensor_v2
 };
 
 /// A checkpoint to be: a sound one unless its parts contradict each other.
@@ -62,6 +67,9 @@ struct Crafted {
   std::string prefix = "archive";  ///< of the zip's entries
   std::string byteorder;           ///< content of the zip's entry of that name; "" for none
 };
+
+/// Opcodes of a dict of tensors, which view the storages of `crafted`.
+std::string dict_of(const Crafted& crafted, const std::vector<CraftedTensor>& tensors);
 
 /// The pickle of its state dict; both containers hold it.
 std::string pickle_of(const Crafted& crafted);

@@ -1,12 +1,13 @@
 #include "weights/checkpoints/checkpoint.hpp"
 
 #include <algorithm>
-#include <array>
+#include <cstring>
 #include <limits>
 #include <set>
 
 #include "kernels/error.hpp"
 #include "weights/checkpoints/containers.hpp"
+#include "weights/checkpoints/zip_archive.hpp"
 
 namespace tweedie {
 
@@ -16,18 +17,35 @@ namespace {
 // unfold into a huge one.
 constexpr std::uint64_t most_unfolding = 16;
 
+// What begins like something else, for messages: the bytes, and what to say of them.
+std::string other_kind(const std::string& start) {
+  const auto begins = [&](std::string_view bytes) { return start.starts_with(bytes); };
+  if (begins("\x89HDF\r\n\x1a\n")) return "an HDF5 file, not a checkpoint; is it converted already?";
+  if (begins("\x1f\x8b")) return "compressed by gzip: unpack it first";
+  if (begins("<!DOCTYPE") || begins("<html")) return "a web page, not a checkpoint: was it downloaded whole?";
+  if (begins("version https://git-lfs")) return "a pointer of Git LFS, not the file it stands for";
+  if (start.size() > 1 && start[0] == '\x80' && start[1] >= 2 && start[1] <= 5)
+    return "a pickle, but not a checkpoint of torch.save (the magic number is missing)";
+  return "";
+}
+
 Container open_container(const std::shared_ptr<const ByteSource>& source) {
-  std::array<std::byte, 9> start{};
-  const std::size_t count = std::min<std::uint64_t>(start.size(), source->size());
-  source->read(std::span(start).first(count), 0);
-  const auto at = [&](std::size_t i) { return std::to_integer<unsigned>(start[i]); };
-  require(count == start.size(), source->name(), ": not a checkpoint: only ", count, " bytes long");
-  if (at(0) == 'P' && at(1) == 'K') return open_torch_zip(source);
-  if (at(0) == 0x80) return open_torch_legacy(source);
-  require(!(at(0) == 0x89 && at(1) == 'H' && at(2) == 'D' && at(3) == 'F'), source->name(),
-          ": an HDF5 file, not a checkpoint; is it converted already?");
-  require(at(8) == '{', source->name(), ": not a checkpoint of PyTorch (.pt, .pth) or safetensors");
-  return open_safetensors(source);
+  std::string start(std::min<std::uint64_t>(24, source->size()), '\0');
+  source->read(std::as_writable_bytes(std::span(start)), 0);
+  require(start.size() > 8, source->name(), ": not a checkpoint: only ", start.size(), " bytes long");
+  if (is_safetensors(*source)) return open_safetensors(source);
+  if (is_torch_legacy(*source)) return open_torch_legacy(source);
+  if (is_zip(*source) || start.starts_with("PK\x03\x04")) return open_torch_zip(source);
+  const std::string other = other_kind(start);
+  require(other.empty(), source->name(), ": ", other);
+  std::uint64_t length = 0;
+  std::memcpy(&length, start.data(), sizeof length);
+  require(start[8] != '{', source->name(), ": truncated or damaged: the safetensors header claims ", length,
+          " bytes of ", source->size());
+  throw Error(
+      message(source->name(),
+              ": not a checkpoint: no zip archive (its directory is missing), no legacy file of PyTorch "
+              "(its magic number is missing), no safetensors (no header begins at byte 8)"));
 }
 
 // Elements from the first to the last that the view touches, counted from its offset.
@@ -52,29 +70,23 @@ void check_view(const TensorEntry& tensor, const StorageInfo& storage, const std
           span, " of a storage of ", held);
 }
 
-void strip_module_prefix(std::vector<TensorEntry>& tensors) {
-  constexpr std::string_view prefix = "module.";  // as DataParallel names them
-  const bool everywhere = std::all_of(tensors.begin(), tensors.end(),
-                                      [&](const TensorEntry& t) { return t.name.starts_with(prefix); });
-  if (everywhere)
-    for (TensorEntry& tensor : tensors) tensor.name.erase(0, prefix.size());
-}
-
 }  // namespace
 
-Checkpoint::Checkpoint(std::shared_ptr<const ByteSource> source) : source_(std::move(source)) {
+Checkpoint::Checkpoint(std::shared_ptr<const ByteSource> source, const std::string& entry)
+    : source_(std::move(source)) {
   Container container = open_container(source_);
   container_ = std::move(container.kind);
-  tensors_ = std::move(container.tensors);
-  notices_ = std::move(container.notices);
   storages_ = std::move(container.reader);
-  strip_module_prefix(tensors_);
+  ChosenTensors chosen = choose_tensors(container.entries, container.keys, entry, source_->name());
+  tensors_ = std::move(chosen.tensors);
+  notices_ = std::move(chosen.notices);
 
   std::set<std::string> names;
   std::uint64_t total = 0;
   for (const TensorEntry& tensor : tensors_) {
     const std::string where = source_->name() + ": the tensor " + tensor.name;
     require(names.insert(tensor.name).second, where, " is there twice");
+    if (!tensor.described) continue;
     const StorageInfo& storage = container.storages[tensor.storage];
     check_view(tensor, storage, where);
     const auto count = static_cast<std::uint64_t>(element_count(tensor.extents));
@@ -154,6 +166,8 @@ std::vector<float> Checkpoint::read(const TensorEntry& tensor) const {
     storages_->read(bytes, tensor.storage, offset);
     decode_elements(values, bytes, tensor.element);
   }
+  if (tensor.negated)
+    for (float& value : values) value = -value;
   return is_row_major(tensor) ? values : gather(values, tensor, count);
 }
 

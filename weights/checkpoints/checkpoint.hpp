@@ -23,6 +23,8 @@ struct TensorEntry {
   std::vector<std::int64_t> strides;  ///< in elements, never negative; row-major contiguous in most files
   std::int64_t offset = 0;            ///< of the first element, in elements from the start of the storage
   std::size_t storage = 0;            ///< index of the storage in its container
+  bool negated = false;               ///< the storage holds the values' negatives
+  bool described = true;  ///< false: of a kind that is not read; only name and stored_type are known
 };
 
 /// Reads pieces of a checkpoint's storages; one implementation per container.
@@ -36,9 +38,10 @@ class StorageReader {
 /// A checkpoint's tensors in their order in the file, described but not yet read.
 class Checkpoint {
  public:
-  /// Recognises the container by its first bytes and reads its index; every size in it is held against the
+  /// Recognises the container by all that it must have, reads its index and chooses the network's tensors
+  /// (`choose_tensors` in entries.hpp; `entry` is the name wanted, or ""); every size is held against the
   /// file's. Throws `Error` in one line when it is damaged, of another kind, or asks for code to be run.
-  explicit Checkpoint(std::shared_ptr<const ByteSource> source);
+  explicit Checkpoint(std::shared_ptr<const ByteSource> source, const std::string& entry = "");
   ~Checkpoint();
   Checkpoint(Checkpoint&&) noexcept;
   Checkpoint& operator=(Checkpoint&&) noexcept;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "weights/checkpoints/checkpoint.hpp"
+#include "weights/checkpoints/entries.hpp"
 #include "weights/checkpoints/pickle.hpp"
 
 namespace tweedie {
@@ -20,19 +21,25 @@ struct StorageInfo {
 /// What a container holds, before any tensor is read.
 struct Container {
   std::string kind;
-  std::vector<TensorEntry> tensors;
+  std::vector<CheckpointEntry> entries;
+  std::vector<std::string> keys;      ///< of the outermost dict
   std::vector<StorageInfo> storages;  ///< by `TensorEntry::storage`
-  std::vector<std::string> notices;
   std::unique_ptr<StorageReader> reader;
 };
+
+/// Whether a file has everything that a container of the kind must have (for zip see zip_archive.hpp): the
+/// magic number of torch's legacy files; a length of safetensors' header that the file can hold, followed by
+/// its `{`.
+bool is_torch_legacy(const ByteSource& source);
+bool is_safetensors(const ByteSource& source);
 
 /// Opens one container; each throws `Error` when the file is damaged.
 Container open_torch_zip(std::shared_ptr<const ByteSource> source);
 Container open_torch_legacy(std::shared_ptr<const ByteSource> source);
 Container open_safetensors(std::shared_ptr<const ByteSource> source);
 
-/// Finds the state dict in a pickle (bare, or nested one level) and lists its tensors, in order, and the
-/// storages' descriptions. Adds to the container; throws `Error` when there is no state dict.
-void add_state_dict(Container& container, const pickle::Document& document, const std::string& where);
+/// Lists every dict of tensors in a pickle (the outermost, and nested up to three levels), its tensors in
+/// order, and the storages' descriptions. Adds to the container; throws `Error` when the pickle is no dict.
+void add_entries(Container& container, const pickle::Document& document, const std::string& where);
 
 }  // namespace tweedie

@@ -66,6 +66,7 @@ enum : std::uint8_t {
   stack_global = 0x93,
   reduce = 'R',
   new_object = 0x81,
+  new_object_by_keywords = 0x92,
   build = 'b',
   persistent_id = 'Q',
 };
@@ -221,6 +222,7 @@ std::vector<Ref> Reader::pop_last(int count) {
 // Adds elements to the list, or keys and values to the mapping, on top of the stack.
 void Reader::extend(Kind kind, const std::vector<Ref>& items) {
   Value& target = at(top());
+  if (target.kind == Kind::opaque) return;  // a set's or a deque's
   hold(target.kind == kind, "items for a value that cannot hold them");
   hold(kind == Kind::list || items.size() % 2 == 0, "a key without a value");
   target.items.insert(target.items.end(), items.begin(), items.end());
@@ -318,10 +320,21 @@ bool Reader::read_object(std::uint8_t code) {
       call(pop(), arguments);
       return true;
     }
+    case op::new_object_by_keywords: {
+      pop();
+      const Ref arguments = pop();
+      const Ref function = pop();
+      hold(is_opaque(function), "a call by keywords of what takes none");
+      call(function, arguments);
+      return true;
+    }
     case op::build: {  // attributes, such as a state dict's _metadata
       pop();
       const Kind kind = at(top()).kind;
-      hold(kind == Kind::mapping || kind == Kind::tensor, "attributes for a value that has none");
+      // A tensor's could replace its values.
+      hold(kind != Kind::tensor, "attributes set on a tensor after it was made");
+      hold(kind == Kind::mapping || kind == Kind::unread_tensor || kind == Kind::opaque,
+           "attributes for a value that has none");
       return true;
     }
     case op::persistent_id:

@@ -50,13 +50,15 @@ enum class Kind {
   mapping,
   global,
   storage,
-  tensor
+  tensor,
+  unread_tensor,  ///< of a kind that is not read; the text is what makes it
+  opaque          ///< data of a class that has nothing to do with tensors; the text is its name
 };
 
 struct Value {
   Kind kind = Kind::none;
   std::int64_t integer = 0;     ///< boolean, integer; index of a storage, tensor or global
-  std::string text = {};        ///< text, bytes, big_integer (little-endian two's complement)
+  std::string text = {};        ///< text, bytes, big_integer (little-endian two's complement), a class's name
   std::vector<Ref> items = {};  ///< list, tuple or set: its elements; mapping: keys and values in turn
 };
 
@@ -75,6 +77,7 @@ struct Tensor {
   std::int64_t offset = 0;
   Extents extents;
   std::vector<std::int64_t> strides;
+  bool negated = false;  ///< the storage holds the negatives of the values (a lazy negation)
 };
 
 struct Document {
@@ -87,8 +90,8 @@ struct Document {
 };
 
 /// Reads one pickle (protocols 2 to 5) from the cursor, which ends up just behind it. Throws `Error` when it
-/// is damaged, larger than any index of tensors is (64 MiB, 2 million values), or asks for a global that
-/// tensors do not need, which the message names.
+/// is damaged, larger than any index of tensors is (64 MiB, 2 million values), or asks for a global that is
+/// neither a tensor's nor a known class of plain data, which the message names.
 Document read(Cursor& cursor);
 
 }  // namespace tweedie::pickle

@@ -48,9 +48,13 @@ class Reader {
 
   // What globals mean.
   void push_global(const std::string& module, const std::string& name);
+  bool is_opaque(Ref function) const;
   void call(Ref function, Ref arguments);
   Ref make_mapping(const Value& arguments);
-  Ref make_tensor(const Value& arguments);
+  Ref make_tensor(const Value& arguments, Role role);
+  void use_parameter(const Value& arguments, Role role);
+  bool is_negated(Ref metadata) const;
+  void require_no_hooks(Ref hooks) const;
   void push_storage(Ref identifier);
   std::int64_t integer(Ref ref, const char* what) const;
   std::vector<std::int64_t> integers(Ref ref, const char* what) const;

@@ -5,6 +5,7 @@
 
 #include "kernels/error.hpp"
 #include "weights/checkpoints/containers.hpp"
+#include "weights/strict_json.hpp"
 
 namespace tweedie {
 
@@ -44,18 +45,11 @@ class SafetensorsStorage final : public StorageReader {
 json read_header(const ByteSource& source, std::uint64_t length) {
   std::vector<std::byte> bytes(static_cast<std::size_t>(length));
   source.read(bytes, 8);
-  const auto* text = reinterpret_cast<const char*>(bytes.data());
-  const json::parser_callback_t shallow = [&](int depth, json::parse_event_t, json&) {
-    require(depth <= 3, source.name(), ": damaged: the safetensors header is nested too deeply");
-    return true;
-  };
-  try {
-    json header = json::parse(text, text + bytes.size(), shallow);
-    require(header.is_object(), source.name(), ": damaged: the safetensors header is not an object");
-    return header;
-  } catch (const json::exception&) {
-    throw Error(source.name() + ": damaged: the safetensors header is not JSON");
-  }
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string where = source.name() + ": damaged: the safetensors header";
+  json header = parse_json(text, where, 3);
+  require(header.is_object(), where, " is not an object");
+  return header;
 }
 
 // A list of whole non-negative numbers.
@@ -86,18 +80,41 @@ std::vector<std::int64_t> row_major_strides(const Extents& extents) {
   return strides;
 }
 
+// The format's own rule: the tensors, one behind the other, are all of the bytes behind the header.
+void require_gapless(const CheckpointEntry& entry, const std::vector<StorageInfo>& storages,
+                     const std::vector<std::uint64_t>& positions, const ByteSource& source,
+                     std::uint64_t start) {
+  std::uint64_t end = start;
+  for (const TensorEntry& tensor : entry.tensors) {
+    const std::uint64_t begin = positions[tensor.storage];
+    require(begin >= end, source.name(), ": damaged: the bytes of the tensor ", tensor.name,
+            " overlap those of the one before it");
+    require(begin == end, source.name(), ": damaged: ", begin - end, " bytes before those of the tensor ",
+            tensor.name, " belong to none");
+    end = begin + storages[tensor.storage].bytes;
+  }
+  require(end == source.size(), source.name(), ": damaged: the last ", source.size() - end,
+          " bytes belong to no tensor");
+}
+
 }  // namespace
 
+bool is_safetensors(const ByteSource& source) {
+  if (source.size() < 10) return false;
+  pickle::Cursor cursor(source);
+  const std::uint64_t length = cursor.number(8);
+  return length >= 2 && length <= most_header_bytes && length <= source.size() - 8 && cursor.byte() == '{';
+}
+
 Container open_safetensors(std::shared_ptr<const ByteSource> source) {
-  std::uint64_t length = pickle::Cursor(*source).number(8);
-  require(length <= most_header_bytes && length <= source->size() - 8, source->name(),
-          ": truncated or damaged: the safetensors header claims ", length, " bytes of ", source->size());
+  const std::uint64_t length = pickle::Cursor(*source).number(8);
   const json header = read_header(*source, length);
   const std::uint64_t start = 8 + length;
   const std::uint64_t available = source->size() - start;
 
   Container container;
   container.kind = "safetensors";
+  CheckpointEntry entry;
   std::vector<std::uint64_t> positions;
   for (const auto& [name, tensor] : header.items()) {
     if (name == "__metadata__") continue;
@@ -110,14 +127,24 @@ Container open_safetensors(std::shared_ptr<const ByteSource> source) {
             where, ": truncated or damaged: its data_offsets lie outside the file's ", available, " bytes");
     require(count <= range[1] && count * type.size == range[1] - range[0], where, ": damaged: shape ",
             to_string(extents), " of ", type.name, " does not fill its ", range[1] - range[0], " bytes");
-    container.tensors.push_back(
-        {name, type.element, type.name, extents, row_major_strides(extents), 0, positions.size()});
+    entry.tensors.push_back({.name = name,
+                             .element = type.element,
+                             .stored_type = type.name,
+                             .extents = extents,
+                             .strides = row_major_strides(extents),
+                             .storage = positions.size()});
     container.storages.push_back({static_cast<std::uint64_t>(range[1] - range[0]), type.size});
     positions.push_back(start + static_cast<std::uint64_t>(range[0]));
   }
   // The header's order is lost in JSON; the file's own is the next best, and reads it front to back.
-  std::stable_sort(container.tensors.begin(), container.tensors.end(),
-                   [&](const auto& a, const auto& b) { return positions[a.storage] < positions[b.storage]; });
+  std::stable_sort(entry.tensors.begin(), entry.tensors.end(), [&](const auto& a, const auto& b) {
+    const auto place = [&](const TensorEntry& t) {  // those without bytes first
+      return std::pair(positions[t.storage], container.storages[t.storage].bytes);
+    };
+    return place(a) < place(b);
+  });
+  require_gapless(entry, container.storages, positions, *source, start);
+  container.entries.push_back(std::move(entry));
   container.reader = std::make_unique<SafetensorsStorage>(source, std::move(positions));
   return container;
 }

@@ -1,6 +1,5 @@
-// From a pickle's values to named tensors.
-#include <algorithm>
-#include <optional>
+// From a pickle's values to dicts of named tensors.
+#include <set>
 
 #include "kernels/error.hpp"
 #include "weights/checkpoints/containers.hpp"
@@ -14,81 +13,66 @@ using pickle::Kind;
 using pickle::Ref;
 using pickle::Value;
 
-bool holds_tensors(const Document& document, Ref ref) {
-  const Value& mapping = document.at(ref);
-  if (mapping.kind != Kind::mapping) return false;
-  for (std::size_t i = 1; i < mapping.items.size(); i += 2)
-    if (document.at(mapping.items[i]).kind == Kind::tensor) return true;
-  return false;
+constexpr int most_levels = 3;
+
+std::string text_of(const Value& key) { return key.kind == Kind::text ? key.text : "(not a text)"; }
+
+TensorEntry describe(const Document& document, const std::string& name, const Value& value) {
+  TensorEntry entry{
+      .name = name, .stored_type = value.text, .extents = {}, .strides = {}, .described = false};
+  if (value.kind == Kind::unread_tensor) return entry;
+  const pickle::Tensor& tensor = document.tensors[static_cast<std::size_t>(value.integer)];
+  const pickle::Storage& storage = document.storages[tensor.storage];
+  return {.name = name,
+          .element = storage.element,
+          .stored_type = "torch." + storage.type,
+          .extents = tensor.extents,
+          .strides = tensor.strides,
+          .offset = tensor.offset,
+          .storage = tensor.storage,
+          .negated = tensor.negated};
 }
 
-std::optional<Ref> find(const Document& document, Ref ref, const std::string& key) {
-  const Value& mapping = document.at(ref);
-  for (std::size_t i = 0; i + 1 < mapping.items.size(); i += 2)
-    if (document.at(mapping.items[i]).kind == Kind::text && document.at(mapping.items[i]).text == key)
-      return mapping.items[i + 1];
-  return std::nullopt;
-}
+// Goes through a dict and those in it, each once: a file can refer to one from many places.
+class Walk {
+ public:
+  Walk(Container& container, const Document& document) : container_(container), document_(document) {}
 
-// At most a few names, for one line of a message.
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 5); ++i)
-    text += (i > 0 ? ", " : "") + names[i].substr(0, 60);
-  if (names.size() > 5) text += ", ... (" + std::to_string(names.size()) + " in all)";
-  return text;
-}
-
-std::vector<std::string> keys(const Document& document, Ref ref) {
-  std::vector<std::string> names;
-  const Value& mapping = document.at(ref);
-  for (std::size_t i = 0; i + 1 < mapping.items.size(); i += 2) {
-    const Value& key = document.at(mapping.items[i]);
-    names.push_back(key.kind == Kind::text ? key.text : "(not a text)");
+  void visit(Ref ref, const std::string& name, int level) {
+    if (!seen_.insert(ref).second) return;
+    const Value& dict = document_.at(ref);
+    CheckpointEntry entry{name, {}, {}};
+    std::vector<std::pair<Ref, std::string>> nested;
+    for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
+      const Value& key = document_.at(dict.items[i]);
+      const Value& value = document_.at(dict.items[i + 1]);
+      const bool tensor = value.kind == Kind::tensor || value.kind == Kind::unread_tensor;
+      if (key.kind == Kind::text && tensor)
+        entry.tensors.push_back(describe(document_, key.text, value));
+      else
+        entry.ignored.push_back(text_of(key));
+      if (key.kind == Kind::text && value.kind == Kind::mapping && level < most_levels)
+        nested.emplace_back(dict.items[i + 1], (name.empty() ? "" : name + "/") + key.text);
+    }
+    if (!entry.tensors.empty()) container_.entries.push_back(std::move(entry));
+    for (const auto& [below, path] : nested) visit(below, path, level + 1);
   }
-  return names;
-}
 
-// Averaged weights come first: they are what a diffusion model is sampled with.
-Ref choose_state_dict(const Document& document, std::vector<std::string>& notices, const std::string& where) {
-  const Ref root = document.root;
-  require(document.at(root).kind == Kind::mapping, where, ": holds no dict of tensors, but a single value");
-  std::vector<std::string> candidates;
-  for (const char* key : {"ema", "state_dict", "model_state_dict", "model"}) {
-    const std::optional<Ref> nested = find(document, root, key);
-    if (nested && holds_tensors(document, *nested)) candidates.emplace_back(key);
-  }
-  if (!candidates.empty()) {
-    std::vector<std::string> others = keys(document, root);
-    others.erase(std::remove(others.begin(), others.end(), candidates.front()), others.end());
-    notices.push_back("tensors taken from the entry `" + candidates.front() + "`" +
-                      (others.empty() ? "" : "; left alone beside it: " + listed(others)));
-    return *find(document, root, candidates.front());
-  }
-  require(holds_tensors(document, root), where,
-          ": no tensors at its top level, nor under model, state_dict, model_state_dict or ema; it has ",
-          document.at(root).items.empty() ? "nothing" : listed(keys(document, root)));
-  return root;
-}
+ private:
+  Container& container_;
+  const Document& document_;
+  std::set<Ref> seen_;
+};
 
 }  // namespace
 
-void add_state_dict(Container& container, const Document& document, const std::string& where) {
-  const Value& dict = document.at(choose_state_dict(document, container.notices, where));
-  std::vector<std::string> ignored;
-  for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
-    const Value& key = document.at(dict.items[i]);
-    const Value& value = document.at(dict.items[i + 1]);
-    if (key.kind != Kind::text || value.kind != Kind::tensor) {
-      ignored.push_back(key.kind == Kind::text ? key.text : "(not a text)");
-      continue;
-    }
-    const pickle::Tensor& tensor = document.tensors[static_cast<std::size_t>(value.integer)];
-    const pickle::Storage& storage = document.storages[tensor.storage];
-    container.tensors.push_back({key.text, storage.element, "torch." + storage.type, tensor.extents,
-                                 tensor.strides, tensor.offset, tensor.storage});
-  }
-  if (!ignored.empty()) container.notices.push_back("ignored, being no tensors: " + listed(ignored));
+void add_entries(Container& container, const Document& document, const std::string& where) {
+  const Value& root = document.at(document.root);
+  require(root.kind != Kind::opaque, where, ": holds no dict of tensors, but a ", root.text);
+  require(root.kind == Kind::mapping, where, ": holds no dict of tensors, but a single value");
+  for (std::size_t i = 0; i + 1 < root.items.size(); i += 2)
+    container.keys.push_back(text_of(document.at(root.items[i])));
+  Walk(container, document).visit(document.root, "", 0);
   for (const pickle::Storage& storage : document.storages) {
     require(static_cast<std::uint64_t>(storage.count) < (std::uint64_t{1} << 58), where, ": storage ",
             storage.key, " claims ", storage.count, " elements");

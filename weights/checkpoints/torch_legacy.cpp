@@ -1,5 +1,6 @@
 // PyTorch's container before 1.6: five pickles in a row (magic number, protocol version, system, the object,
 // the storages' keys), then for each key the number of elements (8 bytes) and the elements, little-endian.
+#include <algorithm>
 #include <limits>
 #include <map>
 
@@ -77,6 +78,16 @@ std::vector<std::uint64_t> locate(pickle::Cursor& cursor, const pickle::Document
 
 }  // namespace
 
+// The first pickle is the magic number: its protocol, from 4 on a frame, the number itself.
+bool is_torch_legacy(const ByteSource& source) {
+  std::string start(std::min<std::uint64_t>(24, source.size()), '\0');
+  source.read(std::as_writable_bytes(std::span(start)), 0);
+  const bool pickle = start.size() > 2 && start[0] == '\x80' && start[1] >= 2 && start[1] <= 5;
+  const std::size_t at = pickle && start[2] == '\x95' ? 11 : 2;
+  return pickle && start.size() >= at + 12 && start.substr(at, 2) == "\x8a\x0a" &&
+         start.substr(at + 2, 10) == magic;
+}
+
 Container open_torch_legacy(std::shared_ptr<const ByteSource> source) {
   const std::string where = source->name();
   pickle::Cursor cursor(*source);
@@ -84,7 +95,7 @@ Container open_torch_legacy(std::shared_ptr<const ByteSource> source) {
   const pickle::Document document = pickle::read(cursor);
   Container container;
   container.kind = "PyTorch legacy";
-  add_state_dict(container, document, where);
+  add_entries(container, document, where);
   std::vector<std::uint64_t> positions = locate(cursor, document, container.storages, where);
   container.reader = std::make_unique<LegacyStorages>(source, std::move(positions));
   return container;

@@ -1,6 +1,7 @@
 // PyTorch's container since 1.6: a zip archive PREFIX/data.pkl, PREFIX/data/KEY for each storage, and
 // PREFIX/byteorder in newer files. The prefix is arbitrary.
 #include <algorithm>
+#include <set>
 
 #include "kernels/error.hpp"
 #include "weights/checkpoints/containers.hpp"
@@ -40,7 +41,9 @@ class ZipStorages final : public StorageReader {
 // "PREFIX/" of the one entry PREFIX/data.pkl, or "" when it is at the top.
 std::string find_prefix(const ZipArchive& archive, const std::string& where) {
   std::vector<std::string> found;
+  std::set<std::string> names;
   for (const std::string& name : archive.names()) {
+    require(names.insert(name).second, where, ": damaged: the entry ", name, " is there twice");
     const bool nested = name.ends_with("/data.pkl") && std::count(name.begin(), name.end(), '/') == 1;
     if (name == "data.pkl" || nested) found.push_back(name.substr(0, name.size() - 8));
   }
@@ -81,7 +84,7 @@ Container open_torch_zip(std::shared_ptr<const ByteSource> source) {
 
   Container container;
   container.kind = "PyTorch zip";
-  add_state_dict(container, document, where);
+  add_entries(container, document, where);
   std::vector<std::string> entries;
   for (std::size_t i = 0; i < document.storages.size(); ++i) {
     entries.push_back(prefix + "data/" + document.storages[i].key);

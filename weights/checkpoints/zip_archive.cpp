@@ -88,6 +88,20 @@ zip_int64_t serve(void* user, void* data, zip_uint64_t length, zip_source_cmd_t 
 
 }  // namespace
 
+// The record (APPNOTE.TXT 4.3.16) has 22 bytes and a comment of up to 65535, whose length it states.
+bool is_zip(const ByteSource& source) {
+  constexpr std::size_t record = 22;
+  if (source.size() < record) return false;
+  std::string end(std::min<std::uint64_t>(record + 65535, source.size()), '\0');
+  source.read(std::as_writable_bytes(std::span(end)), source.size() - end.size());
+  for (std::size_t at = end.size() - record + 1; at-- > 0;) {
+    const auto byte = [&](std::size_t i) { return std::size_t(static_cast<unsigned char>(end[at + i])); };
+    if (end.compare(at, 4, "PK\x05\x06") == 0 && at + record + byte(20) + 256 * byte(21) == end.size())
+      return true;
+  }
+  return false;
+}
+
 ZipArchive::ZipArchive(std::shared_ptr<const ByteSource> source) : state_(std::make_unique<State>()) {
   const std::string name = source->name();
   state_->source = std::move(source);

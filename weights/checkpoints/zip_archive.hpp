@@ -12,6 +12,9 @@
 
 namespace tweedie {
 
+/// Whether the end record of an archive's directory lies where it must: at the end, behind all of the rest.
+bool is_zip(const ByteSource& source);
+
 /// A zip archive open for reading. Sizes of stored entries are held against the archive's own.
 class ZipArchive {
  public:
