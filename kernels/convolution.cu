@@ -147,8 +147,8 @@ void convolution_backward_weights(Queue& q, const ConvolutionProblem& problem, f
   plan.execute(convolutions.handle(), const_cast<float*>(x), dpacked, const_cast<float*>(dy), workspace);
   const Shape y = problem.y();
   if (dbias)
-    add_pixel_sums(q, View<float>(dbias, {1, y.C, 1, 1}),
-                   View<const float>(dy, y, convolution_block(Device::cuda, y.C)));
+    cuda::add_pixel_sums(q, View<float>(dbias, {1, y.C, 1, 1}),
+                         View<const float>(dy, y, convolution_block(Device::cuda, y.C)));
 }
 
 void convolution(Queue& q, const ConvolutionProblem& problem, float* to, const float* from,
