@@ -142,6 +142,7 @@ const OperatorKind nonlinear_blur_kind{.name = "nonlinear_blur",
                                        .arrays = arrays,
                                        .steps = {1.0, 1.0, 0.3, 0.09},
                                        .ignored = "opt_yml_path",
+                                       .compat = "draw=per_call",
                                        .network = "weight file of the network that blurs",
                                        .foreign = "give the kernel with --task kernel_blur --kernel FILE"};
 

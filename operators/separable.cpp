@@ -217,8 +217,12 @@ std::unique_ptr<ForwardOperator> make_gaussian_blur(Context& context, const Sett
   const int size = s.integer("kernel_size");
   require(size % 2 == 1, s.what(), ": kernel_size ", size, "; expected an odd number of pixels");
   const std::vector<double> taps = gaussian_taps(size, s.number("intensity"));
-  return std::make_unique<SeparableOperator>(
-      context, [taps, rule = boundary_of(s)](int pixels) { return correlation_rows(pixels, taps, rule); });
+  const auto rows = [taps, rule = boundary_of(s), what = s.what()](int pixels) {
+    require(int(taps.size()) / 2 < pixels, what, ": a kernel of ", taps.size(), " pixels needs images of ",
+            taps.size() / 2 + 1, " or more, this side has ", pixels, "; see kernel_size (--kernel-size)");
+    return correlation_rows(pixels, taps, rule);
+  };
+  return std::make_unique<SeparableOperator>(context, rows);
 }
 
 constexpr Setting gaussian_blur_settings[] = {

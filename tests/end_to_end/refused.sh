@@ -67,7 +67,7 @@ printf 'measurement: {operator: {name: gaussian_blur, kernel_size: 61}}\n' >othe
 blur='{name: gaussian_blur, kernel_size: 9}'
 printf 'measurement: {operator: {name: composed, operators: [%s, {name: inpainting}]}, mask_opt: {mask_type: random}}\n' \
   "$blur" >blur_mask.yaml
-printf 'measurement: {operator: {name: composed, operators: [%s, {name: super_resolution}]}}\n' "$blur" >blur_reduce.yaml
+printf 'measurement: {operator: {name: composed, operators: [%s, {name: super_resolution, scale_factor: 2}]}}\n' "$blur" >blur_reduce.yaml
 task_file margin.yaml 's/image_size: 256/margin: [1e30, 1]/'
 rm -r "$work/said/blurred"
 
@@ -228,7 +228,7 @@ configured pink noise.yaml
 configured dataset surplus.yaml
 configured pss method.yaml
 configured absent.yaml absent.yaml
-configured "has no name" nested.yaml
+configured "'name' is 5" nested.yaml
 configured "table of settings" flat.yaml
 configured broken.yaml broken.yaml
 configured "not both" "$files/inpainting_config.yaml" --task denoising
@@ -246,11 +246,11 @@ restore "(1, 3, 32, 40)" --task gaussian_blur --measurement blurred.h5
 restore "not a measurement" --task gaussian_blur --measurement good.h5
 restore "one text" --task gaussian_blur --measurement texts.h5
 restore "own kernel" --task motion_blur --kernel-size 9 --measurement photo.png
-configured "scale -1" negative.yaml
+configured "'scale' is -1" negative.yaml
 restore "operator's settings" --task gaussian_blur --measurement list.h5
 restore "'image'" --task gaussian_blur --measurement huge.h5
 restore 180 --task ct --span 200 --input photo.png
-restore acceleration --task mri --acceleration 0.5 --input photo.png
+restore "--acceleration is 0.5" --task mri --acceleration 0.5 --input photo.png
 classical "is for task ct" fbp --task denoising
 classical "phase_retrieval" hio --task denoising
 classical "linear operator" wiener --task phase_retrieval

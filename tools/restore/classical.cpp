@@ -9,6 +9,7 @@
 #include "operators/ct.hpp"
 #include "operators/fienup.hpp"
 #include "tools/progress.hpp"
+#include "tools/say.hpp"
 
 namespace tweedie {
 namespace {
@@ -24,45 +25,51 @@ Run finished(Context& context, const Problem& p, const Tensor& x, const Progress
   return run;
 }
 
-Solution one_run(Run run, Json settings) {
+Solution one_run(Run run, Json settings, bool uses_prior = false) {
   Solution solution;
   solution.samples.push_back({run, {run}});
+  solution.uses_prior = uses_prior;
   solution.settings = {{"method", std::move(settings)}};
   return solution;
 }
 
 LinearOperator& linear(const Options& o, const Problem& p) {
   auto* op = dynamic_cast<LinearOperator*>(p.op.get());
-  require(op, "--method ", o.method, " needs a linear operator; task ", p.task.name, " has none");
+  require(op, "--method ", o.method, " needs a linear operator; task ", p.task, " has none");
   return *op;
 }
 
 ProgressStyle style(const Options& o) { return o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic; }
 
-Solution by_wiener(Context& context, const Options& o, const Problem& p) {
+Solution by_wiener(Context& context, const Options& o, const Problem& p, const std::function<void()>& ready) {
   require(p.noise.name != "poisson", "--method wiener supposes Gaussian noise, this is Poisson noise");
+  LinearOperator& op = linear(o, p);
+  ready();
   SpectrumPrior prior(context);
   Progress progress("wiener", wiener_iterations, style(o));
   const Estimate found = wiener(
-      context, linear(o, p), prior, p.y(), p.image, p.noise.name == "none" ? 0 : p.noise.sigma,
+      context, op, prior, p.y(), p.image, p.noise.name == "none" ? 0 : p.noise.sigma,
       [&](int iteration, double) { return progress.update(iteration), true; }, wiener_tolerance,
       wiener_iterations);
   if (found.residual[0] > wiener_tolerance)
-    fmt::print("wiener: a residual of {:.1e} is left after {} iterations (expected {:.0e})\n",
-               found.residual[0], found.iterations, wiener_tolerance);
+    say(fmt::format(
+        "tweedie-restore: note: wiener: a residual of {:.1e} is left after {} iterations (expected {:.0e})\n",
+        found.residual[0], found.iterations, wiener_tolerance));
   return one_run(finished(context, p, found.x, &progress),
-                 {{"name", o.method}, {"iterations", found.iterations}, {"residual", found.residual[0]}});
+                 {{"name", o.method}, {"iterations", found.iterations}, {"residual", found.residual[0]}},
+                 true);
 }
 
-// The DPS paper's baseline has one rho for its blurs and one for the rest.
-Solution by_total_variation(Context& context, const Options& o, const Problem& p) {
+Solution by_total_variation(Context& context, const Options& o, const Problem& p,
+                            const std::function<void()>& ready) {
   AdmmTvOptions options;
-  const bool blur = p.task.name.ends_with("_blur");
   options.lambda = o.lambda.value_or(options.lambda);
   options.iterations = o.iterations.value_or(options.iterations);
-  options.rho = o.rho.value_or(blur ? options.rho : 1e-2);
+  options.rho = o.rho.value_or(p.description().kind->steps.rho);
+  LinearOperator& op = linear(o, p);
+  ready();
   Progress progress("admm-tv", options.iterations, style(o));
-  const Estimate found = admm_tv(context, linear(o, p), p.y(), p.image, options,
+  const Estimate found = admm_tv(context, op, p.y(), p.image, options,
                                  [&](int iteration, double) { return progress.update(iteration), true; });
   return one_run(finished(context, p, found.x, &progress), {{"name", o.method},
                                                             {"lambda", options.lambda},
@@ -71,22 +78,27 @@ Solution by_total_variation(Context& context, const Options& o, const Problem& p
                                                             {"residual", found.residual[0]}});
 }
 
-Solution by_backprojection(Context& context, const Options& o, const Problem& p) {
+Solution by_backprojection(Context& context, const Options& o, const Problem& p,
+                           const std::function<void()>& ready) {
   auto* radon = dynamic_cast<Radon*>(p.op.get());
-  require(radon, "--method fbp is for task ct, not ", p.task.name);
+  require(radon, "--method fbp is for task ct, not ", p.task);
+  ready();
   return one_run(finished(context, p, radon->filtered_backprojection(p.y(), p.image), nullptr),
                  {{"name", o.method}});
 }
 
-Solution by_alternating_projections(Context& context, const Options& o, const Problem& p) {
+Solution by_alternating_projections(Context& context, const Options& o, const Problem& p,
+                                    const std::function<void()>& ready) {
   auto* op = dynamic_cast<PhaseRetrieval*>(p.op.get());
-  require(op, "--method ", o.method, " is for task phase_retrieval, not ", p.task.name);
+  require(op, "--method ", o.method, " is for task phase_retrieval, not ", p.task);
+  ready();
   FienupOptions options;
   options.method = fienup_method(o.method);
   options.iterations = o.iterations.value_or(options.iterations);
   const bool either_sign = op->range() == PhaseRetrieval::Range::pm1;
-  const int starts = o.restarts > 0 ? o.restarts : p.task.restarts;
+  const int starts = o.restarts > 0 ? o.restarts : p.description().restarts();
   Solution solution;
+  solution.uses_prior = false;
   Sample sample;
   std::optional<FienupResult> best;
   for (int k = 0; k < starts; ++k) {
@@ -116,14 +128,17 @@ Solution by_alternating_projections(Context& context, const Options& o, const Pr
 
 }  // namespace
 
-Solution solve_classically(Context& context, const Options& o, const Problem& p) {
-  if (o.method == "wiener") return by_wiener(context, o, p);
-  if (o.method == "admm-tv") return by_total_variation(context, o, p);
-  if (o.method == "fbp") return by_backprojection(context, o, p);
-  if (o.method == "zero-filled")
-    return one_run(finished(context, p, zero_filled(linear(o, p), p.y(), p.image), nullptr),
-                   {{"name", o.method}});
-  return by_alternating_projections(context, o, p);
+Solution solve_classically(Context& context, const Options& o, const Problem& p,
+                           const std::function<void()>& ready) {
+  if (o.method == "wiener") return by_wiener(context, o, p, ready);
+  if (o.method == "admm-tv") return by_total_variation(context, o, p, ready);
+  if (o.method == "fbp") return by_backprojection(context, o, p, ready);
+  if (o.method == "zero-filled") {
+    LinearOperator& op = linear(o, p);
+    ready();
+    return one_run(finished(context, p, zero_filled(op, p.y(), p.image), nullptr), {{"name", o.method}});
+  }
+  return by_alternating_projections(context, o, p, ready);
 }
 
 }  // namespace tweedie

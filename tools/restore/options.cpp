@@ -3,16 +3,38 @@
 #include <algorithm>
 #include <cmath>
 
+#include "operators/measurement_file.hpp"
 #include "tools/device_option.hpp"
-#include "tools/restore/kspace.hpp"
-#include "tools/restore/measurement_file.hpp"
 #include "tools/restore/method.hpp"
 #include "tools/restore/task_file.hpp"
+#include "weights/hdf5_read.hpp"
 
 namespace tweedie {
 namespace {
 
-void declare_measurement(CLI::App& app, Options& o) {
+/// What the command line says, before it is known what it means.
+struct Raw {
+  std::map<std::string, std::string> settings, files, foreign;  ///< by option
+  std::vector<std::string> sets;                                ///< "key=value"
+  std::string kernel_is = "correlation";
+};
+
+std::string of_tasks(const std::vector<std::string>& tasks) {
+  std::string text;
+  for (const std::string& task : tasks) text += (text.empty() ? "" : ", ") + task;
+  return text;
+}
+
+void declare_task_options(CLI::App& app, const std::vector<TaskOption>& options,
+                          std::map<std::string, std::string>& values) {
+  for (const TaskOption& row : options) {
+    CLI::Option* option =
+        app.add_option(row.option, values[row.option], message(of_tasks(row.tasks), ": ", row.help));
+    if (!row.otherwise.empty()) option->default_str(row.otherwise);
+  }
+}
+
+void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
   app.add_option("--task", o.task, "What was measured (see above)");
   app.add_option("--task-config,--task_config", o.task_config,
                  "Task, noise and method from a YAML file as the DPS repository has them");
@@ -25,63 +47,18 @@ void declare_measurement(CLI::App& app, Options& o) {
   app.add_option("--measurement", o.measurement,
                  "Restore this measurement instead of simulating one: PNG, JPEG, or the measurement.h5 of "
                  "another run");
-  TaskOptions& t = o.operation;
-  app.add_option("--mask", t.mask.file, "Mask for inpainting: white is observed");
-  app.add_option_function<double>(
-         "--drop", [&t](double drop) { t.mask.drop[0] = t.mask.drop[1] = drop; },
-         "inpainting_random, _both: fraction of pixels lost")
-      ->check(CLI::Range(0.0, 1.0))
-      ->default_str("0.92");
-  app.add_option_function<int>(
-         "--box", [&t](int side) { t.mask.box[0] = side, t.mask.box[1] = side + 1; },
-         "inpainting_box, _both, _extreme: side of the box in pixels (default: half the image, 128 at most)")
-      ->check(CLI::Range(1, 1 << 20));
-  app.add_option("--factor", t.factor, "super_resolution: reduction")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 64));
-  app.add_option("--reduction", t.reduction, "super_resolution: bicubic (antialiased) or average")
-      ->check(CLI::IsMember({"bicubic", "average"}))
+  declare_task_options(app, file_options(), raw.files);
+  app.add_option(
+         "--kernel-is", raw.kernel_is,
+         "What a --kernel file holds: the weights of a correlation, y[h, w] = sum k[i, j] x[h + i, w + j] "
+         "about the kernel's middle, as networks and the DPS repository have it; or a point spread "
+         "function (psf), with which the image is convolved: the picture of a point of light")
+      ->check(CLI::IsMember({"correlation", "psf"}))
       ->capture_default_str();
-  app.add_option("--kernel-size", t.kernel_size, "gaussian_blur, motion_blur: odd number of pixels")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 4095));
-  app.add_option("--blur-sigma", t.blur_sigma, "gaussian_blur: pixels")->capture_default_str();
-  app.add_option("--intensity", t.intensity, "motion_blur: 0 nearly straight, 1 a scribble")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--kernel", t.kernel, "kernel_blur: gray picture, or HDF5 with a dataset `kernel`");
-  app.add_option("--boundary", t.boundary, "Blurs: how the image goes on beyond its edge")
-      ->check(CLI::IsMember({"reflect", "circular"}))
-      ->capture_default_str();
-  app.add_option("--oversample", t.oversample,
-                 "phase_retrieval: oversample / 8 of a side are added all around")
-      ->capture_default_str();
-  app.add_option("--range", t.range,
-                 "phase_retrieval: transform the image in [-1, 1] (pm1) or in [0, 1] (unit)")
-      ->check(CLI::IsMember({"pm1", "unit"}))
-      ->default_str("pm1");
-  app.add_option("--angles", t.angles, "ct: number of directions")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100000));
-  app.add_option("--first-angle", t.first_angle, "ct: the first of them, degrees; at 0 rays are columns")
-      ->capture_default_str();
-  app.add_option("--span", t.span, "ct: degrees they are spread over; below 180: limited angle")
-      ->capture_default_str();
-  app.add_option("--detectors", t.detectors, "ct: pixels wide each; 0: as many as the diagonal")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--pattern", t.sampling.pattern,
-                 "mri: columns (uniform1d, gaussian1d, equispaced1d) or entries (uniform2d, gaussian2d)")
-      ->check(CLI::IsMember({"uniform1d", "gaussian1d", "equispaced1d", "uniform2d", "gaussian2d"}))
-      ->capture_default_str();
-  app.add_option("--acceleration", t.sampling.acceleration, "mri: how many times less is measured")
-      ->capture_default_str();
-  app.add_option("--centre", t.sampling.centre, "mri: fraction of the columns always measured")
-      ->capture_default_str();
-  app.add_option("--slice", t.slice, "mri: of a fastMRI file given as --measurement")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--operator-weights", t.weights, "nonlinear_blur: weight file of its network");
+  declare_task_options(app, setting_options(), raw.settings);
+  app.add_option("--set", raw.sets, "key=value: a setting of the task by its name in files")
+      ->type_name("KEY=VALUE");
+  declare_task_options(app, foreign_options(), raw.foreign);
   app.add_option("--noise", o.noise, "gaussian, poisson or none; of a measurement.h5: what it says")
       ->check(CLI::IsMember({"gaussian", "poisson", "none"}))
       ->default_str("gaussian");
@@ -129,7 +106,7 @@ void declare_method(CLI::App& app, Options& o) {
   add_seed_option(app, o.seed, "Seed of mask, noise and sampler");
 }
 
-void declare(CLI::App& app, Options& o) {
+void declare(CLI::App& app, Options& o, Raw& raw) {
   app.description(
       "Restores an image by diffusion posterior sampling, or by a classical method to compare with.\n" +
       describe_tasks() + "\n" + describe_methods() + "\n" + describe_samplers());
@@ -150,48 +127,19 @@ void declare(CLI::App& app, Options& o) {
       "standard\n"
       "deviation as a heat map and, where the truth is known, how often it falls inside the samples' central "
       "50 and 90 %.");
-  declare_measurement(app, o);
+  declare_measurement(app, o, raw);
   declare_method(app, o);
   add_device_option(app, o.device);
   app.add_option("-o,--output,--save_dir", o.output, "Folder for the results (made if missing)")->required();
+  app.add_flag("--resume", o.resume, "Go on with the samples of an interrupted run in the same folder");
   app.add_flag("--quiet", o.quiet, "No progress");
 }
 
-/// What an option is for: tasks, with their operator; or methods.
+/// What an option is for: methods.
 struct Use {
   const char* option;
   std::vector<const char*> of;
 };
-
-std::vector<Use> operator_options() {
-  return {
-      {"--drop", {"inpainting_random", "inpainting_both"}},
-      {"--box", {"inpainting_box", "inpainting_both", "inpainting_extreme"}},
-      {"--factor", {"super_resolution"}},
-      {"--reduction", {"super_resolution"}},
-      {"--kernel-size", {"gaussian_blur", "motion_blur"}},
-      {"--blur-sigma", {"gaussian_blur"}},
-      {"--intensity", {"motion_blur"}},
-      {"--boundary", {"gaussian_blur", "motion_blur", "kernel_blur"}},
-      {"--oversample", {"phase_retrieval"}},
-      {"--range", {"phase_retrieval"}},
-      {"--angles", {"ct"}},
-      {"--first-angle", {"ct"}},
-      {"--span", {"ct"}},
-      {"--detectors", {"ct"}},
-      {"--pattern", {"mri"}},
-      {"--acceleration", {"mri"}},
-      {"--centre", {"mri"}},
-  };
-}
-
-std::vector<Use> file_options() {
-  return {
-      {"--mask", {"inpainting"}},
-      {"--kernel", {"kernel_blur"}},
-      {"--operator-weights", {"nonlinear_blur"}},
-  };
-}
 
 std::vector<Use> method_options() {
   const std::vector<const char*> sampled{"dps", "ps+", "mcg", "projection", "ilvr", "noisy-gradient"};
@@ -229,87 +177,112 @@ void require_of_use(const CLI::App& app, const std::vector<Use>& uses, const cha
   }
 }
 
-/// Files belong to operators; a task file's operator may be composed of several, and leave its mask to the
-/// command line.
-void require_files_of_use(const CLI::App& app, const Options& o) {
-  const bool described = !o.task_config.empty();
-  if (o.task == "composed" && !described) return;  // its measurement.h5 will say
-  const Task task = make_task(o.task, o.operation, o.seed);
-  for (const Use& use : file_options()) {
-    const std::string of = use.of[0];
-    require(app.count(use.option) == 0 || (described ? task.uses(of) : task.name == of), use.option,
-            " means nothing to task ", task.name, ", only to ", of);
-  }
+/// The options of a group that were stated.
+Given given_of(const CLI::App& app, const std::map<std::string, std::string>& values) {
+  Given given;
+  for (const auto& [option, text] : values)
+    if (app.count(option) > 0) given[option] = text;
+  return given;
 }
 
 /// The operator is described in one place.
-void require_one_description(const CLI::App& app, const std::string& file) {
-  for (const Use& use : operator_options())
-    require(app.count(use.option) == 0, use.option, ": what was measured is said in ", file,
-            "; leave it out, or change it there");
+void require_one_description(const Given& given, const std::string& file) {
+  for (const auto& [option, text] : given)
+    throw Error(
+        message(option, ": what was measured is said in ", file, "; leave it out, or change it there"));
+}
+
+/// What was measured: by name, or by a task file; and what the command line says of it.
+void settle_task(const CLI::App& app, Options& o, const Raw& raw, const std::optional<TaskFile>& file) {
+  Given settings = given_of(app, raw.settings), files = given_of(app, raw.files);
+  const bool exact = is_measurement(o.measurement);
+  if (file) require_one_description(settings, o.task_config);
+  o.asked = file ? file->asked : Asked(find_task(o.task));
+  if (exact) require_one_description(settings, o.measurement);
+  for (const TaskOption& row : file_options())
+    require(!exact || !files.contains(row.option) || row.option == "--operator-weights", row.option,
+            ": it is in ", o.measurement, "; leave it out");
+  require(!o.asked->op.kind->of_many || file || holds_hdf5(o.measurement), "task ", o.asked->name(),
+          ": give its operators with --task-config, or a measurement.h5");
+  o.asked->take_settings(settings);
+  o.asked->take_files(files);
+  o.asked->kernel_is_psf = raw.kernel_is == "psf";
+  require(app.count("--kernel-is") == 0 || files.contains("--kernel"),
+          "--kernel-is means nothing without --kernel");
+  for (const std::string& set : raw.sets) {
+    const std::size_t equals = set.find('=');
+    require(equals != set.npos, "--set ", set, ": expected key=value");
+    const std::string key = set.substr(0, equals);
+    require(o.asked->knows(key), "--set ", set, ": task ", o.asked->name(), " has no setting '", key, "'");
+    require(!exact && !file, "--set ", set, ": what was measured is said in ",
+            exact ? o.measurement : o.task_config);
+    o.asked->set(key, set.substr(equals + 1));
+  }
+  for (const auto& [option, text] : given_of(app, raw.foreign)) {
+    const ForeignRow* row = o.asked->op.kind->files;
+    require(row && option == row->option && row->holds(o.measurement), option, " means nothing here: ",
+            o.measurement.empty() ? "there is no measurement" : o.measurement + " is no file of that kind");
+    static constexpr Setting which[] = {
+        Setting::whole("index", 0, 0, 1 << 20, "which measurement of the file")};
+    Settings index("measurement", which);
+    index.parse("index", text, option);
+    o.slice = index.integer("index");
+  }
 }
 
 void require_sense(const CLI::App& app, const Options& o) {
-  require(!o.task.empty(), "give a --task or a --task-config");
   require(!o.input.empty() || !o.measurement.empty(), "give an image with --input or a --measurement");
-  if (!o.task_config.empty()) require_one_description(app, o.task_config);
-  if (is_hdf5(o.measurement) && is_measurement(o.measurement)) {
-    require_one_description(app, o.measurement);
-    for (const char* option : {"--mask", "--kernel"})
-      require(app.count(option) == 0, option, ": it is in ", o.measurement, "; leave it out");
-  }
-  require(o.task != "composed" || !o.task_config.empty() || is_hdf5(o.measurement),
-          "task composed: give its operators with --task-config, or a measurement.h5");
-  require_of_use(app, operator_options(), "task", o.task);
-  require_files_of_use(app, o);
-  require(app.count("--slice") == 0 || (is_hdf5(o.measurement) && is_kspace(o.measurement)),
-          "--slice means nothing here: the measurement is no fastMRI file");
   require_of_use(app, method_options(), "--method", o.method);
   require_of_use(app, o.sampler);
   require(app.count("--unit") == 0 || app.count("--sigma") > 0, "--unit means nothing without --sigma");
-  if (!is_hdf5(o.measurement)) noise_of(o, {});  // else once it is read
-}
-
-}  // namespace
-
-Options read_options(CLI::App& app, int argc, char** argv) {
-  Options o;
-  o.command.assign(argv, argv + argc);
-  declare(app, o);
-  app.parse(argc, argv);
-  if (!o.task_config.empty()) {
-    require(o.task.empty(), "give --task or --task-config, not both");
-    apply_task_file(o, o.task_config);
-  }
-  if (!o.diffusion_config.empty()) apply_diffusion_file(o, o.diffusion_config);
-  if (!o.task_config.empty() || !o.diffusion_config.empty()) {
-    app.parse(argc, argv);  // once more, over what the files said
-  }
-  require_sense(app, o);
-  for (const char* option : {"--pattern", "--acceleration", "--centre"})
-    o.sampling_stated = o.sampling_stated || app.count(option) > 0;
-  for (const char* key : {"mask", "acceleration", "centre", "seed"})
-    o.sampling_stated =
-        o.sampling_stated || (o.operation.settings.contains(key) && !o.operation.settings[key].is_null());
-  const TaskOptions& t = o.operation;
   for (const auto& [option, value] : {std::pair{"--sigma", o.sigma.value_or(0)},
                                       {"--zeta", o.zeta.value_or(0)},
                                       {"--lambda", o.lambda.value_or(0)},
                                       {"--rho", o.rho.value_or(1)},
-                                      {"--first-angle", t.first_angle},
-                                      {"--span", t.span},
-                                      {"--acceleration", t.sampling.acceleration},
-                                      {"--centre", t.sampling.centre},
-                                      {"--rate", o.rate.value_or(1)},
-                                      {"--drop", t.mask.drop[0]},
-                                      {"--oversample", t.oversample},
-                                      {"--blur-sigma", t.blur_sigma}})
+                                      {"--rate", o.rate.value_or(1)}})
     require(std::isfinite(value), option, ": ", value, " is not a finite number");
-  sampler_options(o.sampler, Variance::fixed_small);  // refuses before anything is loaded
-  o.operation.per_call = o.compat;
+  if (!holds_hdf5(o.measurement)) noise_of(o, {});    // else once it is read
+  require_valid(sampler_options(o.sampler, Variance::fixed_small));  // before anything is loaded
+}
+
+}  // namespace
+
+Options read_options(CLI::App& app, int argc, const char* const* argv) {
+  Options o;
+  Raw raw;
+  o.command.assign(argv, argv + argc);
+  declare(app, o, raw);
+  app.parse(argc, argv);
+  std::optional<TaskFile> file;
+  if (!o.task_config.empty()) {
+    require(o.task.empty(), "give --task or --task-config, not both");
+    file = read_task_file(o.task_config);
+    if (file->method && app.count("--method") == 0) o.method = *file->method;
+    if (file->zeta && app.count("--zeta") == 0) o.zeta = file->zeta;
+    o.file_noise = file->noise;
+    if (file->noise && file->noise->compat) o.compat = true;
+    const std::vector<std::string> known = method_names();
+    require(std::find(known.begin(), known.end(), o.method) != known.end(), o.task_config, ": method '",
+            o.method, "' is not known; expected one of ", of_tasks(known));
+  }
+  if (!o.diffusion_config.empty()) {
+    const DiffusionFile diffusion = read_diffusion_file(o.diffusion_config);
+    if (diffusion.sampler && app.count("--sampler") == 0) o.sampler.sampler = *diffusion.sampler;
+    if (!diffusion.clip) o.sampler.no_clip = true;
+    o.respacing = diffusion.respacing;
+    o.variance = diffusion.variance;
+  }
+  require(file || !o.task.empty(), "give a --task or a --task-config");
+  settle_task(app, o, raw, file);
+  require_sense(app, o);
+  for (const std::string& path :
+       {o.task_config, o.model_config, o.diffusion_config, o.input, o.measurement, o.weights})
+    if (!path.empty()) o.reads.push_back(path);
+  for (const auto& [option, path] : given_of(app, raw.files)) o.reads.push_back(path);
+  if (o.compat)
+    for (const OperatorDescription* leaf : o.asked->op.leaves()) o.asked->prefer(leaf->kind->compat);
   // Classical phase retrieval wants black around the image.
-  if (o.operation.range.empty() && (o.method == "er" || o.method == "hio" || o.method == "oss"))
-    o.operation.range = "unit";
+  if (o.method == "er" || o.method == "hio" || o.method == "oss") o.asked->prefer("range=unit");
   return o;
 }
 

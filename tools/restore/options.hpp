@@ -3,13 +3,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "operators/noise.hpp"
-#include "tools/restore/task.hpp"
+#include "tools/restore/asked.hpp"
 #include "tools/sampler_option.hpp"
 
 namespace tweedie {
@@ -17,12 +16,12 @@ namespace tweedie {
 struct Options {
   std::string task, task_config, model_config, diffusion_config;
   std::string input, measurement, weights, output, device = "auto";
-  TaskOptions operation;
+  std::optional<Asked> asked;         ///< always there once the options are read
+  int slice = 0;                      ///< of a file of another program
   std::optional<Noise> file_noise;    ///< of a task file
   std::optional<std::string> noise;   ///< this and the next two: of the command line
   std::optional<double> sigma, rate;  ///< sigma for images as `unit` says
   std::string unit = "pm1";
-  bool sampling_stated = false;  ///< of mri, by the command line or a task file
   std::string method = "dps";
   SamplerChoice sampler;
   std::optional<double> zeta;
@@ -32,14 +31,15 @@ struct Options {
   int steps = 0, samples = 1, restarts = 0;
   std::string respacing;             ///< of a diffusion_config; `steps` wins
   std::optional<Variance> variance;  ///< of a diffusion_config; else what the prior has
-  bool compat = false, quiet = false;
+  bool compat = false, quiet = false, resume = false;
   std::uint64_t seed = 0;
   std::vector<std::string> command;
+  std::vector<std::string> reads;  ///< every file that the command line names
 };
 
-/// Reads the command line, and before it the task and diffusion files it names: what the command line says
-/// wins. Errors: whatever is unknown or does not fit, named.
-Options read_options(CLI::App& app, int argc, char** argv);
+/// Reads the command line, and the task and diffusion files it names: what the command line says wins.
+/// Errors: whatever is unknown or does not fit, named.
+Options read_options(CLI::App& app, int argc, const char* const* argv);
 
 /// What the command line says of the noise; else, what is stored with the measurement; else, what a task file
 /// says; else, Gaussian with sigma 0.05, in units of [-1, 1] images. Errors: something stated that such noise

@@ -8,82 +8,133 @@
 #include "kernels/elementwise.hpp"
 #include "kernels/reduce.hpp"
 #include "operators/composed.hpp"
-#include "operators/ct.hpp"
-#include "tools/restore/kspace.hpp"
-#include "tools/restore/pictures.hpp"
+#include "operators/measurement_file.hpp"
+#include "tools/restore/arrays.hpp"
+#include "tools/restore/views.hpp"
+#include "weights/hdf5_read.hpp"
 
 namespace tweedie {
 namespace {
 
 int round_up(int n, int to) { return (n + to - 1) / to * to; }
 
-Image as_channels(const Image& image, int channels) {
-  if (channels == 0 || image.channels == channels) return image;
-  return channels == 3 ? to_rgb(image) : to_gray(image);
+/// Whether the operator, or a part of it, draws something by a seed.
+bool draws(const OperatorDescription& op) {
+  for (const OperatorDescription* leaf : op.leaves())
+    for (const Setting& row : leaf->kind->settings)
+      if (row.kind == Setting::Kind::seed) return true;
+  return false;
 }
 
-// The picture of a measurement as the measurement of an image.
-void take_picture(Context& context, Problem& p, const Options& o, int channels,
-                  std::vector<std::string>* notes) {
-  const Task& task = p.task;
-  const Image picture = read_image(o.measurement, notes);
-  require(task.shows == Shows::picture, o.measurement, ": the measurement of task ", task.name,
+/// The operator as it is simulated: with every default and every seed stated, so that it alone says what was
+/// measured.
+OperatorDescription stated(OperatorDescription op, std::uint64_t seed) {
+  if (!op.kind->of_many) op.settings.state_defaults();
+  op.state_seeds(seed);
+  return op;
+}
+
+/// The picture of a measurement as the measurement of an image.
+void take_picture(Context& context, Problem& p, const Options& o, const Asked& asked, int channels) {
+  const Image picture = read_image(o.measurement, &p.notes);
+  require(asked.op.shows() == Shows::picture, o.measurement, ": the measurement of task ", p.task,
           " is not a picture; expected the measurement.h5 of another run");
-  const nlohmann::json mask = describe_mask(task, o.operation);
-  require(!mask.contains("kind") || mask["kind"] == "file", "task ", task.name,
-          " draws its own mask; restore a measurement with --task inpainting --mask FILE");
-  require(!task.uses("motion_blur") && !task.uses("nonlinear_blur"), "task ", task.name,
-          " draws its own kernel; restore a measurement with --task kernel_blur --kernel FILE");
-  const Image shown = as_channels(picture, task.channels ? task.channels : channels);
-  const int of_image = task.channels ? (channels ? channels : 3) : shown.channels;
-  const std::int64_t H = std::int64_t(shown.height) * task.shrinks,
-                     W = std::int64_t(shown.width) * task.shrinks;
-  require(std::max(H, W) < 1 << 20, o.measurement, ": of an image of ", W, " x ", H,
-          " pixels; expected sides below ", 1 << 20);
-  p.image = {1, of_image, int(H), int(W)};
-  p.measurement.y = context.upload({1, shown.channels, shown.height, shown.width}, shown.data);
+  const bool drawn_mask = asked.draw && !asked.files.contains("mask");
+  require(!drawn_mask, "task ", p.task, " draws its own mask, which is not that of ", o.measurement, ": ",
+          asked.op.kind->foreign ? asked.op.kind->foreign : "give a mask with --mask");
+  for (const OperatorDescription* leaf : asked.op.leaves())
+    require(!draws(*leaf), "task ", p.task, " draws its own kernel, which is not that of ", o.measurement,
+            ": ", leaf->kind->foreign ? leaf->kind->foreign : "give the measurement.h5 of another run");
+  const int measured = asked.op.measured_channels();
+  const Image shown = as_channels(picture, measured ? measured : channels);
+  Measurement& m = p.measurement;
+  m.y = context.upload({1, shown.channels, shown.height, shown.width}, shown.data);
+  m.op = stated(asked.op, o.seed);
+  m.image = m.op->image_shape(m.y.shape());
 }
 
 /// Notes what of a task file's operator is not used because the stored one does not say it. Errors: they
 /// disagree.
-void require_agreement(const std::string& path, const nlohmann::json& stated, const nlohmann::json& stored,
-                       std::vector<std::string>* notes) {
-  for (const auto& [key, value] : stated.items()) {
-    if (value.is_null() || key == "in_shape" || key == "opt_yml_path") continue;  // of no operator
-    const nlohmann::json theirs = stored.value(key, nlohmann::json());
-    if (theirs.is_null())
-      notes->push_back(message(path, ": does not say with what ", key, " it was measured; the task file's ",
-                               value.dump(), " is not used"));
-    else if (key == "operators" && theirs.is_array() && value.is_array() && theirs.size() == value.size())
-      for (std::size_t i = 0; i < value.size(); ++i) require_agreement(path, value[i], theirs[i], notes);
+void require_agreement(const std::string& path, const OperatorDescription& file,
+                       const OperatorDescription& stored, std::vector<std::string>& notes) {
+  for (const Setting& row : file.settings.rows()) {
+    if (!file.settings.stated(row.name)) continue;
+    const SettingValue value = *file.settings.value(row.name);
+    if (!stored.settings.stated(row.name))
+      notes.push_back(message(path, ": does not say with what ", row.name,
+                              " it was measured; the task file's ", to_text(value), " is not used"));
     else
-      require(value == theirs, path, ": measured with ", key, " ", theirs.dump(), ", the task file says ",
-              value.dump());
+      require(value == *stored.settings.value(row.name), path, ": measured with ", row.name, " ",
+              to_text(*stored.settings.value(row.name)), ", the task file says ", to_text(value));
   }
+  for (std::size_t i = 0; i < std::min(file.parts.size(), stored.parts.size()); ++i)
+    require_agreement(path, file.parts[i], stored.parts[i], notes);
 }
 
-void take_file(Context& context, Problem& p, const Options& o, std::vector<std::string>* notes) {
-  const bool kspace_file = is_kspace(o.measurement);
-  if (kspace_file) {
-    require(p.task.name == "mri", o.measurement, ": k-space, which is for task mri, not ", p.task.name);
-    KSpace kspace =
-        read_kspace(context, o.measurement, o.operation.slice, p.task.settings, o.sampling_stated);
-    p.measurement = std::move(kspace.measurement);
-    if (!p.original) p.original = std::move(kspace.original);
+/// A file of numbers: the measurement of another run, or one of another program.
+void take_file(Context& context, Problem& p, const Options& o, const Asked& asked) {
+  const ForeignRow* foreign = nullptr;
+  for (const OperatorKind* kind : operator_kinds())
+    if (kind->files && kind->files->holds(o.measurement)) {
+      require(asked.op.kind == kind, o.measurement, ": is for task ", kind->task_name(), ", not ", p.task);
+      foreign = kind->files;
+    }
+  if (foreign) {
+    ForeignMeasurement read = foreign->read(context, o.measurement, o.slice, asked.op, o.seed);
+    p.measurement = std::move(read.measurement);
+    p.notes.insert(p.notes.end(), read.notes.begin(), read.notes.end());
+    const Shape& s = p.measurement.image;
+    if (read.truth && !p.original) p.original = Image{s.C, s.H, s.W, std::move(*read.truth)};
   } else {
     p.measurement = read_measurement(context, o.measurement);
   }
-  const std::string stored = p.measurement.settings.value("name", "");
-  require(stored == p.task.settings.value("name", ""), o.measurement, ": measured by the operator '", stored,
-          "', task ", p.task.name, " has '", p.task.settings.value("name", ""), "'");
-  if (!kspace_file && !o.operation.settings.is_null())
-    require_agreement(o.measurement, o.operation.settings, p.measurement.settings, notes);
-  if (p.measurement.noise && o.file_noise && to_json(*p.measurement.noise) != to_json(*o.file_noise))
-    notes->push_back(message(o.measurement, ": has noise ", to_json(*p.measurement.noise).dump(),
-                             "; the task file's is not used"));
-  p.task.set_operator(p.measurement.settings);
-  p.measurement.data.weights = o.operation.weights;
+  Measurement& m = p.measurement;
+  require(m.op->kind == asked.op.kind, o.measurement, ": measured by the operator '", m.op->kind->name,
+          "', task ", p.task, " has '", asked.op.kind->name, "'");
+  if (!foreign && asked.described) require_agreement(o.measurement, asked.op, *m.op, p.notes);
+  if (m.noise && o.file_noise && to_json(*m.noise) != to_json(*o.file_noise))
+    p.notes.push_back(
+        message(o.measurement, ": has noise ", to_json(*m.noise).dump(), "; the task file's is not used"));
+  m.data.weights = asked.network;
+}
+
+/// How many of y's values are measured at all.
+std::int64_t count_observed(Context& context, ForwardOperator& op, const Tensor& y) {
+  Tensor measured = context.planar(y.shape());
+  fill(context.queue, measured, 1.f);
+  op.discard_unmeasured(measured);
+  const std::vector<float> values = context.download(measured);
+  return std::count_if(values.begin(), values.end(), [](float v) { return v != 0; });
+}
+
+/// A picture whose values are all in [0, 1] was probably not scaled to [-1, 1].
+void note_units(Context& context, Problem& p, const std::string& path) {
+  if (p.description().shows() != Shows::picture || p.measurement.noise) return;
+  const std::vector<float> values = context.download(p.y());
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  if (*low >= -0.01f && *high <= 1.01f)
+    p.notes.push_back(message(path,
+                              ": all values are between 0 and 1; are they in units of [-1, 1] images, where "
+                              "black is -1?"));
+}
+
+void take_measurement(Context& context, Problem& p, const Options& o, const Asked& asked,
+                      const Prior& prior) {
+  const Shape of_original = p.image;
+  const bool exact = holds_hdf5(o.measurement);
+  if (exact)
+    take_file(context, p, o, asked);
+  else
+    take_picture(context, p, o, asked, prior.channels());
   p.image = p.measurement.image;
+  require(o.input.empty() || p.image == of_original, o.measurement, ": belongs to an image of ", p.image,
+          ", but ", o.input, " is ", of_original);
+}
+
+void require_channels(const Problem& p, const Options& o, const Prior& prior) {
+  require(prior.channels() == 0 || p.image.C == prior.channels(),
+          o.measurement.empty() ? o.input : o.measurement, ": is for an image of ", p.image.C,
+          " channels, the prior's have ", prior.channels());
 }
 
 }  // namespace
@@ -97,115 +148,71 @@ double Problem::misfit(Context& context, const Tensor& x) const {
   return std::sqrt(context.download(squared)[0]);
 }
 
-std::optional<double> Problem::expected_misfit(Context& context) const {
-  if (noise.name != "gaussian" || !measurement.noise) return {};
-  Tensor measured = context.planar(y().shape());
-  fill(context.queue, measured, 1.f);
-  if (!noise_everywhere) op->discard_unmeasured(measured);
-  double count = 0;
-  for (const float m : context.download(measured)) count += m != 0;
-  return noise.sigma * std::sqrt(count);
-}
-
 Problem pose(Context& context, const Options& o, const Prior& prior) {
-  std::vector<std::string> notes;
+  const Asked& asked = *o.asked;
   Problem p;
-  p.task = make_task(o.task, o.operation, o.seed);
+  p.task = asked.name();
   if (!o.input.empty()) {
-    p.original = as_channels(read_image(o.input, &notes), prior.channels());
-    if (p.task.name == "colourisation") p.original = to_rgb(*p.original);
+    p.original = as_channels(read_image(o.input, &p.notes), prior.channels());
+    p.original = as_channels(*p.original, asked.op.image_channels());
     p.image = {1, p.original->channels, p.original->height, p.original->width};
   }
-  const Shape of_original = p.image;
-  const bool given = !o.measurement.empty(), exact = given && is_hdf5(o.measurement);
-  if (exact)
-    take_file(context, p, o, &notes);
-  else if (given)
-    take_picture(context, p, o, prior.channels(), &notes);
+  const bool given = !o.measurement.empty(), exact = given && holds_hdf5(o.measurement);
   Measurement& m = p.measurement;
+  if (given) take_measurement(context, p, o, asked, prior);
   p.noise = noise_of(o, m.noise);
   // What a file says of its own noise stays. Whoever gives a measurement may not have said it; then ours is a
   // guess.
-  if (!m.noise && (!given || o.noise || o.sigma || o.rate || o.file_noise)) m.noise = p.noise;
-  for (const std::string& note : notes) fmt::print(stderr, "tweedie-restore: note: {}\n", note);
-  require(!given || o.input.empty() || p.image == of_original, o.measurement, ": belongs to an image of ",
-          p.image, ", but ", o.input, " is ", of_original);
-  require(prior.channels() == 0 || p.image.C == prior.channels(), o.measurement, ": of an image of ",
-          p.image.C, " channels, the prior's have ", prior.channels());
-
+  const bool noise_said = o.noise || o.sigma || o.rate || o.file_noise;
+  require_channels(p, o, prior);
+  if (exact) note_units(context, p, o.measurement);
+  if (!m.noise && (!given || noise_said)) m.noise = p.noise;
   if (!exact) {
-    m.data = make_operator_data(context, p.task, o.operation, p.image, o.seed);
-    m.settings = p.task.settings;
+    m.op = stated(asked.op, o.seed);
+    m.data = make_arrays(context, asked, p.image, o.seed, p.notes);
     m.image = p.image;
+    p.mask = asked.describe_mask();
   }
-  require(p.noise.name != "poisson" || p.task.shows != Shows::frequencies, "task ", p.task.name,
+  require(p.noise.name != "poisson" || p.description().shows() != Shows::frequencies, "task ", p.task,
           ": complex frequencies are no photon counts: Poisson noise makes no sense of them");
-  p.op = make_operator(context, p.task.settings, m.data);
+
+  p.op = make_operator(context, p.description(), m.data);
   const Shape measured = p.op->output_shape(p.image);
+  // A compat run keeps its noise on what was not measured, also when its measurement is read again.
+  const bool noise_everywhere = p.noise.compat && (exact || !given);
   if (given) {
     require(measured == m.y.shape(), o.measurement, ": of shape ", m.y.shape(),
             "; the task's measurement of such an image is ", measured);
-    // A compat run's own measurement keeps its noise on what was not measured.
-    p.noise_everywhere = exact && p.noise.compat;
-    if (!p.noise_everywhere) p.op->discard_unmeasured(m.y);
+    if (!noise_everywhere) p.op->discard_unmeasured(m.y);
   } else {
-    p.noise_everywhere = p.noise.compat;
     m.y = add_noise(context, p.noise, p.op->forward(context.upload(p.image, p.original->data)), *p.op);
   }
+  p.observed = count_observed(context, *p.op, m.y);
+  require(p.observed > 0, "task ", p.task, ": none of the measurement's ", m.y.shape().size(),
+          " values is observed");
+  if (p.noise.name == "gaussian" && m.noise)
+    p.expected_misfit = p.noise.sigma * std::sqrt(double(noise_everywhere ? m.y.shape().size() : p.observed));
+  p.views = view_measurement(context, *p.op, m);
+
   const int stride = prior.stride();
   p.padded = {1, p.image.C, round_up(p.image.H, stride), round_up(p.image.W, stride)};
   if (p.padded != p.image) p.op = on_crop(context, p.image.H, p.image.W, std::move(p.op));
   return p;
 }
 
-namespace {
-
-/// Values to [-1, 1], the least black and the largest white.
-Image stretched(Image image) {
-  const auto [low, high] = std::minmax_element(image.data.begin(), image.data.end());
-  const float from = *low, scale = *high > *low ? 2 / (*high - *low) : 0;
-  for (float& v : image.data) v = (v - from) * scale - 1;
-  return image;
-}
-
-/// What is averaged over the channels: line integrals as they are, magnitudes and frequencies on a
-/// logarithmic scale (of these the power, whose mean's logarithm is taken).
-float view_of(const Task& task, float v) {
-  if (task.shows == Shows::magnitudes) return std::log1p(std::max(v, 0.f));
-  return task.shows == Shows::frequencies ? v * v : v;
-}
-
-/// The image that the measurement gives without further ado, where it is linear.
-std::optional<Image> direct_image(Context& context, const Problem& p) {
-  const auto bare = make_operator(context, p.task.settings, p.measurement.data);
-  Tensor x;
-  if (auto* radon = dynamic_cast<Radon*>(bare.get()))
-    x = radon->filtered_backprojection(p.y(), p.image);
-  else if (auto* linear = dynamic_cast<LinearOperator*>(bare.get()))
-    x = linear->has_pseudo_inverse() ? linear->pseudo_inverse(p.y(), p.image)
-                                     : linear->adjoint(p.y(), p.image);
-  else
-    return {};
-  return clipped({p.image.C, p.image.H, p.image.W, context.download(x)});
-}
-
-}  // namespace
-
-Views view_measurement(Context& context, const Problem& p) {
-  const Shape s = p.y().shape();
-  const std::vector<float> values = context.download(p.y());
-  if (p.task.shows == Shows::picture && (s.C == 1 || s.C == 3)) {
-    const Image picture = clipped({s.C, s.H, s.W, values});
-    return {picture, resized(as_channels(picture, p.image.C), p.image.H, p.image.W)};
-  }
-  Image seen = uniform_image(1, s.H, s.W, 0);
-  for (std::size_t i = 0; i < values.size(); ++i)
-    seen.data[i % seen.plane()] += view_of(p.task, values[i]) / float(s.C);
-  if (p.task.shows == Shows::frequencies)
-    for (float& v : seen.data) v = std::log(v + 1e-6f);
-  Views views{stretched(std::move(seen)), {}};
-  if (const auto before = direct_image(context, p)) views.before = before;
-  return views;
+std::string summary(const Problem& p) {
+  std::string settings;
+  const Settings& s = p.description().settings;
+  for (const Setting& row : s.rows())
+    if (s.stated(row.name))
+      settings += message(settings.empty() ? " (" : ", ", row.name, " ", to_text(*s.value(row.name)));
+  if (!settings.empty()) settings += ")";
+  std::string noise = "noise " + p.noise.name;
+  if (p.noise.name == "gaussian") noise += fmt::format(" of sigma {:.4g}", p.noise.sigma);
+  if (p.noise.name == "poisson") noise += fmt::format(" of rate {:.4g}", p.noise.rate);
+  if (!p.measurement.noise) noise += " (a guess: nothing says it)";
+  return fmt::format("{}{} of {} x {} pixels, {} channels; {}; {} of {} values observed", p.task, settings,
+                     p.image.W, p.image.H, p.image.C, noise, p.observed, p.y().shape().size());
 }
 
 }  // namespace tweedie

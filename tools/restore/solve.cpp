@@ -16,7 +16,7 @@ namespace {
 
 /// The step size of the table; a network is one of ImageNet when it has the configuration of that.
 double default_zeta(const Problem& p, const Prior& prior) {
-  const StepSizes& z = p.task.zeta;
+  const StepSizes& z = p.description().kind->steps;
   const bool poisson = p.noise.name == "poisson";
   // Residuals weighted in photons are 127.5 rate / sqrt(2 counts) times as large, 8 sqrt(rate) at mid
   // grey: 10.
@@ -44,8 +44,9 @@ Plan make_plan(const Options& o, const Problem& p, const Prior& prior) {
   plan.guidance.scale = o.zeta.value_or(default_zeta(p, prior));
   plan.guidance.compat = o.compat;
   plan.guidance.photon_rate = p.noise.name == "poisson" ? p.noise.rate : 0;
-  plan.guidance.factor = p.task.shrinks > 1 ? p.task.shrinks : 0;
-  plan.restarts = o.restarts > 0 ? o.restarts : p.task.restarts;
+  const int factor = p.description().factor();
+  plan.guidance.factor = factor > 1 ? factor : 0;
+  plan.restarts = o.restarts > 0 ? o.restarts : p.description().restarts();
   return plan;
 }
 
@@ -77,9 +78,12 @@ std::string label_of(const Options& o, int sample, int run, int restarts) {
 
 }  // namespace
 
-Solution solve(Context& context, const Options& o, const Problem& p, const Prior& prior) {
-  if (is_classical(o.method)) return solve_classically(context, o, p);
+Solution solve(Context& context, const Options& o, const Problem& p, const Prior& prior, SampleStore& store,
+               const std::function<void()>& ready) {
+  if (is_classical(o.method)) return solve_classically(context, o, p, ready);
   const Plan plan = make_plan(o, p, prior);
+  make_guidance(context, plan.guidance, *p.op, p.y());  // refuses what does not suit
+  ready();
   Solution solution;
   solution.settings = {{"sampler", describe(o.sampler, plan.schedule.steps())},
                        {"guidance",
@@ -88,6 +92,10 @@ Solution solve(Context& context, const Options& o, const Problem& p, const Prior
                          {"compat", o.compat},
                          {"restarts", plan.restarts}}}};
   for (int i = 0; i < o.samples; ++i) {
+    if (std::optional<Sample> finished = store.read(i)) {
+      solution.samples.push_back(std::move(*finished));
+      continue;
+    }
     Sample sample;
     for (int k = 0; k < plan.restarts; ++k) {
       context.start_stream(std::uint64_t(i) * std::uint64_t(plan.restarts) + std::uint64_t(k) + 1);
@@ -97,6 +105,7 @@ Solution solve(Context& context, const Options& o, const Problem& p, const Prior
     }
     sample.best = *std::min_element(sample.runs.begin(), sample.runs.end(),
                                     [](const Run& a, const Run& b) { return a.misfit < b.misfit; });
+    store.write(i, sample);
     solution.samples.push_back(std::move(sample));
   }
   return solution;

@@ -1,6 +1,6 @@
 #include "tools/restore/task_file.hpp"
 
-#include "tools/restore/json_settings.hpp"
+#include "weights/settings_json.hpp"
 #include "weights/unet_config.hpp"
 
 namespace tweedie {
@@ -8,100 +8,131 @@ namespace {
 
 using nlohmann::json;
 
-/// [low, high] of a Python tuple.
-std::pair<double, double> range(JsonSettings& s, const std::string& key, const std::string& path) {
-  const json& list = s.list(key);
-  require(list.size() == 2 && list[0].is_number() && list[1].is_number(), path, ": ", key, " is ",
+/// Errors: a member that is not among these.
+void require_only(const json& table, const std::string& what, std::initializer_list<std::string_view> known) {
+  settings_from_json(table, what, {}, std::span(known.begin(), known.size()));
+}
+
+bool states(const json& table, const char* key) { return table.contains(key) && !table.at(key).is_null(); }
+
+/// The two numbers of a Python tuple.
+std::pair<double, double> range(const json& table, const char* key, const std::string& what) {
+  const json& list = list_member(table, key, what);
+  require(list.size() == 2 && list[0].is_number() && list[1].is_number(), what, ": ", key, " is ",
           list.dump(), ", expected two numbers");
   return {list[0].get<double>(), list[1].get<double>()};
 }
 
-void apply_conditioning(Options& o, const json& table, const std::string& path) {
-  JsonSettings s(table, path + ": conditioning");
-  const std::string method = s.text("method");
-  require(method != "vanilla", path, ": the method 'vanilla' samples the prior: use tweedie-sample");
-  o.method = method == "ps" ? "dps" : method;
-  if (!s.has("params")) return s.require_all_used();
-  JsonSettings params(s.table("params"), path + ": conditioning: params");
-  if (params.has("scale")) o.zeta = params.number("scale");
-  require(o.zeta.value_or(0) >= 0, path, ": scale ", o.zeta.value_or(0), ", expected 0 or more");
-  const int draws = params.integer("num_sampling", 5);
-  require(draws == 5, path, ": num_sampling ", draws, " is not supported, only 5");
-  params.require_all_used();
-  s.require_all_used();
+/// A whole number of a tuple, as Python writes pixels.
+std::int64_t pixels(double v, const char* key, const std::string& what) {
+  require(v >= 0 && v < 1 << 20 && v == double(std::int64_t(v)), what, ": ", key, " holds ", v,
+          "; expected a whole number from 0 to ", (1 << 20) - 1);
+  return std::int64_t(v);
 }
 
-void apply_mask(MaskOptions& mask, const json& table, const std::string& path) {
-  JsonSettings s(table, path + ": mask_opt");
-  mask.kind = s.text("mask_type");
-  require(mask.kind == "random" || mask.kind == "box" || mask.kind == "both" || mask.kind == "extreme", path,
-          ": mask_type '", mask.kind, "'; expected random, box, both or extreme");
-  if (s.has("mask_prob_range")) std::tie(mask.drop[0], mask.drop[1]) = range(s, "mask_prob_range", path);
-  if (s.has("mask_len_range")) {
-    const auto [low, high] = range(s, "mask_len_range", path);
-    require(low >= 1 && high > low && high < 1 << 20, path, ": mask_len_range [", low, ", ", high,
+void read_conditioning(TaskFile& file, const json& table, const std::string& what) {
+  static constexpr Setting rows[] = {
+      Setting::number("scale", Setting::none, 0, Setting::unbounded, "step size"),
+      Setting::whole("num_sampling", 5, 5, 5, "draws of ps+"),
+  };
+  require_only(table, what, {"method", "params"});
+  const std::string method = text_member(table, "method", what);
+  require(method != "vanilla", what, ": the method 'vanilla' samples the prior: use tweedie-sample");
+  file.method = method == "ps" ? "dps" : method;
+  if (!states(table, "params")) return;
+  const Settings params = settings_from_json(table_member(table, "params", what), what + ": params", rows);
+  if (params.stated("scale")) file.zeta = params.number("scale");
+}
+
+/// The way to draw a mask that a file calls by this name.
+const DrawRow& find_draw(const OperatorDescription& op, const std::string& name, const std::string& what) {
+  std::string known;
+  for (const OperatorDescription* leaf : op.leaves())
+    for (const DrawRow& row : leaf->kind->draws) {
+      if (name == row.name) return row;
+      known += (known.empty() ? "" : ", ") + std::string(row.name);
+    }
+  throw Error(message(what, ": mask_type '", name, "'; expected one of ", known.empty() ? "none" : known));
+}
+
+void read_mask(Asked& asked, const json& table, const std::string& what) {
+  require_only(table, what, {"mask_type", "mask_prob_range", "mask_len_range", "margin", "image_size"});
+  Settings& s = asked.drawn_by;
+  if (states(table, "mask_prob_range")) {
+    const auto [low, high] = range(table, "mask_prob_range", what);
+    if (s.knows("drop")) s.set("drop", low), s.set("drop_to", high);
+  }
+  if (states(table, "mask_len_range")) {
+    const auto [low, high] = range(table, "mask_len_range", what);
+    require(low >= 1 && high > low, what, ": mask_len_range [", low, ", ", high,
             "]; expected 1 or more, and growing");
-    mask.box[0] = int(low), mask.box[1] = int(high);
+    if (s.knows("box")) {
+      s.set("box", pixels(low, "mask_len_range", what));
+      s.set("box_end", pixels(high, "mask_len_range", what));
+    }
   }
-  if (s.has("margin")) {
-    const auto [rows, columns] = range(s, "margin", path);
-    require(rows == columns && rows >= 0 && rows < 1 << 20, path, ": margin [", rows, ", ", columns,
+  if (states(table, "margin")) {
+    const auto [rows, columns] = range(table, "margin", what);
+    require(rows == columns, what, ": margin [", rows, ", ", columns,
             "]; expected two equal numbers of pixels");
-    mask.margin = int(rows);
+    if (s.knows("margin")) s.set("margin", pixels(rows, "margin", what));
   }
-  s.ignore("image_size");  // ours takes the image's
-  s.require_all_used();
-}
-
-void apply_noise(Options& o, const json& table) {
-  o.file_noise = parse_noise(table);
-  if (o.file_noise->compat) o.compat = true;
 }
 
 }  // namespace
 
-void apply_task_file(Options& o, const std::string& path) {
-  const json file = read_config_file(path);
-  JsonSettings s(file, path);
-  if (s.has("conditioning")) apply_conditioning(o, s.table("conditioning"), path);
-  s.ignore("data");
-  JsonSettings measurement(s.table("measurement"), path + ": measurement");
-  o.operation.settings = measurement.table("operator");
-  if (measurement.has("mask_opt")) apply_mask(o.operation.mask, measurement.table("mask_opt"), path);
-  if (measurement.has("noise")) apply_noise(o, measurement.table("noise"));
-  measurement.require_all_used();
-  s.require_all_used();
-  require(o.operation.settings.contains("name") && o.operation.settings["name"].is_string(), path,
-          ": the operator has no name");
-  o.task = task_of_operator(o.operation.settings, o.operation.mask);
+TaskFile read_task_file(const std::string& path) {
+  const json table = read_config_file(path);
+  const std::string what = path + ": measurement";
+  const json& measurement = table_member(table, "measurement", path);
+  const json& op = table_member(measurement, "operator", what);
+  require(op.contains("name") && op["name"].is_string(), path, ": the operator has no name");
+  OperatorDescription description = describe_operator(op);
+  const bool masks = states(measurement, "mask_opt");
+  const json mask = masks ? table_member(measurement, "mask_opt", what) : json::object();
+  const DrawRow* draw =
+      masks ? &find_draw(description, text_member(mask, "mask_type", what + ": mask_opt"), what) : nullptr;
+  TaskFile file{Asked(std::move(description), draw), {}, {}, {}};
+  if (masks) read_mask(file.asked, mask, what + ": mask_opt");
+  if (states(measurement, "noise")) file.noise = parse_noise(table_member(measurement, "noise", what));
+  require_only(measurement, what, {"operator", "mask_opt", "noise"});
+  if (states(table, "conditioning"))
+    read_conditioning(file, table_member(table, "conditioning", path), path + ": conditioning");
+  require_only(table, path, {"conditioning", "data", "measurement"});
+  return file;
 }
 
-void apply_diffusion_file(Options& o, const std::string& path) {
-  const json file = read_config_file(path);
-  JsonSettings s(file, path);
-  o.sampler.sampler = s.text("sampler", o.sampler.sampler);
-  parse_method(o.sampler.sampler);
-  if (s.has("timestep_respacing")) {
-    const json& respacing = file.at("timestep_respacing");
-    s.ignore("timestep_respacing");
-    o.respacing = respacing.is_string() ? respacing.get<std::string>() : respacing.dump();
-    if (s.has("steps") && o.respacing == file.at("steps").dump()) o.respacing.clear();
+DiffusionFile read_diffusion_file(const std::string& path) {
+  static constexpr Setting rows[] = {
+      Setting::text("sampler", nullptr, "", ""),
+      Setting::text("model_var_type", nullptr, "learned_range, fixed_small, fixed_large", ""),
+      Setting::text("model_mean_type", "epsilon", "epsilon", ""),
+      Setting::flag("dynamic_threshold", ""),
+      {"clip_denoised", "", Setting::Kind::flag, 1},
+  };
+  static constexpr std::string_view besides[] = {"timestep_respacing", "steps", "noise_schedule",
+                                                 "rescale_timesteps"};
+  const json table = read_config_file(path);
+  const Settings s = settings_from_json(table, path, rows, besides);
+  DiffusionFile file;
+  if (s.stated("sampler")) {
+    file.sampler = s.text("sampler");
+    parse_method(*file.sampler);
   }
-  if (s.has("model_var_type")) {
+  if (states(table, "timestep_respacing")) {
+    const json& respacing = table.at("timestep_respacing");
+    file.respacing = respacing.is_string() ? respacing.get<std::string>() : respacing.dump();
+    if (states(table, "steps") && file.respacing == table.at("steps").dump()) file.respacing.clear();
+  }
+  if (s.stated("model_var_type")) {
     const std::string name = s.text("model_var_type");
-    require(name == "learned_range" || name == "fixed_small" || name == "fixed_large", path,
-            ": model_var_type '", name,
-            "' is not supported; expected learned_range, fixed_small or fixed_large");
-    o.variance = name == "learned_range" ? Variance::learned_range
-                 : name == "fixed_small" ? Variance::fixed_small
-                                         : Variance::fixed_large;
+    file.variance = name == "learned_range" ? Variance::learned_range
+                    : name == "fixed_small" ? Variance::fixed_small
+                                            : Variance::fixed_large;
   }
-  const std::string mean = s.text("model_mean_type", "epsilon");
-  require(mean == "epsilon", path, ": model_mean_type '", mean, "' is not supported, only epsilon");
-  require(!s.flag("dynamic_threshold", false), path, ": dynamic_threshold is not supported");
-  o.sampler.no_clip = !s.flag("clip_denoised", true);
-  for (const char* of_prior : {"steps", "noise_schedule", "rescale_timesteps"}) s.ignore(of_prior);
-  s.require_all_used();
+  require(!s.flag("dynamic_threshold"), path, ": dynamic_threshold is not supported");
+  file.clip = s.flag("clip_denoised");
+  return file;
 }
 
 void check_diffusion_file(const std::string& path, const DiffusionConfig& trained) {

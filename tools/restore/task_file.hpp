@@ -6,15 +6,27 @@
 
 namespace tweedie {
 
-/// Sets what a task_config says: conditioning (method, params.scale), measurement (operator, mask_opt,
-/// noise). `data` is accepted and not used: the image comes with --input. Errors: an unknown or unsupported
-/// setting, named.
-void apply_task_file(Options& options, const std::string& path);
+/// What a task_config says: conditioning (method, params.scale), measurement (operator, mask_opt, noise).
+/// `data` is accepted and not used: the image comes with --input. A key without a value says nothing.
+struct TaskFile {
+  Asked asked;
+  std::optional<std::string> method;
+  std::optional<double> zeta;
+  std::optional<Noise> noise;
+};
+/// Errors: an unknown or unsupported setting, named.
+TaskFile read_task_file(const std::string& path);
 
-/// Sets what a diffusion_config says: sampler, timestep_respacing, model_var_type, clip_denoised. What
-/// belongs to the prior (steps, noise_schedule, rescale_timesteps) must be the prior's: see
-/// `check_diffusion_file`. Errors: an unknown or unsupported setting, named.
-void apply_diffusion_file(Options& options, const std::string& path);
+/// What a diffusion_config says of sampling. What belongs to the prior (steps, noise_schedule,
+/// rescale_timesteps) must be the prior's: see `check_diffusion_file`.
+struct DiffusionFile {
+  std::optional<std::string> sampler;
+  std::string respacing;
+  std::optional<Variance> variance;
+  bool clip = true;
+};
+/// Errors: an unknown or unsupported setting, named.
+DiffusionFile read_diffusion_file(const std::string& path);
 
 /// Compares a diffusion_config with what the prior was trained for. Errors: they differ.
 void check_diffusion_file(const std::string& path, const DiffusionConfig& trained);

@@ -1,0 +1,100 @@
+#include "tools/restore/arrays.hpp"
+
+#include <algorithm>
+
+#include "tools/image.hpp"
+#include "weights/array_file.hpp"
+#include "weights/hdf5_read.hpp"
+
+namespace tweedie {
+namespace {
+
+/// Zeros and ones: from the file, or drawn.
+std::vector<float> make_mask(const Asked& asked, const ArrayRow& row, const Shape& image, std::uint64_t seed,
+                             std::vector<std::string>& notes) {
+  const auto file = asked.files.find(row.name);
+  const bool given = file != asked.files.end();
+  require(given || asked.draw, "task ", asked.name(), ": give the ", row.name, " with ", row.option,
+          " (white: observed)");
+  const std::vector<float> mask = given ? read_mask(file->second, image.H, image.W, &notes)
+                                        : asked.draw->draw(asked.drawn_by, image.H, image.W, seed);
+  const auto observed = std::size_t(std::count(mask.begin(), mask.end(), 1.f));
+  require(observed > 0, given ? file->second : "task " + asked.name(), ": the mask observes none of ",
+          mask.size(), " pixels: nothing would be measured");
+  require(!given || observed < mask.size(), file == asked.files.end() ? "" : file->second,
+          ": the mask observes every pixel (all are white): nothing is left to restore");
+  if (observed == mask.size()) notes.push_back("no pixel is lost: the mask observes all of them");
+  return mask;
+}
+
+/// The shape of what each leaf is given of such an image.
+std::vector<Shape> shapes_before(Context& context, const OperatorDescription& op, const OperatorData& data,
+                                 Shape image) {
+  std::vector<Shape> shapes;
+  const auto leaves = op.leaves();
+  for (const OperatorDescription* leaf : leaves) {
+    shapes.push_back(image);
+    if (leaf == leaves.back()) break;
+    const bool masks =
+        std::any_of(leaf->kind->arrays.begin(), leaf->kind->arrays.end(),
+                    [](const ArrayRow& row) { return row.form == ArrayRow::Form::mask && *row.option; });
+    if (!masks) image = make_operator(context, *leaf, data)->output_shape(image);  // a mask keeps the shape
+  }
+  return shapes;
+}
+
+}  // namespace
+
+Tensor read_kernel(Context& context, const std::string& path, bool turned, std::vector<std::string>& notes) {
+  std::vector<float> values;
+  Shape shape{1, 1, 0, 0};
+  if (holds_hdf5(path)) {
+    const ArrayFile file(path);
+    const Extents e = file.extents("kernel");
+    const bool plane = e.size() == 2 || (e.size() == 4 && e[0] == 1 && e[1] == 1);
+    require(plane && e[e.size() - 2] < 4096 && e.back() < 4096, path, ": kernel has shape ", to_string(e),
+            ", expected (height, width)");
+    shape.H = int(e[e.size() - 2]), shape.W = int(e.back());
+    values = file.floats("kernel");
+  } else {
+    const Image image = to_gray(read_image(path, &notes));
+    shape.H = image.height, shape.W = image.width;
+    for (const float v : image.data) values.push_back((v + 1) / 2);
+  }
+  double sum = 0;
+  for (const float v : values) sum += v;
+  require(sum > 0, path, ": the kernel's sum is ", sum, ", expected a positive number: ",
+          holds_hdf5(path) ? "the values of a kernel" : "a gray picture, black where the kernel is 0");
+  for (float& v : values) v = float(v / sum);
+  require(shape.H % 2 == 1 && shape.W % 2 == 1, path, ": a kernel of ", shape.W, " x ", shape.H,
+          " pixels; expected odd sides");
+  if (turned) std::reverse(values.begin(), values.end());
+  return context.upload(shape, values);
+}
+
+OperatorData make_arrays(Context& context, const Asked& asked, const Shape& image, std::uint64_t seed,
+                         std::vector<std::string>& notes) {
+  OperatorData data;
+  data.weights = asked.network;
+  const auto leaves = asked.op.leaves();
+  for (const OperatorDescription* leaf : leaves) {
+    require(!leaf->kind->network || !asked.network.empty(), "task ", asked.name(),
+            ": give the weight file of its network with --operator-weights");
+    for (const ArrayRow& row : leaf->kind->arrays) {
+      if (row.form != ArrayRow::Form::kernel || !*row.option) continue;
+      const auto file = asked.files.find(row.name);
+      require(file != asked.files.end(), "task ", asked.name(), ": give the ", row.name, " with ",
+              row.option);
+      data[row.name] = read_kernel(context, file->second, asked.kernel_is_psf, notes);
+    }
+  }
+  const std::vector<Shape> shapes = shapes_before(context, asked.op, data, image);
+  for (std::size_t i = 0; i < leaves.size(); ++i)
+    for (const ArrayRow& row : leaves[i]->kind->arrays)
+      if (row.form == ArrayRow::Form::mask && *row.option)
+        data[row.name] =
+            context.upload({1, 1, shapes[i].H, shapes[i].W}, make_mask(asked, row, shapes[i], seed, notes));
+  return data;
+}
+
+}  // namespace tweedie

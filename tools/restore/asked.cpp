@@ -1,0 +1,158 @@
+#include "tools/restore/asked.hpp"
+
+#include <algorithm>
+
+#include "weights/settings_json.hpp"
+
+namespace tweedie {
+namespace {
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+/// Adds an option, or the task to the same option of another one.
+void add(std::vector<TaskOption>& options, const std::string& option, const std::string& help,
+         const std::string& otherwise, const std::string& task) {
+  if (option.empty()) return;
+  const auto same = std::find_if(options.begin(), options.end(),
+                                 [&](const TaskOption& each) { return each.option == option; });
+  if (same == options.end())
+    options.push_back({option, help, otherwise, {task}});
+  else
+    same->tasks.push_back(task);
+}
+
+const Setting* row_of(const Settings& settings, const std::string& option) {
+  for (const Setting& row : settings.rows())
+    if (option_of(row) == option) return &row;
+  return nullptr;
+}
+
+[[noreturn]] void refuse(const std::string& option, const std::string& task,
+                         const std::vector<TaskOption>& options) {
+  const auto row = std::find_if(options.begin(), options.end(),
+                                [&](const TaskOption& each) { return each.option == option; });
+  throw Error(message(option, " means nothing to task ", task, ", only to ",
+                      row == options.end() ? "none" : joined(row->tasks)));
+}
+
+void prefer_in(OperatorDescription& op, const std::string& key, const std::string& value) {
+  for (OperatorDescription& part : op.parts) prefer_in(part, key, value);
+  if (op.settings.knows(key) && !op.settings.stated(key)) op.settings.parse(key, value, key);
+}
+
+}  // namespace
+
+std::string Task::name() const {
+  return draw ? message(kind->name, "_", draw->name) : std::string(kind->task_name());
+}
+
+std::vector<Task> all_tasks() {
+  std::vector<Task> tasks;
+  for (const OperatorKind* kind : operator_kinds()) {
+    tasks.push_back({kind});
+    for (const DrawRow& draw : kind->draws) tasks.push_back({kind, &draw});
+  }
+  return tasks;
+}
+
+std::string describe_tasks() {
+  std::string text = "Tasks:";
+  for (const Task& task : all_tasks())
+    text += message("\n  ", task.name(), std::string(20 - task.name().size(), ' '), task.what());
+  return text;
+}
+
+Task find_task(const std::string& name) {
+  std::vector<std::string> known;
+  for (const Task& task : all_tasks()) {
+    if (task.name() == name) return task;
+    known.push_back(task.name());
+  }
+  throw Error(message("task '", name, "' is not known; expected one of ", joined(known)));
+}
+
+std::vector<TaskOption> setting_options() {
+  std::vector<TaskOption> options;
+  for (const Task& task : all_tasks())
+    for (const Setting& row : task.draw ? task.draw->settings : task.kind->settings)
+      add(options, option_of(row), message(row.what, " (", expected_of(row), ")"), default_of(row),
+          task.name());
+  return options;
+}
+
+std::vector<TaskOption> file_options() {
+  std::vector<TaskOption> options;
+  for (const OperatorKind* kind : operator_kinds()) {
+    for (const ArrayRow& row : kind->arrays) add(options, row.option, row.what, "", kind->task_name());
+    if (kind->network) add(options, "--operator-weights", kind->network, "", kind->task_name());
+  }
+  return options;
+}
+
+std::vector<TaskOption> foreign_options() {
+  std::vector<TaskOption> options;
+  for (const OperatorKind* kind : operator_kinds())
+    if (kind->files) add(options, kind->files->option, kind->files->what, "0", kind->task_name());
+  return options;
+}
+
+Asked::Asked(const Task& task)
+    : op{task.kind, Settings(message("operator ", task.kind->name), task.kind->settings)},
+      draw(task.draw),
+      drawn_by("mask", task.draw ? task.draw->settings : std::span<const Setting>()) {}
+
+Asked::Asked(OperatorDescription description, const DrawRow* how)
+    : op(std::move(description)),
+      draw(how),
+      drawn_by("mask", how ? how->settings : std::span<const Setting>()),
+      described(true) {}
+
+std::string Asked::name() const {
+  return draw && op.kind->draws.size() > 0 ? Task{op.kind, draw}.name() : op.kind->task_name();
+}
+
+void Asked::take_settings(const Given& given) {
+  for (const auto& [option, text] : given) {
+    Settings* settings = row_of(op.settings, option) ? &op.settings
+                         : row_of(drawn_by, option)  ? &drawn_by
+                                                     : nullptr;
+    if (!settings) refuse(option, name(), setting_options());
+    settings->parse(row_of(*settings, option)->name, text, option);
+  }
+}
+
+void Asked::take_files(const Given& given) {
+  for (const auto& [option, path] : given) {
+    bool taken = false;
+    for (const OperatorDescription* leaf : op.leaves()) {
+      for (const ArrayRow& row : leaf->kind->arrays)
+        if (option == row.option && (!draw || described)) files[row.name] = path, taken = true;
+      if (option == "--operator-weights" && leaf->kind->network) network = path, taken = true;
+    }
+    // What `composed` is made of, its measurement says.
+    if (!taken && !(op.kind->of_many && op.parts.empty())) refuse(option, name(), file_options());
+  }
+}
+
+void Asked::set(const std::string& key, const std::string& text) {
+  (op.settings.knows(key) ? op.settings : drawn_by).parse(key, text, message("--set ", key));
+}
+
+void Asked::prefer(const std::string& wish) {
+  const std::size_t equals = wish.find('=');
+  if (equals != wish.npos) prefer_in(op, wish.substr(0, equals), wish.substr(equals + 1));
+}
+
+Json Asked::describe_mask() const {
+  if (const auto file = files.find("mask"); file != files.end()) return {{"file", file->second}};
+  if (!draw) return {};
+  Json mask{{"kind", draw->name}};
+  mask.update(Json(to_json(drawn_by, true)));
+  return mask;
+}
+
+}  // namespace tweedie

@@ -1,0 +1,94 @@
+#include "tools/restore/folder.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "kernels/error.hpp"
+#include "operators/measurement_file.hpp"
+
+namespace tweedie {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool same_file(const fs::path& a, const fs::path& b) {
+  std::error_code error;
+  return fs::equivalent(a, b, error);
+}
+
+bool holds(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool is_picture(const std::string& name) { return fs::path(name).extension() == ".png"; }
+
+/// The pictures that an earlier run has written into this folder, by its report.
+std::vector<std::string> earlier_pictures(const std::string& folder) {
+  std::ifstream file(fs::path(folder) / "report.json");
+  const Json report = Json::parse(file, nullptr, false);
+  std::vector<std::string> names;
+  if (!report.is_object() || report.value("program", Json()) != "tweedie-restore") return names;
+  for (const Json& name : report.value("pictures", Json::array()))
+    if (name.is_string()) names.push_back(fs::path(name.get<std::string>()).filename().string());
+  return names;
+}
+
+}  // namespace
+
+std::string sample_name(int index) { return message("sample_", index + 1, ".png"); }
+
+ResultFolder::ResultFolder(const Options& o)
+    : path_(o.output), input_(o.input), measurement_(o.measurement), reads_(o.reads) {
+  planned_ = {"original.png",   "measurement.png", "restored.png",
+              "comparison.png", "measurement.h5",  "report.json"};
+  if (o.samples > 1) planned_.push_back("standard_deviation.png");
+  for (int i = 0; i < o.samples && o.samples > 1; ++i) planned_.push_back(sample_name(i));
+  if (!input_.empty() && same_file(fs::path(path_) / "original.png", input_))
+    stays_.push_back("original.png");
+  if (same_file(fs::path(path_) / "measurement.h5", measurement_) && is_measurement(measurement_))
+    stays_.push_back("measurement.h5");
+  for (const std::string& file : reads_)
+    for (const std::string& name : planned_)
+      require(holds(stays_, name) || !same_file(fs::path(path_) / name, file), file,
+              ": this run's own would take its place; give another folder with -o");
+}
+
+void ResultFolder::make() { directory_.emplace(path_); }
+
+std::optional<std::string> ResultFolder::place(const std::string& name) {
+  require(holds(planned_, name), "results: ", name, " was not planned");
+  placed_.push_back(name);
+  if (holds(stays_, name)) return {};
+  return (fs::path(path_) / name).string();
+}
+
+std::vector<std::string> ResultFolder::pictures() const {
+  std::vector<std::string> names;
+  std::copy_if(placed_.begin(), placed_.end(), std::back_inserter(names), is_picture);
+  return names;
+}
+
+bool ResultFolder::is_read(const std::string& name) const {
+  const fs::path path = fs::path(path_) / name;
+  // The truth of a measurement beside it.
+  if (name == "original.png" && same_file(fs::path(path_) / "measurement.h5", measurement_)) return true;
+  return std::any_of(reads_.begin(), reads_.end(), [&](const auto& file) { return same_file(path, file); });
+}
+
+std::vector<std::string> ResultFolder::remove_earlier() {
+  std::vector<std::string> kept;
+  std::error_code error;
+  for (const std::string& name : earlier_pictures(path_)) {
+    const fs::path path = fs::path(path_) / name;
+    if (holds(placed_, name) || !is_picture(name) || !fs::is_regular_file(path, error)) continue;
+    if (is_read(name))
+      kept.push_back(name);
+    else
+      require(fs::remove(path, error), path.string(),
+              ": of an earlier run; cannot be removed: ", error.message());
+  }
+  return kept;
+}
+
+}  // namespace tweedie
