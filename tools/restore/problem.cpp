@@ -109,7 +109,7 @@ std::int64_t count_observed(Context& context, ForwardOperator& op, const Tensor&
 
 /// A picture whose values are all in [0, 1] was probably not scaled to [-1, 1].
 void note_units(Context& context, Problem& p, const std::string& path) {
-  if (p.description().shows() != Shows::picture || p.measurement.noise) return;
+  if (p.description().shows() != Shows::picture) return;
   const std::vector<float> values = context.download(p.y());
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   if (*low >= -0.01f && *high <= 1.01f)
