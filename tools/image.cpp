@@ -156,36 +156,25 @@ std::vector<float> read_mask(const std::string& path, int height, int width,
   require(image.height == height && image.width == width, path, ": mask of ", image.width, " x ",
           image.height, " pixels, expected ", width, " x ", height, ", the size of the image");
   std::vector<float> mask;
-<<<<<<< HEAD
   mask.reserve(image.plane());
-  for (std::size_t i = 0; i < image.plane(); ++i) {
-    for (int c = 1; c < image.channels; ++c)
-      require(image.data[std::size_t(c) * image.plane() + i] == image.data[i], path,
-              ": coloured pixel at row ", i / std::size_t(width), ", column ", i % std::size_t(width),
-              ": a mask is gray, white where the image is observed");
-    mask.push_back(image.data[i] > 0 ? 1.0f : 0.0f);  // 0 is half of the peak
-=======
-  mask.reserve(std::size_t(height) * std::size_t(width));
-  const auto channels = std::size_t(raster.channels);
   std::size_t soft = 0;
-  int highest = 0;
-  for (std::size_t i = 0; i < raster.count(); i += channels) {
-    const int value = raster.sample(i);
-    for (std::size_t c = 1; c < channels; ++c)
-      require(raster.sample(i + c) == value, path, ": coloured pixel at row ",
-              mask.size() / std::size_t(width), ", column ", mask.size() % std::size_t(width),
+  float highest = -1;
+  for (std::size_t i = 0; i < image.plane(); ++i) {
+    const float value = image.data[i];
+    for (int c = 1; c < image.channels; ++c)
+      require(image.data[std::size_t(c) * image.plane() + i] == value, path, ": coloured pixel at row ",
+              i / std::size_t(width), ", column ", i % std::size_t(width),
               ": a mask is gray, white where the image is observed");
-    mask.push_back(2 * value > raster.peak ? 1.0f : 0.0f);
-    soft += value != 0 && value != raster.peak;
+    mask.push_back(value > 0 ? 1.0f : 0.0f);  // 0 is half of the peak
+    soft += value != -1 && value != 1;
     highest = std::max(highest, value);
->>>>>>> 007b82e (tweedie-restore goes by rows: tasks, options, validation and --help from operators; typed results, JSON written last)
   }
-  require(2 * highest > raster.peak, path, ": a mask without a white pixel: its values go up to ", highest,
-          ", white is ", raster.peak, "; nothing would be observed");
+  require(highest > 0, path, ": a mask without a white pixel: its brightest is at ",
+          std::round(255 * (highest + 1) / 2 * 100) / 100, " of 255; nothing would be observed");
   if (soft > 0 && notes)
-    notes->push_back(
-        message(path, ": ", soft, " of ", mask.size(),
-                " pixels are neither black nor white: those brighter than half are taken as observed"));
+    notes->push_back(message(path, ": ", soft, " of ", mask.size(),
+                             " pixels are neither black nor white: those brighter than half are taken as "
+                             "observed"));
   return mask;
 }
 

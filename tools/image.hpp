@@ -55,16 +55,10 @@ bool is_image_file(const std::string& path);
 /// NaN or the file cannot be written.
 void write_png(const std::string& path, const Image& image);
 
-<<<<<<< HEAD
 /// Reads a mask, (height, width) row-major: 1 where the image is more than half its peak (128 of 255), the
-/// observed pixels, 0 elsewhere. The file is gray, or colour with three equal channels. Throws `Error` on
-/// another size or a coloured file, and as `read_image`.
-=======
-/// Reads a mask, (height, width) row-major: 1 where the image is at least half its peak (128 of 255), the
 /// observed pixels, 0 elsewhere. The file is gray, or colour with three equal channels. Pixels that are
 /// neither black nor white are counted in a note. Throws `Error` on another size, a coloured file, a mask
 /// that observes nothing, and as `read_image`.
->>>>>>> 007b82e (tweedie-restore goes by rows: tasks, options, validation and --help from operators; typed results, JSON written last)
 std::vector<float> read_mask(const std::string& path, int height, int width,
                              std::vector<std::string>* notes = nullptr);
 
