@@ -55,6 +55,14 @@ class ImageOperator : public ForwardOperator {
   virtual Tensor forward(const Tensor& x, Saved* saved = nullptr) = 0;
   /// (dA / dx)^T dy at the x that `saved` was filled at.
   virtual Tensor backward(const Tensor& dy, Saved& saved) = 0;
+  /// True where `pseudo_inverse` is known.
+  virtual bool has_pseudo_inverse() const { return false; }
+  /// h^+(y), an image with h(h^+(h(x))) = h(x); of a linear operator, A^+ y. Errors: none known for this
+  /// operator.
+  virtual Tensor pseudo_inverse(const Tensor& y, const Shape& image) {
+    (void)y, (void)image;
+    throw Error("this operator has no pseudo-inverse here");
+  }
 
   int unknowns() const final { return 1; }
   Shape output_shape(std::span<const Shape> u) const final { return output_shape(only(u)); }
@@ -82,13 +90,6 @@ class LinearOperator : public ImageOperator {
   virtual Tensor apply(const Tensor& x) = 0;
   /// A^T y for the Euclidean inner product; `image` is the shape of the result.
   virtual Tensor adjoint(const Tensor& y, const Shape& image) = 0;
-  /// True where `pseudo_inverse` gives A^+.
-  virtual bool has_pseudo_inverse() const { return false; }
-  /// A^+ y: A A^+ A = A. Errors: none known for this operator.
-  virtual Tensor pseudo_inverse(const Tensor& y, const Shape& image) {
-    (void)y, (void)image;
-    throw Error("this operator has no pseudo-inverse here");
-  }
   /// The singular value decomposition for images of this shape (its N does not matter), where fast transforms
   /// know it; null where there is none. The operator owns it; it is good until another shape is asked for.
   virtual Spectral* spectral(const Shape& image) {

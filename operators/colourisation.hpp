@@ -25,6 +25,8 @@ class Colourisation : public LinearOperator {
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override {
     return spread(y, image, float(1 / squared_));
   }
+  /// One singular value a pixel, |w|, in channel 0; V is a reflection of the channels.
+  Spectral* spectral(const Shape& image) override;
 
  private:
   Tensor spread(const Tensor& y, const Shape& image, float scale);
@@ -33,6 +35,7 @@ class Colourisation : public LinearOperator {
   int channels_;
   double squared_ = 0;  ///< |w|^2
   Tensor weights_;
+  SpectralCache spectral_;
 };
 
 extern const OperatorKind colourisation_kind;

@@ -1,9 +1,12 @@
 #include "operators/factory.hpp"
 
+#include "operators/circular.hpp"
 #include "operators/colourisation.hpp"
 #include "operators/composed.hpp"
 #include "operators/ct.hpp"
+#include "operators/hdr.hpp"
 #include "operators/inpainting.hpp"
+#include "operators/jpeg.hpp"
 #include "operators/kernel_blur.hpp"
 #include "operators/motion_kernel.hpp"
 #include "operators/mri.hpp"
@@ -17,9 +20,21 @@ namespace {
 
 // One line for every operator. `composed` is last: it is made of the others.
 constexpr const OperatorKind* kinds[] = {
-    &identity_kind,    &inpainting_kind,     &super_resolution_kind, &gaussian_blur_kind, &motion_blur_kind,
-    &kernel_blur_kind, &nonlinear_blur_kind, &phase_retrieval_kind,  &colourisation_kind, &ct_kind,
-    &mri_kind,         &composed_kind,
+    &identity_kind,
+    &inpainting_kind,
+    &super_resolution_kind,
+    &gaussian_blur_kind,
+    &motion_blur_kind,
+    &kernel_blur_kind,
+    &nonlinear_blur_kind,
+    &phase_retrieval_kind,
+    &colourisation_kind,
+    &ct_kind,
+    &mri_kind,
+    &super_resolution_circular_kind,
+    &hdr_kind,
+    &jpeg_kind,
+    &composed_kind,
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "kernels/complex.hpp"
 #include "kernels/fft.hpp"
+#include "operators/circular.hpp"
 #include "operators/continuation.hpp"
 
 namespace tweedie {
@@ -123,6 +124,8 @@ std::unique_ptr<LinearOperator> make_blur(Context& context, const Tensor& kernel
       return [taps, boundary](int pixels) { return correlation_rows(pixels, taps, boundary); };
     };
     if (!along_h.empty()) return std::make_unique<SeparableOperator>(context, rows(along_h), rows(along_w));
+    if (boundary == Boundary::circular)
+      return std::make_unique<CircularBlur>(context, kernel, Direction::correlate);
   }
   const auto taps = std::count_if(values.begin(), values.end(), [](float v) { return v != 0; });
   return std::make_unique<KernelBlur>(context, kernel, boundary,

@@ -45,7 +45,8 @@ class KernelBlur : public LinearOperator {
 };
 
 /// Blur by any kernel on the cheapest path: separable where the kernel is the outer product of a column and a
-/// row (to 1e-6), else direct up to `direct_taps` of it, else by FFT. All agree to rounding.
+/// row (to 1e-6), else `CircularBlur` where edges are joined, else direct up to `direct_taps` of it, else by
+/// FFT. All agree to rounding.
 std::unique_ptr<LinearOperator> make_blur(Context& context, const Tensor& kernel, Boundary boundary);
 
 /// Up to so many taps that are not 0 the direct path is about the cheaper one. Measured on a CPU, a 61x61

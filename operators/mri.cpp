@@ -3,10 +3,12 @@
 #include <cmath>
 #include <numbers>
 
+#include "kernels/coefficients.hpp"
 #include "kernels/complex.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/fft.hpp"
 #include "kernels/layout.hpp"
+#include "operators/circular.hpp"
 #include "operators/fastmri_measurement.hpp"
 #include "operators/sampling_mask.hpp"
 
@@ -171,6 +173,93 @@ Tensor CartesianMri::pseudo_inverse(const Tensor& y, const Shape& image) {
 void CartesianMri::discard_unmeasured(Tensor& y) {
   prepare(y.shape().H, y.shape().W);
   multiply(context_.queue, y, y, mask_);
+}
+
+namespace {
+
+std::vector<float> repeated(const std::vector<float>& plane, int channels) {
+  std::vector<float> all;
+  for (int c = 0; c < channels; ++c) all.insert(all.end(), plane.begin(), plane.end());
+  return all;
+}
+
+}  // namespace
+
+// A = m F, F unitary: with every entry measured, `whole` is F.
+class CartesianMri::ComplexSpectral : public Spectral {
+ public:
+  ComplexSpectral(Context& context, const Shape& image, const std::vector<float>& mask)
+      : Spectral(context, image, repeated(mask, image.C), {}),
+        context_(context),
+        whole_(context, [](int H, int W) { return std::vector<float>(std::size_t(H) * std::size_t(W), 1.f); },
+               Image::complex, {}) {}
+  Tensor Vt(const Tensor& x) override { return whole_.apply(x); }
+  Tensor V(const Tensor& c) override { return whole_.adjoint(c, c.shape()); }
+  Tensor Ut(const Tensor& y) override { return masked(y); }
+  Tensor U(const Tensor& c) override { return masked(c); }
+
+ private:
+  Tensor masked(const Tensor& x) {
+    Tensor y = context_.planar(x.shape());
+    multiply(context_.queue, y, x, s());
+    return y;
+  }
+  Context& context_;
+  CartesianMri whole_;
+};
+
+// A A^T is not diagonal in the entries, but A V has orthogonal columns of lengths s: U = A V S^+.
+class CartesianMri::RealSpectral : public Spectral {
+ public:
+  RealSpectral(Context& context, CartesianMri& op, const Shape& image, const std::vector<float>& mask)
+      : Spectral(context, image, values(image, mask), listed_of(values(image, mask))),
+        context_(context),
+        op_(op) {}
+  Tensor Vt(const Tensor& x) override { return hartley_transform(context_, x); }
+  Tensor V(const Tensor& c) override { return hartley_transform(context_, c); }
+  Tensor Ut(const Tensor& y) override {
+    return divided(Vt(op_.adjoint(y, {y.shape().N, y.shape().C / 2, y.shape().H, y.shape().W})));
+  }
+  Tensor U(const Tensor& c) override {
+    Tensor copied = context_.planar(c.shape());
+    copy(context_.queue, copied, c);
+    return op_.apply(V(divided(std::move(copied))));
+  }
+  bool onto() const override { return false; }
+
+ private:
+  static std::vector<float> values(const Shape& image, const std::vector<float>& mask) {
+    const int H = image.H, W = image.W;
+    std::vector<float> s;
+    for (int k = 0; k < H; ++k)
+      for (int l = 0; l < W; ++l) {
+        const int h = (k + H / 2) % H, w = (l + W / 2) % W;
+        const int mirrored_h = (H - k + H / 2) % H, mirrored_w = (W - l + W / 2) % W;
+        s.push_back(std::sqrt(
+            0.5f * (mask[std::size_t(h * W + w)] + mask[std::size_t(mirrored_h * W + mirrored_w)])));
+      }
+    return repeated(s, image.C);
+  }
+  static std::vector<float> listed_of(std::vector<float> s) {
+    for (float& value : s) value = value > 0 ? 1.f : 0.f;
+    return s;
+  }
+  Tensor divided(Tensor c) {
+    filter(context_.queue, c, c, s(), {1, 1, 0});
+    return c;
+  }
+  Context& context_;
+  CartesianMri& op_;
+};
+
+Spectral* CartesianMri::spectral(const Shape& image) {
+  if (!sensitivity_.empty()) return nullptr;
+  (void)output_shape(image);
+  return spectral_.get(image, [this](const Shape& s) -> std::unique_ptr<Spectral> {
+    const std::vector<float> mask = make_mask_(s.H, s.W);
+    if (real_) return std::make_unique<RealSpectral>(context_, *this, s, mask);
+    return std::make_unique<ComplexSpectral>(context_, s, mask);
+  });
 }
 
 namespace {

@@ -42,6 +42,9 @@ class CartesianMri : public LinearOperator {
   bool has_pseudo_inverse() const override { return sensitivity_.empty(); }
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override;
   void discard_unmeasured(Tensor& y) override;
+  /// Null with sensitivities. Of complex images V is F^H, coefficients stand in the centred order and s = m.
+  /// Of real ones V is Hartley's transform, frequency 0 first, and s^2(k) = (m(k) + m(-k)) / 2.
+  Spectral* spectral(const Shape& image) override;
 
  private:
   using Complex = std::complex<float>;
@@ -70,6 +73,9 @@ class CartesianMri : public LinearOperator {
   // phases. What is multiplied before: s_k D' / n^(1/2), (coils, 1, H, W); and after: m D, and for the
   // pseudo-inverse m D 2 / (m(k) + m(-k)).
   Spectrum before_, after_, after_inverse_;
+  class ComplexSpectral;
+  class RealSpectral;
+  SpectralCache spectral_;
 };
 
 extern const OperatorKind mri_kind;

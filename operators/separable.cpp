@@ -188,6 +188,13 @@ Boundary boundary_of(const Settings& settings) {
   return settings.text("boundary") == "reflect" ? Boundary::reflect : Boundary::circular;
 }
 
+Shape enlarged_by_scale_factor(const Settings& s, const Shape& measured) {
+  const std::int64_t factor = s.integer("scale_factor"), H = measured.H * factor, W = measured.W * factor;
+  require(std::max(H, W) < 1 << 20, s.what(), ": of an image of ", W, " x ", H,
+          " pixels; expected sides below ", 1 << 20);
+  return {measured.N, measured.C, int(H), int(W)};
+}
+
 namespace {
 
 std::unique_ptr<ForwardOperator> make_super_resolution(Context& context, const Settings& s,
@@ -200,15 +207,8 @@ std::unique_ptr<ForwardOperator> make_super_resolution(Context& context, const S
       true);
 }
 
-Shape enlarged(const Settings& s, const Shape& measured) {
-  const std::int64_t factor = s.integer("scale_factor"), H = measured.H * factor, W = measured.W * factor;
-  require(std::max(H, W) < 1 << 20, s.what(), ": of an image of ", W, " x ", H,
-          " pixels; expected sides below ", 1 << 20);
-  return {measured.N, measured.C, int(H), int(W)};
-}
-
 constexpr Setting super_resolution_settings[] = {
-    Setting::whole("scale_factor", 4, 1, 64, "reduction").spelled("--factor").stated_in_files(),
+    scale_factor_setting,
     Setting::text("kernel", "bicubic", "bicubic, average", "bicubic is antialiased").spelled("--reduction"),
 };
 
@@ -240,7 +240,7 @@ const OperatorKind super_resolution_kind{.name = "super_resolution",
                                          .settings = super_resolution_settings,
                                          .steps = {1.0, 1.0, 0.3, 0.09},
                                          .ignored = "in_shape",
-                                         .image_shape = enlarged};
+                                         .image_shape = enlarged_by_scale_factor};
 
 const OperatorKind gaussian_blur_kind{.name = "gaussian_blur",
                                       .what = "blur by a Gaussian of --blur-sigma",

@@ -67,6 +67,11 @@ SparseRows bicubic_rows(int pixels, int factor);
 /// Means of `factor` pixels. Errors: pixels not a multiple of it.
 SparseRows average_rows(int pixels, int factor);
 
+/// The setting `scale_factor`, and the image's shape by it.
+inline constexpr Setting scale_factor_setting =
+    Setting::whole("scale_factor", 4, 1, 64, "reduction").spelled("--factor").stated_in_files();
+Shape enlarged_by_scale_factor(const Settings& settings, const Shape& measured);
+
 extern const OperatorKind gaussian_blur_kind;
 extern const OperatorKind super_resolution_kind;
 

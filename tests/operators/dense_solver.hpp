@@ -6,11 +6,13 @@
 
 #include "engine/context.hpp"
 #include "engine/forward_operator.hpp"
+#include "operators/svd.hpp"
 #include "tests/support/support.hpp"
 
 namespace tweedie::test {
 
-/// A of single images, by its columns: what the operator makes of each unit image.
+/// A of single images, by its columns: what the operator makes of each unit image, in float. Singular values
+/// below 1e-6 of the largest are rounding and are taken away: a tiny rho would make them count.
 class DenseOperator {
  public:
   DenseOperator(Context& context, LinearOperator& op, Shape image) : columns_(int(image.sample())) {
@@ -25,6 +27,7 @@ class DenseOperator {
       unit[std::size_t(c)] = 0;
       for (int r = 0; r < rows_; ++r) at(r, c) = double(column[std::size_t(r)]);
     }
+    remove_rounding();
   }
   int rows() const { return rows_; }
   int columns() const { return columns_; }
@@ -39,7 +42,6 @@ class DenseOperator {
       double misfit = double(y[r]);
       for (int c = 0; c < columns_; ++c) misfit -= at(r, c) * double(x0[c]);
       for (int c = 0; c < columns_; ++c) {
-        if (at(r, c) == 0) continue;
         b[std::size_t(c)] += weight * at(r, c) * misfit;
         for (int d = 0; d < columns_; ++d)
           M[std::size_t(c) * std::size_t(columns_) + std::size_t(d)] += weight * at(r, c) * at(r, d);
@@ -62,6 +64,16 @@ class DenseOperator {
 
  private:
   double& at(int r, int c) { return values_[std::size_t(r) * std::size_t(columns_) + std::size_t(c)]; }
+
+  void remove_rounding() {
+    const Svd svd = singular_values(values_, rows_, columns_);
+    const std::size_t m = std::size_t(rows_), n = std::size_t(columns_), least = svd.s.size();
+    for (std::size_t k = 0; k < least; ++k)
+      if (svd.s[k] < 1e-6 * svd.s[0])
+        for (std::size_t r = 0; r < m; ++r)
+          for (std::size_t c = 0; c < n; ++c)
+            values_[r * n + c] -= svd.U[r * least + k] * svd.s[k] * svd.V[c * n + k];
+  }
 
   // (M + shift) x = b by Cholesky's factors, twice improved: rho of 1e-8 leaves 8 digits else.
   static std::vector<double> solve(std::vector<double> M, const std::vector<double>& b, double shift) {

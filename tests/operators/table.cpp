@@ -107,6 +107,14 @@ std::vector<Row> filter_rows() {
       {"super-resolution x4, average", named(smaller(4, "average")), even},
       {"super-resolution x8, bicubic", named(smaller(8, "bicubic"))},
       {"colourisation", named({{"name", "colourisation"}}), colour},
+      {"circular super-resolution",
+       named({{"name", "super_resolution_circular"}, {"scale_factor", 4}},
+             [](Context& context, Shape) {
+               OperatorData data;
+               data["kernel"] = context.upload({1, 1, 6, 9}, random_values(54, 6));
+               return data;
+             }),
+       even},
       {"super-resolution of a blur",
        named({{"name", "composed"}, {"operators", {gaussian_blur("reflect"), smaller(2, "bicubic")}}})},
       {"crop", {"", [](Context& context, Shape s) { return make_crop(context, s.H - 3, s.W - 5); }}},
@@ -170,6 +178,15 @@ std::vector<Row> nonlinear_rows() {
       {"phase retrieval of a crop", {"", of_a_crop}, any, step, bent},
       // ReLUs that change sides within the step, and pixels that begin to be clamped, leave up to 2 parts in
       // a hundred, which shrink with the root of the step only.
+      {"over-exposure", named({{"name", "hdr"}}), any, 1e-3, 3e-2},
+      // Quality 100 rounds coefficients to 1/127.5 of the image's units: over a step of 2 that leaves noise
+      // of 1e-3 in each entry of Jv, beside entries of 0.3.
+      {"JPEG, chroma halved", named({{"name", "jpeg"}, {"quality", 100}}), {{3, 3, 48, 32}}, 2, 2e-2},
+      {"JPEG, chroma in full",
+       named({{"name", "jpeg"}, {"quality", 100}, {"chroma", "4:4:4"}}),
+       {{3, 3, 40, 56}},
+       2,
+       2e-2},
       {"nonlinear blur", {"nonlinear_blur", encoded_blur}, {{3, 3, 128, 256}}, 1e-3, 3e-2},
   };
 }
