@@ -242,6 +242,7 @@ const OperatorKind super_resolution_circular_kind{
     .settings = settings,
     .arrays = arrays,
     .steps = {1.0, 1.0, 0.3, 0.09},
+    .task = "circular_reduction",
     .image_shape = enlarged_by_scale_factor};
 
 }  // namespace tweedie
