@@ -26,7 +26,8 @@ while read -r line; do
     case "$task" in
       inpainting) options+=(--mask "$work/mask.png") ;;
       gaussian_blur | motion_blur) options+=(--kernel-size 9) ;;
-      kernel_blur) options+=(--kernel "$work/kernel.png") ;;
+      kernel_blur | circular_reduction) options+=(--kernel "$work/kernel.png") ;;
+      jpeg) options=(--input "$work/large.png") ;;
       nonlinear_blur) options=(--input "$work/large.png" --operator-weights "$work/kernel_wizard.h5") ;;
     esac
     for column in $(seq 1 $((${#columns[@]} - 1))); do

@@ -6,7 +6,10 @@ task=$1
 # Sides that are no multiples of the network's stride; those of the nonlinear blur's network are its own.
 height=30
 width=37
-if [ "$task" = nonlinear_blur ]; then
+if [ "$task" = jpeg ] || [ "$task" = circular_reduction ]; then # their blocks
+  height=32
+  width=48
+elif [ "$task" = nonlinear_blur ]; then
   height=128
   width=128
   convert kernel_wizard
@@ -28,6 +31,10 @@ case "$task" in
   kernel_blur)
     "$bin/end_to_end_prepare" mask "$work/kernel.png" 5 3
     options=(--kernel "$work/kernel.png" --boundary circular) ;;
+  circular_reduction)
+    "$bin/end_to_end_prepare" mask "$work/kernel.png" 5 3
+    options=(--kernel "$work/kernel.png" --factor 2) ;;
+  jpeg) options=(--quality 20) ;;
   nonlinear_blur) others=(--operator-weights "$work/kernel_wizard.h5") ;;
   ct) options=(--angles 9 --span 120) ;;
   mri) options=(--pattern gaussian2d --acceleration 3) ;;
@@ -105,6 +112,10 @@ options=("${operator_options[@]}")
 # A measurement from a picture, where it is one; tasks that draw their own mask have none.
 case "$task" in
   inpainting_* | phase_retrieval | motion_blur | nonlinear_blur | ct | mri) ;;
+  circular_reduction)
+    "$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/small.png" 16 24
+    restore measured --measurement "$work/small.png"
+    holds measured "${pictures[@]}" report.json ;;
   super_resolution)
     # The measurement of 38 columns: 19 x 2.
     "$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/small.png" 15 19
