@@ -108,6 +108,7 @@ TEST_CASE("pooling: the output's size is torch's") {
   CHECK(PoolGeometry{3, 1, 1}.output(35) == 35);
   CHECK(PoolGeometry{2, 2, 1, true}.output(3) == 2);  // a third window would begin in the padding
   CHECK(PoolGeometry{2, 3, 1, true}.output(5) == 2);
+  CHECK(PoolGeometry{3, 2, 0, true}.output(2) == 1);  // the only window overhangs
 }
 
 TEST_CASE("pooling: each backward is its forward's derivative") {
@@ -141,6 +142,8 @@ TEST_CASE("pooling: what makes no pooling is refused in one line") {
                          "average_pool: windows of 2 pixels, stride 2, padding 2 make no pooling", Error);
     CHECK_THROWS_WITH_AS(max_pool(q, y.view({1, 2, 2, 2}), from, {6, 1}),
                          "max_pool: a window of 6 pixels does not fit into (1, 2, 5, 5) padded by 0", Error);
+    CHECK_THROWS_AS(
+        max_pool(q, y.view({1, 2, 2, 2}), View<const float>(x.data(), {1, 2, 1, 5}), {3, 2, 0, true}), Error);
     CHECK_THROWS_WITH_AS(average_pool(q, y.view({1, 2, 2, 2}, 2), from, {2, 2}),
                          "average_pool: blocks of 1 and 2 of 2 channels", Error);
   }
