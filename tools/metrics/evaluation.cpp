@@ -64,7 +64,7 @@ class Features {
  public:
   Features(Context& context, const EvaluationOptions& options) : context_(context), options_(options) {}
 
-  Matrix of(const std::string& folder, const std::string& input, const std::string& metric) {
+  const Matrix& of(const std::string& folder, const std::string& input, const std::string& metric) {
     if (!inception_) inception_ = load_inception(context_, options_.networks, metric);
     const auto found = made_.find({folder, input});
     if (found != made_.end()) return found->second;
@@ -96,12 +96,12 @@ Score score_sets(Features& features, const EvaluationOptions& options, const Met
   if (options.references.ends_with(".npz")) {
     require(!kind.kernel, options.references, ": statistics have no samples, which ", metric.name, " needs");
     const FeatureStatistics statistics = read_statistics(options.references);
-    const Matrix x = features.of(options.images, kind.input, metric.name);
+    const Matrix& x = features.of(options.images, kind.input, metric.name);
     score.mean = frechet_distance(x, statistics);
     score.note = message(x.rows, " images and published statistics");
   } else {
-    const Matrix x = features.of(options.images, kind.input, metric.name);
-    const Matrix y = features.of(options.references, kind.input, metric.name);
+    const Matrix& x = features.of(options.images, kind.input, metric.name);
+    const Matrix& y = features.of(options.references, kind.input, metric.name);
     score.note = message(x.rows, " and ", y.rows, " images");
     if (kind.kernel) {
       const KernelDistance d = kernel_distance_of_subsets(x, y, 100, 1000, options.seed);
