@@ -29,8 +29,9 @@ TEST_CASE("the corpus' sound inputs are read, its evil one is refused") {
         if (tensor.element != Element::other) checkpoint.read(tensor);
     });
   };
-  for (const char* name : {"pt/zip", "pt/legacy", "pt/strides", "pt/types", "pt/nested", "pt/nested_zip",
-                           "safetensors/two", "safetensors/types", "safetensors/empty"}) {
+  for (const char* name :
+       {"pt/zip", "pt/legacy", "pt/strides", "pt/types", "pt/nested", "pt/nested_zip", "pt/entries",
+        "pt/beside", "safetensors/two", "safetensors/types", "safetensors/empty"}) {
     CAPTURE(name);
     CHECK(error_of_input(name) == "");
   }
