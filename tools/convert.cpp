@@ -8,6 +8,7 @@
 #include <map>
 
 #include "kernels/error.hpp"
+#include "tools/numbers.hpp"
 #include "tools/run_main.hpp"
 #include "tools/say.hpp"
 #include "weights/convert.hpp"
@@ -52,7 +53,7 @@ void describe(CLI::App& app, Options& options) {
          "store all tensors as f32, f16 or bf16 (default: as in the checkpoint; float64 becomes f32)")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}));
   app.add_option("--compress", c.compression, "deflate level 1 to 9 (default 0: none)")
-      ->check(CLI::Range(0, 9));
+      ->check(whole_number(0, 9));
   app.add_flag("--force", c.overwrite, "replace OUT if it exists");
   app.add_flag("--json", options.json, "print the summary as JSON");
   app.footer(

@@ -7,6 +7,7 @@
 #include "tools/device_option.hpp"
 #include "tools/files.hpp"
 #include "tools/image.hpp"
+#include "tools/numbers.hpp"
 #include "tools/prior.hpp"
 #include "tools/progress.hpp"
 #include "tools/report.hpp"
@@ -95,15 +96,18 @@ int main(int argc, char** argv) {
         describe_samplers());
     app.footer("Written: image_1.png, image_2.png, ..., grid.png, report.json.");
     app.add_option("--weights", o.weights, "Weight file of a network (see tweedie-convert)");
-    app.add_option("--count", o.count, "Images to draw")->capture_default_str()->check(CLI::Range(1, 10000));
-    app.add_option("--label", o.labels, "Classes, repeated over the images, for class-conditional networks");
+    app.add_option("--count", o.count, "Images to draw")
+        ->capture_default_str()
+        ->check(whole_number(1, 10000));
+    app.add_option("--label", o.labels, "Classes, repeated over the images, for class-conditional networks")
+        ->check(whole_number(0));
     app.add_option("--height", o.height, "Rows (0: the network's image size, or 256)")
-        ->check(CLI::NonNegativeNumber);
-    app.add_option("--width", o.width, "Columns (0: likewise)")->check(CLI::NonNegativeNumber);
+        ->check(whole_number(0));
+    app.add_option("--width", o.width, "Columns (0: likewise)")->check(whole_number(0));
     add_sampler_options(app, o.sampler);
     app.add_option("--steps", o.steps, "Sampling steps (0: all the prior was made with)")
         ->capture_default_str()
-        ->check(CLI::NonNegativeNumber);
+        ->check(whole_number(0));
     add_seed_option(app, o.seed, "Seed");
     add_device_option(app, o.device);
     app.add_option("-o,--output", o.output, "Folder for the results (made if missing)")->required();

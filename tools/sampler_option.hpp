@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/sampler.hpp"
+#include "tools/numbers.hpp"
 #include "tools/report.hpp"
 
 namespace tweedie {
@@ -24,16 +25,16 @@ inline void add_sampler_options(CLI::App& app, SamplerChoice& o) {
   app.add_option("--sampler", o.sampler, "How steps are taken (see above)")
       ->check(CLI::IsMember(sampler_names()))
       ->capture_default_str();
-  app.add_option("--eta", o.eta, "ddim: 0 is deterministic, 1 as noisy as ddpm")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--eta", o.eta, "ddim: 0 is deterministic, 1 as noisy as ddpm")->check(number(0, 1));
   app.add_option("--parameterisation", o.parameterisation,
                  "sde, ode, pc: steps in x_t (vp) or x_t / sqrt(abar_t) (ve)")
       ->check(CLI::IsMember({"vp", "ve"}))
       ->capture_default_str();
   app.add_option("--corrections", o.corrections, "pc, langevin: Langevin updates at every noise level")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->capture_default_str();
   app.add_option("--snr", o.snr, "pc, langevin: signal-to-noise ratio of an update, which sets its size")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number())
       ->capture_default_str();
   app.add_flag("--no-clip", o.no_clip, "Do not clip the estimate of the image to [-1, 1] inside the sampler");
 }

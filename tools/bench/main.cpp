@@ -2,6 +2,7 @@
 #include "tools/bench/kernels.hpp"
 #include "tools/bench/model.hpp"
 #include "tools/device_option.hpp"
+#include "tools/numbers.hpp"
 #include "tools/run_main.hpp"
 #include "tools/say.hpp"
 #include "weights/unet_config.hpp"
@@ -21,12 +22,12 @@ int main(int argc, char** argv) {
         ->check(CLI::IsMember(preset_names()));
     app.add_option("--batch", model.batch, "Images a step")
         ->capture_default_str()
-        ->check(CLI::Range(1, 1024));
+        ->check(whole_number(1, 1024));
     app.add_option("--repeats", model.repeats, "Steps timed, after one that is not")
         ->capture_default_str()
-        ->check(CLI::Range(1, 999));
-    app.add_option("--height", model.height, "Rows (0: the preset's)")->check(CLI::NonNegativeNumber);
-    app.add_option("--width", model.width, "Columns (0: the preset's)")->check(CLI::NonNegativeNumber);
+        ->check(whole_number(1, 999));
+    app.add_option("--height", model.height, "Rows (0: the preset's)")->check(whole_number(0));
+    app.add_option("--width", model.width, "Columns (0: the preset's)")->check(whole_number(0));
     app.add_option("--filter", kernels.filter, "Kernels whose name contains this");
     add_device_option(app, device);
     app.add_flag("--json", json, "Print JSON instead of text");

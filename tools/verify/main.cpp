@@ -3,6 +3,7 @@
 
 #include "tools/device_option.hpp"
 #include "tools/network.hpp"
+#include "tools/numbers.hpp"
 #include "tools/report.hpp"
 #include "tools/run_main.hpp"
 #include "tools/say.hpp"
@@ -107,7 +108,8 @@ int main(int argc, char** argv) {
         "Folder of the photographs that recordings of Inception name (default: ../images beside the file)");
     app.add_option("--tolerance", options.tolerance,
                    "Largest relative L2 error of an array (recordings of metrics have their own)")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check(finite_number());
     add_device_option(app, options.device);
     app.add_flag("--json", options.json, "Print a JSON report instead of text");
     app.parse(count, words);
