@@ -29,8 +29,9 @@ void centred_magnitude_backward(Queue& q, View<std::complex<float>> dz, View<con
 void multiply_spectrum(Queue& q, View<std::complex<float>> y, View<const std::complex<float>> x,
                        View<const std::complex<float>> k, bool conjugate);
 /// z = sum of a conj(b) over channels, and over samples where z has one: z (1 or N, 1, H, W), a and b (N, C,
-/// H, W), in the order of their planes, in double. The gradient with respect to k of <b, a conj(k)>,
-/// conjugated: the spectrum of a correlation with a real kernel. z overlaps neither.
+/// H, W), in the order of their planes, in double. With a = X and b = DY it is the spectrum of the gradient
+/// of <DY, Y> with respect to a real kernel k, Y = X conj(K). z overlaps neither. Errors: shapes that do not
+/// fit.
 void correlate_spectra(Queue& q, View<std::complex<float>> z, View<const std::complex<float>> a,
                        View<const std::complex<float>> b);
 /// z = (a + weight k) / (Re d + weight), the least squares solution of a deconvolution held near k: a and d
