@@ -7,8 +7,11 @@
 
 namespace tweedie {
 
-PoissonGuidance::PoissonGuidance(Context& context, ForwardOperator& op, Tensor y, double zeta, double rate)
-    : MeasurementGuidance(context, op, y), zeta_(zeta) {
+PoissonGuidance::PoissonGuidance(Context& context, Likelihood& likelihood, double zeta)
+    : MeasurementGuidance(context, likelihood), zeta_(zeta) {
+  const double rate = likelihood.noise().photon_rate;
+  require(rate > 0, "Poisson guidance: the noise must be Poisson, with a positive rate");
+  const Tensor& y = likelihood.y();
   std::vector<float> weight = context.download(y);
   const double photons = 127.5 * rate;  // per unit of [-1, 1]
   for (float& value : weight) {
@@ -20,20 +23,20 @@ PoissonGuidance::PoissonGuidance(Context& context, ForwardOperator& op, Tensor y
 
 Tensor PoissonGuidance::apply(Step& step, Tensor next) {
   Queue& q = context_.queue;
-  Tensor residual = residual_at(step.x0);
+  Tensor residual = likelihood_.residual(step.x0);
   multiply(q, residual, residual, weight_);
   keep_distance(residual);
   // With D^2 = Lambda: d|D r| / d(A x0_hat) = -D (D r) / |D r|.
   divide_by_norm(q, residual, residual, distance_squared_.view(), -1.f);
   multiply(q, residual, residual, weight_);
-  const Tensor gradient = step.pull_back(operator_.backward(residual, *measured_));
+  const Tensor gradient = step.pull_back(likelihood_.pull_back(residual));
   axpby(q, next, 1.f, next, float(-zeta_), gradient);
   return next;
 }
 
-CompatPoissonGuidance::CompatPoissonGuidance(Context& context, ForwardOperator& op, Tensor y, double zeta)
-    : MeasurementGuidance(context, op, y), zeta_(zeta), mean_weight_(0) {
-  const std::vector<float> values = context.download(y);
+CompatPoissonGuidance::CompatPoissonGuidance(Context& context, Likelihood& likelihood, double zeta)
+    : MeasurementGuidance(context, likelihood), zeta_(zeta), mean_weight_(0) {
+  const std::vector<float> values = context.download(likelihood.y());
   for (const float value : values) {
     require(value != 0,
             "guidance dps-poisson: a measured value is exactly 0, which the published gradient "
@@ -45,14 +48,13 @@ CompatPoissonGuidance::CompatPoissonGuidance(Context& context, ForwardOperator& 
 Tensor CompatPoissonGuidance::apply(Step& step, Tensor next) {
   Queue& q = context_.queue;
   const float w = float(mean_weight_);
-  const Tensor seen = operator_.forward(step.x0, measured_.get());
-  const Shape s = seen.shape();
-  Tensor residual = context_.planar(s);
-  axpby(q, residual, w, measurement(s), -w, seen);
+  Tensor residual = likelihood_.residual(step.x0);
+  const Shape s = residual.shape();
+  axpby(q, residual, w, residual, 0.f, residual);
   Tensor together = residual.reshaped({1, s.N * s.C, s.H, s.W});  // one norm for the batch
   keep_distance(together);
   divide_by_norm(q, together, together, distance_squared_.view(), -w);
-  const Tensor gradient = step.pull_back(operator_.backward(residual, *measured_));
+  const Tensor gradient = step.pull_back(likelihood_.pull_back(residual));
   axpby(q, next, 1.f, next, float(-zeta_), gradient);
   return next;
 }

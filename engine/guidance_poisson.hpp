@@ -13,8 +13,8 @@ namespace tweedie {
 /// sqrt(r' Lambda r), for each sample: about sqrt(m / 2) for m counts at the truth.
 class PoissonGuidance : public MeasurementGuidance {
  public:
-  /// rate: white is 255 rate photons, above 0.
-  PoissonGuidance(Context& context, ForwardOperator& op, Tensor y, double zeta, double rate);
+  /// Errors: a likelihood whose noise is not Poisson.
+  PoissonGuidance(Context& context, Likelihood& likelihood, double zeta);
   bool needs_gradient() const override { return true; }
   Tensor apply(Step& step, Tensor next) override;
 
@@ -30,7 +30,7 @@ class PoissonGuidance : public MeasurementGuidance {
 class CompatPoissonGuidance : public MeasurementGuidance {
  public:
   /// Errors: a measured value of exactly 0.
-  CompatPoissonGuidance(Context& context, ForwardOperator& op, Tensor y, double zeta);
+  CompatPoissonGuidance(Context& context, Likelihood& likelihood, double zeta);
   bool needs_gradient() const override { return true; }
   Tensor apply(Step& step, Tensor next) override;
 

@@ -24,8 +24,7 @@ enum class Lift { pseudo_inverse, low_pass, nearest };
 class ProjectionGuidance : public MeasurementGuidance {
  public:
   /// name: of the method, for messages; factor: image pixels along a measured one, 0: the ratio of shapes.
-  ProjectionGuidance(Context& context, std::string name, ForwardOperator& op, Tensor y, Lift lift,
-                     int factor = 0);
+  ProjectionGuidance(Context& context, std::string name, Likelihood& likelihood, Lift lift, int factor = 0);
   bool needs_gradient() const override { return false; }
   Tensor apply(Step& step, Tensor next) override;
   /// The replacement alone, without the misfit.
@@ -37,7 +36,6 @@ class ProjectionGuidance : public MeasurementGuidance {
   int factor(const Shape& measured, const Shape& image) const;
 
   std::string name_;
-  LinearOperator* linear_;
   Lift lift_;
   int factor_;
   std::unique_ptr<Enlargement> enlargement_;

@@ -44,6 +44,10 @@ Method parse_method(const std::string& name);
 /// "vp" or "ve". Errors: another name.
 Parameterisation parse_parameterisation(const std::string& name);
 
+/// What a standard normal is drawn for: the state before the first step; the noise that a step adds; a second
+/// draw of the same step; a Markov chain inside a step, its velocities, and the noise after it.
+enum class Draw { initial, step, second, chain, velocity, renoise };
+
 /// Where a sampler's noise comes from: the context's stream, or a recording that is replayed.
 class NoiseSource {
  public:
@@ -55,6 +59,13 @@ class NoiseSource {
   virtual void measurement(View<float> out, int executed) = 0;
   /// The draw-th uniform [0, 1) perturbation of this step.
   virtual void uniform(View<float> out, int executed, int draw) = 0;
+  /// Standard normals for any purpose, in the image's shape; `k` counts the draws of one purpose in a step. A
+  /// source that has nothing but ancestral noise throws for the others.
+  virtual void normal(View<float> out, Draw what, int executed, int k = 0) {
+    (void)k;
+    require(what == Draw::step, "noise source: this one has ancestral noise alone");
+    ancestral(out, executed);
+  }
 };
 
 /// Draws from the context.
@@ -64,6 +75,7 @@ class ContextNoise : public NoiseSource {
   void ancestral(View<float> out, int) override { context_.normal(out); }
   void measurement(View<float> out, int) override { context_.normal(out); }
   void uniform(View<float> out, int, int) override { context_.uniform(out); }
+  void normal(View<float> out, Draw, int, int) override { context_.normal(out); }
 
  private:
   Context& context_;

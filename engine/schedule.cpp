@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 #include <numbers>
 #include <sstream>
 
@@ -100,10 +101,17 @@ void derive(Schedule& s) {
 
 Schedule make_schedule(const std::string& name, int steps, const std::string& respacing) {
   require(steps > 0 && steps <= 1000000, "diffusion steps: ", steps, ", expected 1 to 1000000");
+  return schedule_at(name, steps, respaced(steps, respacing));
+}
+
+Schedule schedule_at(const std::string& name, int steps, const std::vector<int>& kept) {
+  require(steps > 0 && steps <= 1000000, "diffusion steps: ", steps, ", expected 1 to 1000000");
+  require(!kept.empty() && kept.front() >= 0 && kept.back() < steps &&
+              std::adjacent_find(kept.begin(), kept.end(), std::greater_equal<>()) == kept.end(),
+          "diffusion: timesteps must ascend from 0 or more to less than ", steps);
   Schedule s;
   s.original_steps = steps;
   const std::vector<double> betas = original_betas(name, steps);
-  const std::vector<int> kept = respaced(steps, respacing);
   double bar = 1, last = 1;
   std::size_t next = 0;
   for (int t = 0; t < steps; ++t) {
@@ -118,6 +126,25 @@ Schedule make_schedule(const std::string& name, int steps, const std::string& re
   }
   derive(s);
   return s;
+}
+
+std::vector<int> strided_timesteps(int steps, int count) {
+  require(count >= 1 && count <= steps, "diffusion: ", count, " steps of ", steps);
+  std::vector<int> kept;
+  for (int t = 0; int(kept.size()) < count; t += steps / count) kept.push_back(t);
+  return kept;
+}
+
+std::vector<int> quadratic_timesteps(int steps, int count) {
+  require(count >= 1 && count <= steps, "diffusion: ", count, " steps of ", steps);
+  std::vector<int> kept;
+  const double square = double(steps) * steps;
+  for (int k = count - 1; k >= 0; --k) {
+    const int at = count == 1 ? 0 : int(std::sqrt(square * k / (count - 1)));
+    const int t = steps - 1 - std::min(at, steps - 1);
+    if (kept.empty() || t > kept.back()) kept.push_back(t);
+  }
+  return kept;
 }
 
 }  // namespace tweedie

@@ -34,4 +34,13 @@ struct Schedule {
 /// does not fit.
 Schedule make_schedule(const std::string& name, int steps, const std::string& respacing = "");
 
+/// The same diffusion at these original timesteps alone, ascending. Errors: timesteps that are not ascending
+/// or not there.
+Schedule schedule_at(const std::string& name, int steps, const std::vector<int>& timesteps);
+
+/// Timesteps 0, T/n, 2 T/n, ..., as DDRM, DDNM and RED-diff take them (of 1000 and 10: 0, 100, ..., 900).
+std::vector<int> strided_timesteps(int steps, int count);
+/// T - 1 - floor(sqrt(k T^2 / (n - 1))) for k = n - 1, ..., 0, as DiffPIR takes them: dense at little noise.
+std::vector<int> quadratic_timesteps(int steps, int count);
+
 }  // namespace tweedie

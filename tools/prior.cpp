@@ -12,6 +12,11 @@ Schedule Prior::schedule(const std::string& respacing) const {
   return make_schedule(diffusion.noise_schedule, diffusion.steps, respacing);
 }
 
+Schedule Prior::schedule(const SolverKind& kind, int steps) const {
+  const DiffusionConfig diffusion = network ? network->diffusion : DiffusionConfig{};
+  return schedule_of(kind, diffusion.noise_schedule, diffusion.steps, steps);
+}
+
 void Prior::set_labels(const std::vector<int>& labels) const {
   const bool conditional = network && network->unet->config().num_classes;
   require(conditional || labels.empty(), "--label: this prior is not class-conditional");

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/sampler.hpp"
+#include "engine/solvers/solver.hpp"
 #include "engine/spectrum_prior.hpp"
 #include "tools/network.hpp"
 
@@ -26,6 +26,8 @@ struct Prior {
   /// all), or as `make_schedule` takes it.
   Schedule schedule(int steps) const;
   Schedule schedule(const std::string& respacing) const;
+  /// The steps that a solver takes of it by itself; `steps` 0: as many as its row says.
+  Schedule schedule(const SolverKind& kind, int steps) const;
   /// The classes a class-conditional network is to sample, one a sample or one for all. Errors: classes for
   /// any other prior; none for such a network; unknown ones.
   void set_labels(const std::vector<int>& labels) const;

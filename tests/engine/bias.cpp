@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "engine/guidance.hpp"
+#include "engine/solvers/solver.hpp"
 #include "kernels/elementwise.hpp"
 #include "tests/engine/dense.hpp"
 #include "tests/engine/pooling.hpp"
@@ -155,16 +155,27 @@ std::string line(const char* name, const Bias& b) {
   return text;
 }
 
-Bias run(Problems& problems, const GuidanceOptions& guided, const Schedule& schedule,
-         const SamplerOptions& options) {
+Bias run_exact(Problems& problems, const Schedule& schedule, const SamplerOptions& options) {
   Context& context = problems.context;
   context.start_stream(1);
   ContextNoise noise(context);
   test::ExactPooledPosterior exact(context, problems.posterior, problems.means);
-  Denoiser& denoiser = guided.method == "none" ? static_cast<Denoiser&>(exact) : problems.prior;
-  const auto guidance = make_guidance(context, guided, problems.op, problems.y);
   return problems.judge(context.download(
-      sample(context, denoiser, schedule, options, context.normal(problems.batch), guidance.get(), noise)));
+      sample(context, exact, schedule, options, context.normal(problems.batch), nullptr, noise)));
+}
+
+Bias run(Problems& problems, const char* method, double zeta, const Schedule& schedule) {
+  Context& context = problems.context;
+  context.start_stream(1);
+  ContextNoise noise(context);
+  Likelihood likelihood(context, problems.op, problems.y, {.sigma = 0.05});
+  Posterior posterior{context, problems.prior, schedule, likelihood, problems.batch, noise};
+  const SolverKind& kind = solver_kind(method);
+  Settings settings(method, kind.settings);
+  if (settings.knows("zeta")) settings.set("zeta", zeta);
+  settings.set("no_clip", true);
+  const std::unique_ptr<Solver> solver = kind.make(settings, posterior);
+  return problems.judge(context.download(solve(*solver, posterior)));
 }
 
 }  // namespace
@@ -205,7 +216,7 @@ TEST_CASE("the bias of every guidance on a posterior known exactly") {
   std::string table = "\n                 mean error  variance ratio    of A x  inside 50 %  inside 90 %";
   const Bias expected = theory(problems.posterior, schedule, options);
   table += line("exact, in theory", expected);
-  const Bias exact = run(problems, {"none"}, schedule, options);
+  const Bias exact = run_exact(problems, schedule, options);
   table += line("exact", exact);
   // 32 truths with some 50 independent pixels each: one standard error is 0.01 for the fractions.
   CHECK(exact.mean_error < 0.06);
@@ -228,7 +239,7 @@ TEST_CASE("the bias of every guidance on a posterior known exactly") {
   for (const Row& row : rows) {
     CAPTURE(std::string(row.name));
     // The step size tweedie-restore uses with this prior: 0.09 sqrt(m).
-    const Bias b = run(problems, {row.name, 0.09 * 6}, schedule, options);
+    const Bias b = run(problems, row.name, 0.09 * 6, schedule);
     table += line(row.name, b);
     // The same seed gives the same draws everywhere; FFTs of other machines differ in the last bits, which
     // guidance amplifies.

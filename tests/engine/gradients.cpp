@@ -13,7 +13,8 @@ TEST_CASE("the Poisson step is zeta times the gradient of the weighted misfit, f
     const auto step_at = [&](const std::vector<float>& at, std::vector<double>* misfit) {
       const Tensor state = c.context.upload(c.image, at);
       Step step = c.at(state);
-      PoissonGuidance guidance(c.context, c.op, c.y, 0.5, 0.1);
+      Likelihood counts(c.context, c.op, c.y, {.photon_rate = 0.1});
+      PoissonGuidance guidance(c.context, counts, 0.5);
       Tensor zero = c.context.planar(c.image);
       fill(c.context.queue, zero, 0);
       const Tensor next = guidance.apply(step, std::move(zero));
@@ -54,9 +55,9 @@ TEST_CASE("noisy-gradient takes x_t for the image: x' - zeta grad |y - A x_t|, f
     const std::vector<float> at = random_values(s.size(), 2, -2, 2), start = random_values(s.size(), 5);
     const Tensor x = c.context.upload(s, at);
     Step step = c.at(x);
-    const auto guidance = make_guidance(c.context, {"noisy-gradient", 0.7}, c.op, c.y);
-    CHECK(!guidance->needs_gradient());
-    const Tensor next = guidance->apply(step, c.context.upload(s, start));
+    NoisyGradientGuidance guidance(c.context, *c.likelihood, 0.7);
+    CHECK(!guidance.needs_gradient());
+    const Tensor next = guidance.apply(step, c.context.upload(s, start));
     const Wide residual = minus(wide(c.context.download(c.y)), EvenPixels::kept(wide(at), s));
     const Wide misfit = squares(residual, s.N), back = EvenPixels::spread(residual, s, 2);  // A^T r
     Wide expected = wide(start);
@@ -64,7 +65,7 @@ TEST_CASE("noisy-gradient takes x_t for the image: x' - zeta grad |y - A x_t|, f
       expected[i] += 0.7 * back[i] / std::sqrt(misfit[i / std::size_t(s.sample())]);
     check_close("noisy-gradient", c.context.download(next), expected, 1e-6);
     for (std::size_t n = 0; n < 2; ++n)
-      CHECK(c.context.download(guidance->distance_squared())[n] == doctest::Approx(misfit[n]).epsilon(1e-5));
+      CHECK(c.context.download(guidance.distance_squared())[n] == doctest::Approx(misfit[n]).epsilon(1e-5));
   }
 }
 
@@ -89,9 +90,9 @@ TEST_CASE("ps+ subtracts zeta times the gradient of the mean misfit of five pert
     const std::vector<float> start = random_values(s.size(), 5);
     const Tensor state = c.context.upload(s, x);
     Step step = c.at(state);
-    const auto guidance = make_guidance(c.context, {"ps+", 0.5}, c.op, c.y);
-    const std::vector<float> moved = c.context.download(guidance->apply(step, c.context.upload(s, start)));
-    const Wide got = c.context.download(guidance->distance_squared()), expected = mean_misfit(x);
+    PerturbedGuidance guidance(c.context, *c.likelihood, 0.5);
+    const std::vector<float> moved = c.context.download(guidance.apply(step, c.context.upload(s, start)));
+    const Wide got = c.context.download(guidance.distance_squared()), expected = mean_misfit(x);
     for (std::size_t n = 0; n < 2; ++n)
       CHECK(std::sqrt(got[n]) == doctest::Approx(expected[n]).epsilon(1e-5));
     for (const std::size_t pixel : {std::size_t(10), std::size_t(144), std::size_t(200), std::size_t(287)}) {

@@ -56,7 +56,8 @@ TEST_CASE("DPS subtracts zeta times the gradient of each sample's own misfit") {
       const Tensor state = context.upload(s, at);
       Step step(context, schedule, options, noise, 3, 6, state);
       step.denoise(prior, true);
-      DpsGuidance guidance(context, op, y, zeta);
+      Likelihood likelihood(context, op, y);
+      DpsGuidance guidance(context, likelihood, zeta);
       Tensor zero = context.planar(s);
       fill(context.queue, zero, 0);
       const Tensor next = guidance.apply(step, std::move(zero));
@@ -96,7 +97,8 @@ TEST_CASE("DPS at zero misfit leaves the sample alone") {
   const SamplerOptions options{Method::ddpm, Variance::fixed_small, 0, true};
   Step step(context, schedule, options, noise, 3, 6, state);
   step.denoise(prior, true);
-  DpsGuidance guidance(context, op, op.forward(step.x0), 1.0);
+  Likelihood likelihood(context, op, op.forward(step.x0));
+  DpsGuidance guidance(context, likelihood, 1.0);
   Tensor start = context.normal(s);
   const std::vector<float> before = context.download(start);
   test::check_equal("unmoved", context.download(guidance.apply(step, std::move(start))), before);
@@ -191,7 +193,8 @@ TEST_CASE("the bias of DPS against the exact posterior, as the noise goes to 0 a
     const Shape batch{64, 1, 16, 16};
     Tensor y = context.planar(batch);
     for (int n = 0; n < batch.N; ++n) copy(context.queue, y.view().sample(n), problem.y.view());
-    DpsGuidance guidance(context, problem.blur, y, bias_zeta);
+    Likelihood likelihood(context, problem.blur, y);
+    DpsGuidance guidance(context, likelihood, bias_zeta);
     ContextNoise noise(context);
     const Tensor x =
         sample(context, problem.prior, make_schedule("linear", 1000, "250"),

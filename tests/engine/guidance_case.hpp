@@ -92,6 +92,7 @@ struct GuidanceCase {
   explicit GuidanceCase(Device device, int steps_left = 3)
       : context(device, 9), prior(context), op(context), noise(context), index(steps_left) {
     y = context.upload(measured, random_values(measured.size(), 1));
+    likelihood = std::make_unique<Likelihood>(context, op, y);
   }
   Step at(const Tensor& x) {
     Step step(context, schedule, options, noise, index, 9 - index, x);
@@ -118,6 +119,7 @@ struct GuidanceCase {
   const SamplerOptions options{Method::ddpm, Variance::fixed_small, 0, true};
   const Shape image{2, 3, 6, 8}, measured{2, 3, 3, 4};
   Tensor y;
+  std::unique_ptr<Likelihood> likelihood;
 };
 
 }  // namespace tweedie::test

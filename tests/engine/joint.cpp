@@ -258,7 +258,7 @@ TEST_CASE("joint sampling: with one walker it is DPS, bit by bit") {
     GuidanceCase c(device, 5);
     const Values x = random_values(c.image.size(), 4, -2, 2);
     ContextNoise noise(c.context);
-    DpsGuidance guidance(c.context, c.op, c.y, 0.7);
+    DpsGuidance guidance(c.context, *c.likelihood, 0.7);
     c.context.start_stream(2);
     Step step(c.context, c.schedule, c.options, noise, 5, 4, c.context.upload(c.image, x));
     const Values expected = c.context.download(sample_step(step, c.prior, &guidance));

@@ -1,5 +1,7 @@
 // Guidance that replaces what was measured: each step against its definition, on both backends, for batches.
 #include "engine/projection.hpp"
+#include "engine/guidance_poisson.hpp"
+#include "engine/solvers/solver.hpp"
 
 #include "tests/engine/guidance_case.hpp"
 
@@ -57,8 +59,8 @@ TEST_CASE("at the last step projection leaves exactly the images that measure y,
     const Tensor x = c.context.normal(c.image);
     Step step = c.at(x);
     const std::vector<float> start = random_values(c.image.size(), 5);
-    const auto guidance = make_guidance(c.context, {"projection"}, c.op, c.y);
-    const Tensor next = guidance->apply(step, c.context.upload(c.image, start));
+    ProjectionGuidance guidance(c.context, "projection", *c.likelihood, Lift::pseudo_inverse);
+    const Tensor next = guidance.apply(step, c.context.upload(c.image, start));
     // One rounding of a sum of values below 4.
     check_close("A x = y", c.context.download(c.op.forward(next)), c.context.download(c.y), 1e-6);
     const std::vector<float> got = c.context.download(next);
@@ -76,9 +78,9 @@ TEST_CASE("projection brings the measurement to the noise level of the state it 
       const Tensor x = c.context.normal(s);
       Step step = c.at(x);
       step.stays = stays;  // a correction, which leaves the noise level as it is
-      const auto guidance = make_guidance(c.context, {"projection"}, c.op, c.y);
-      CHECK(!guidance->needs_gradient());
-      const Tensor next = guidance->apply(step, c.context.upload(s, start));
+      ProjectionGuidance guidance(c.context, "projection", *c.likelihood, Lift::pseudo_inverse);
+      CHECK(!guidance.needs_gradient());
+      const Tensor next = guidance.apply(step, c.context.upload(s, start));
       const Wide y = wide(c.context.download(c.y)), from = wide(start);
       const double bar = stays ? c.schedule.alphas_cumprod[3] : c.next_bar();
       const Wide level = c.renoised(y, bar, [&](const Wide& v) { return EvenPixels::kept(v, s); });
@@ -88,8 +90,7 @@ TEST_CASE("projection brings the measurement to the noise level of the state it 
       const Wide x0 = wide(c.context.download(step.x0));
       const Wide misfit = squares(minus(y, EvenPixels::kept(x0, s)), s.N);
       for (std::size_t n = 0; n < 2; ++n)
-        CHECK(c.context.download(guidance->distance_squared())[n] ==
-              doctest::Approx(misfit[n]).epsilon(1e-5));
+        CHECK(c.context.download(guidance.distance_squared())[n] == doctest::Approx(misfit[n]).epsilon(1e-5));
     }
 }
 
@@ -100,9 +101,8 @@ TEST_CASE("the published projection of super-resolution repeats pixels, at the l
     const std::vector<float> start = random_values(s.size(), 5);
     const Tensor x = c.context.normal(s);
     Step step = c.at(x);
-    GuidanceOptions options{"projection"};
-    options.compat = true;
-    const Tensor next = make_guidance(c.context, options, c.op, c.y)->apply(step, c.context.upload(s, start));
+    ProjectionGuidance guidance(c.context, "projection", *c.likelihood, Lift::nearest);
+    const Tensor next = guidance.apply(step, c.context.upload(s, start));
     const double bar = c.schedule.alphas_cumprod[3];
     const std::vector<float> y = c.context.download(c.y), n = Recorded::normals(c.measured.size(), 6);
     Wide expected = wide(start);
@@ -151,8 +151,8 @@ TEST_CASE("ilvr with a reduction: x' + U y_t - U A x', U the cubic enlargement")
     const std::vector<float> start = random_values(s.size(), 5);
     const Tensor x = c.context.normal(s);
     Step step = c.at(x);
-    const Tensor next =
-        make_guidance(c.context, {"ilvr"}, c.op, c.y)->apply(step, c.context.upload(s, start));
+    ProjectionGuidance guidance(c.context, "ilvr", *c.likelihood, Lift::low_pass);
+    const Tensor next = guidance.apply(step, c.context.upload(s, start));
     const auto kept = [&](const Wide& v) { return EvenPixels::kept(v, s); };
     const Wide level = c.renoised(wide(c.context.download(c.y)), c.next_bar(), kept), from = wide(start);
     const Wide added = enlarged(level, c.measured), removed = enlarged(kept(from), c.measured);
@@ -169,8 +169,9 @@ TEST_CASE("ilvr with an operator that keeps the size: x' + A^T (y_t - A x')") {
     const std::vector<float> start = random_values(s.size(), 5), y = random_values(s.size(), 6);
     const Tensor x = c.context.normal(s);
     Step step = c.at(x);
-    const Tensor next = make_guidance(c.context, {"ilvr"}, op, c.context.upload(s, y))
-                            ->apply(step, c.context.upload(s, start));
+    Likelihood likelihood(c.context, op, c.context.upload(s, y));
+    ProjectionGuidance guidance(c.context, "ilvr", likelihood, Lift::low_pass);
+    const Tensor next = guidance.apply(step, c.context.upload(s, start));
     const auto skewed = [&](const Wide& v) { return Skewed::skewed(v, s, false); };
     const Wide from = wide(start), level = c.renoised(wide(y), c.next_bar(), skewed);
     const Wide part = Skewed::skewed(minus(level, skewed(from)), s, true);
@@ -184,20 +185,24 @@ TEST_CASE("mcg is a gradient step of dps, then the projection of what it gives")
     const Shape& s = c.image;
     const std::vector<float> start = random_values(s.size(), 5);
     const Tensor x = c.context.upload(s, random_values(s.size(), 2, -2, 2));
-    const auto stepped = [&](const char* method, Wide* misfit) {
+    const auto stepped = [&](bool projects, Wide* misfit) {
       Step step = c.at(x);
-      const auto guidance = make_guidance(c.context, {method, 3}, c.op, c.y);
-      CHECK(guidance->needs_gradient());
-      const Tensor next = guidance->apply(step, c.context.upload(s, start));
-      *misfit = c.context.download(guidance->distance_squared());
+      DpsGuidance dps(c.context, *c.likelihood, 3);
+      McgGuidance mcg(
+          std::make_unique<DpsGuidance>(c.context, *c.likelihood, 3),
+          std::make_unique<ProjectionGuidance>(c.context, "mcg", *c.likelihood, Lift::pseudo_inverse));
+      Guidance& guidance = projects ? static_cast<Guidance&>(mcg) : dps;
+      CHECK(guidance.needs_gradient());
+      const Tensor next = guidance.apply(step, c.context.upload(s, start));
+      *misfit = c.context.download(guidance.distance_squared());
       return c.context.download(next);
     };
     Wide dps_misfit, misfit;
-    const Wide moved = wide(stepped("dps", &dps_misfit));
+    const Wide moved = wide(stepped(false, &dps_misfit));
     const auto kept = [&](const Wide& v) { return EvenPixels::kept(v, s); };
     const Wide level = c.renoised(wide(c.context.download(c.y)), c.next_bar(), kept);
     const Wide part = EvenPixels::spread(minus(level, kept(moved)), s, 0.5);
-    check_close("mcg", stepped("mcg", &misfit), plus(moved, part), 1e-6);  // a few roundings
+    check_close("mcg", stepped(true, &misfit), plus(moved, part), 1e-6);  // a few roundings
     CHECK(misfit == dps_misfit);
   }
 }
@@ -205,10 +210,18 @@ TEST_CASE("mcg is a gradient step of dps, then the projection of what it gives")
 TEST_CASE("projection with a nonlinear operator, or without a pseudo-inverse, is refused with the reason") {
   GuidanceCase c(Device::cpu);
   Hidden hidden(c.context);
-  for (const char* name : {"projection", "mcg", "ilvr"})
-    CHECK_THROWS_WITH_AS(make_guidance(c.context, {name}, hidden, c.y), doctest::Contains("not linear"),
-                         Error);
-  CHECK_THROWS_WITH_AS(make_guidance(c.context, {"guess"}, c.op, c.y), doctest::Contains("not known"), Error);
-  CHECK_THROWS_WITH_AS(make_guidance(c.context, {"dps-poisson"}, c.op, c.y),
-                       doctest::Contains("must be Poisson"), Error);
+  Likelihood likelihood(c.context, hidden, c.y);
+  CHECK_THROWS_WITH_AS(ProjectionGuidance(c.context, "projection", likelihood, Lift::low_pass),
+                       doctest::Contains("not linear"), Error);
+  for (const char* name : {"projection", "mcg", "ilvr"}) {
+    const auto reason = refusal(solver_kind(name), likelihood, c.image);
+    REQUIRE(reason);
+    CHECK(reason->find("linear operator") != std::string::npos);
+    CHECK(!refusal(solver_kind(name), *c.likelihood, c.image));
+  }
+  for (const char* name : {"dps", "ps+", "noisy-gradient"})
+    CHECK(!refusal(solver_kind(name), likelihood, c.image));
+  CHECK_THROWS_WITH_AS(solver_kind("guess"), doctest::Contains("not known; expected one of dps, "), Error);
+  CHECK_THROWS_WITH_AS(PoissonGuidance(c.context, *c.likelihood, 1), doctest::Contains("must be Poisson"),
+                       Error);
 }

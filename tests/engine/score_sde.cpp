@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/guidance.hpp"
+#include "engine/projection.hpp"
 #include "engine/spectrum_prior.hpp"
 #include "kernels/elementwise.hpp"
 #include "tests/engine/pooling.hpp"
@@ -251,9 +252,10 @@ TEST_CASE("guidance steers every sampler: dps reduces the misfit, projection end
         for (const float value : context.download(r)) sum += double(value) * value;
         return std::sqrt(sum);
       };
-      DpsGuidance dps(context, op, y, 0.09 * std::sqrt(24.));
-      const auto projection = make_guidance(context, {"projection"}, op, y);
-      const double free = misfit(nullptr), guided = misfit(&dps), projected = misfit(projection.get());
+      Likelihood likelihood(context, op, y);
+      DpsGuidance dps(context, likelihood, 0.09 * std::sqrt(24.));
+      ProjectionGuidance projection(context, "projection", likelihood, Lift::pseudo_inverse);
+      const double free = misfit(nullptr), guided = misfit(&dps), projected = misfit(&projection);
       MESSAGE(std::string(name(device)), " ", std::string(each.name), ": misfit ", free, " free, ", guided,
               " dps, ", projected, " projected");
       CHECK(guided < 0.2 * free);

@@ -127,7 +127,7 @@ std::unique_ptr<LinearOperator> make(Context& context, const Shape& s, const std
       : name == "ct"  ? json{{"name", name}, {"angles", 5}}
       : name == "mri" ? json{{"name", name}, {"mask", "uniform2d"}, {"acceleration", 2}, {"centre", 0.2}}
       : name == "super_resolution" ? json{{"name", name}, {"scale_factor", 2}}
-                                   : json{{"name", name}, {"kernel_size", 9}, {"intensity", 1.5}};
+                                   : json{{"name", name}, {"kernel_size", 7}, {"intensity", 1.5}};
   auto op = make_operator(context, settings, {});
   auto* const linear = dynamic_cast<LinearOperator*>(op.get());
   REQUIRE(linear);

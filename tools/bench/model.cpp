@@ -72,7 +72,8 @@ Sum fastest_convolutions(Queue& q, const Counts& counts, int repeats) {
 std::vector<double> time_steps(Context& context, UNet& unet, Shape image, int repeats) {
   const Schedule schedule = make_schedule("linear", 1000, std::to_string(repeats + 1));
   Inpainting op(context, context.upload({1, 1, image.H, image.W}, random_mask(image.H, image.W, 0.92, 1)));
-  DpsGuidance guidance(context, op, op.forward(context.normal(image)), 1.0);
+  Likelihood likelihood(context, op, op.forward(context.normal(image)));
+  DpsGuidance guidance(context, likelihood, 1.0);
   ContextNoise noise(context);
   std::vector<double> seconds;
   auto start = std::chrono::steady_clock::now();

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/guidance.hpp"
+#include "engine/solvers/solver.hpp"
 #include "tools/progress.hpp"
 #include "tools/restore/classical.hpp"
 #include "tools/restore/method.hpp"
@@ -30,39 +30,55 @@ double default_zeta(const Problem& p, const Prior& prior) {
 /// Everything that is the same in all runs.
 struct Plan {
   Schedule schedule;
-  SamplerOptions sampler;
-  GuidanceOptions guidance;
+  const SolverKind* kind;
+  Settings settings;
   int restarts = 1;
 };
 
-Plan make_plan(const Options& o, const Problem& p, const Prior& prior) {
-  Plan plan;
-  plan.schedule =
-      o.steps == 0 && !o.respacing.empty() ? prior.schedule(o.respacing) : prior.schedule(o.steps);
-  plan.sampler = sampler_options(o.sampler, o.variance.value_or(prior.variance()));
-  plan.guidance.method = o.method == "dps" ? "ps" : o.method;  // the one that suits the noise
-  plan.guidance.scale = o.zeta.value_or(default_zeta(p, prior));
-  plan.guidance.compat = o.compat;
-  plan.guidance.photon_rate = p.noise.name == "poisson" ? p.noise.rate : 0;
+Settings settings_of(const Options& o, const Problem& p, const Prior& prior, const SolverKind& kind) {
+  constexpr const char* variances[] = {"fixed_small", "fixed_large", "learned_range"};
   const int factor = p.description().factor();
-  plan.guidance.factor = factor > 1 ? factor : 0;
-  plan.restarts = o.restarts > 0 ? o.restarts : p.description().restarts();
-  return plan;
+  Settings s("--method " + o.method, kind.settings);
+  if (s.knows("zeta")) s.set("zeta", o.zeta.value_or(default_zeta(p, prior)));
+  if (s.knows("factor")) s.set("factor", std::int64_t(factor > 1 ? factor : 0));
+  if (o.compat && s.knows("compat")) s.set("compat", true);
+  if (!s.knows("sampler")) return s;
+  s.set("sampler", o.sampler.sampler);
+  s.set("variance", std::string(variances[int(o.variance.value_or(prior.variance()))]));
+  s.set("eta", o.sampler.eta);
+  s.set("parameterisation", o.sampler.parameterisation);
+  s.set("corrections", std::int64_t(o.sampler.corrections));
+  s.set("snr", o.sampler.snr);
+  s.set("no_clip", o.sampler.no_clip);
+  return s;
+}
+
+Plan make_plan(const Options& o, const Problem& p, const Prior& prior) {
+  const SolverKind& kind = solver_kind(o.method);
+  return {o.steps == 0 && !o.respacing.empty() ? prior.schedule(o.respacing) : prior.schedule(kind, o.steps),
+          &kind, settings_of(o, p, prior, kind), o.restarts > 0 ? o.restarts : p.description().restarts()};
+}
+
+NoiseModel model_of(const Noise& noise) {
+  return {noise.name == "gaussian" ? noise.sigma : 0, noise.name == "poisson" ? noise.rate : 0};
 }
 
 Run run_once(Context& context, const Plan& plan, const Problem& p, const Prior& prior, Progress& progress) {
-  const auto guidance = make_guidance(context, plan.guidance, *p.op, p.y());
+  Likelihood likelihood(context, *p.op, p.y(), model_of(p.noise));
   ContextNoise noise(context);
+  Posterior posterior{context, prior.denoiser(), plan.schedule, likelihood, p.padded, noise};
+  const std::unique_ptr<Solver> solver = plan.kind->make(plan.settings, posterior);
+  const int steps = solver->steps(posterior);
   Run run;
-  const Tensor x =
-      sample(context, prior.denoiser(), plan.schedule, plan.sampler, context.normal(p.padded), guidance.get(),
-             noise, [&](const Step& step, const Tensor&) {
-               const double distance = std::sqrt(context.download(guidance->distance_squared())[0]);
-               require(std::isfinite(distance), "the sampler diverged at step ", step.executed + 1, " of ",
-                       plan.schedule.steps(), ": try a smaller --zeta than ", plan.guidance.scale);
-               progress.update(step.executed + 1, distance);
-               return true;
-             });
+  const Tensor x = solve(*solver, posterior, [&](int executed, const Tensor&) {
+    const double distance = std::sqrt(context.download(solver->misfit_squared())[0]);
+    require(std::isfinite(distance), "the sampler diverged at step ", executed + 1, " of ", steps,
+            plan.settings.knows("zeta")
+                ? message(": try a smaller --zeta than ", plan.settings.number("zeta"))
+                : std::string());
+    progress.update(executed + 1, distance);
+    return true;
+  });
   run.seconds_per_step = progress.seconds_per_step();
   const Image full = clipped({p.padded.C, p.padded.H, p.padded.W, context.download(x)});
   run.misfit = p.misfit(context, context.upload(p.padded, full.data));
@@ -82,15 +98,19 @@ Solution solve(Context& context, const Options& o, const Problem& p, const Prior
                const std::function<void()>& ready) {
   if (is_classical(o.method)) return solve_classically(context, o, p, ready);
   const Plan plan = make_plan(o, p, prior);
-  make_guidance(context, plan.guidance, *p.op, p.y());  // refuses what does not suit
+  {
+    Likelihood likelihood(context, *p.op, p.y(), model_of(p.noise));
+    if (const auto reason = refusal(*plan.kind, likelihood, p.padded)) throw Error(*reason);
+  }
   ready();
   Solution solution;
-  solution.settings = {{"sampler", describe(o.sampler, plan.schedule.steps())},
-                       {"guidance",
-                        {{"name", o.method},
-                         {"zeta", plan.guidance.scale},
-                         {"compat", o.compat},
-                         {"restarts", plan.restarts}}}};
+  solution.settings = {
+      {"sampler", describe(o.sampler, plan.schedule.steps())},
+      {"guidance",
+       {{"name", o.method},
+        {"zeta", plan.settings.knows("zeta") ? Json(plan.settings.number("zeta")) : Json(nullptr)},
+        {"compat", o.compat},
+        {"restarts", plan.restarts}}}};
   for (int i = 0; i < o.samples; ++i) {
     if (std::optional<Sample> finished = store.read(i)) {
       solution.samples.push_back(std::move(*finished));

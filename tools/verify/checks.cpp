@@ -173,6 +173,7 @@ std::vector<Check> check_by_kind(const Setup& setup, const ArrayFile& file) {
   if (kind == "inception") return check_inception(setup, file);
   if (file.has("vjp_kernel") || file.has("vjp_tilt")) return check_blind_operator(setup, file);
   if (file.has("kernel_x_T")) return check_blind_trajectory(setup, file);
+  if (file.has_attribute("solver")) return check_solver(setup, file);
   if (file.has("x_T")) return check_trajectory(setup, file);
   if (file.has("grad_out")) return check_network(setup, file);
   if (file.has("cotangent")) return check_operator(setup, file);

@@ -50,6 +50,8 @@ std::vector<Check> check_operator(const Setup& setup, const ArrayFile& file);
 std::vector<Check> check_blind_operator(const Setup& setup, const ArrayFile& file);
 /// A run that sampled several unknowns together.
 std::vector<Check> check_blind_trajectory(const Setup& setup, const ArrayFile& file);
+/// A run of another solver than guided sampling, by its attribute `solver`.
+std::vector<Check> check_solver(const Setup& setup, const ArrayFile& file);
 std::vector<Check> check_schedules(const Setup& setup, const ArrayFile& file);
 
 /// A four-dimensional dataset as a planar tensor.

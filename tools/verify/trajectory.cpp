@@ -1,9 +1,10 @@
 // Replays a recorded run of a sampler with its own noise, step by step.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
-#include "engine/guidance.hpp"
-#include "engine/sampler.hpp"
+#include "engine/solvers/guided.hpp"
+#include "kernels/elementwise.hpp"
 #include "operators/factory.hpp"
 #include "tools/verify/checks.hpp"
 #include "tools/verify/recording.hpp"
@@ -11,16 +12,26 @@
 namespace tweedie::verify {
 namespace {
 
-// The method of a recorded task, computed as the DPS repository does unless the task says "compat": false.
-GuidanceOptions guidance_options(const nlohmann::json& task) {
-  GuidanceOptions o;
-  o.method = task.at("method").get<std::string>();
-  o.scale = task.value("scale", 0.0);
-  o.compat = task.value("compat", true);
+// The guidance of a recorded task, computed as the DPS repository does unless the task says "compat": false.
+// Null: the prior alone.
+std::unique_ptr<Guidance> task_guidance(Context& context, const nlohmann::json& task,
+                                        Likelihood& likelihood) {
+  const std::string method = task.at("method").get<std::string>();
+  if (method == "vanilla" || method == "none") return nullptr;
+  const SolverKind& kind = solver_kind(method == "ps" ? "dps" : method);
+  Settings settings("task", kind.settings);
+  if (settings.knows("zeta")) settings.set("zeta", task.value("scale", 0.0));
+  if (settings.knows("compat")) settings.set("compat", task.value("compat", true));
+  if (settings.knows("factor"))
+    settings.set("factor", std::int64_t(task.at("operator").value("scale_factor", 0)));
+  return guidance_of(kind, settings, context, likelihood);
+}
+
+NoiseModel task_noise(const nlohmann::json& task) {
+  NoiseModel noise;
   if (task.contains("noise") && task["noise"].value("name", "") == "poisson")
-    o.photon_rate = task["noise"].at("rate").get<double>();
-  o.factor = task.at("operator").value("scale_factor", 0);
-  return o;
+    noise.photon_rate = task["noise"].at("rate").get<double>();
+  return noise;
 }
 
 /// Our states at the steps a recording holds.
@@ -46,8 +57,8 @@ class Trajectory {
       require(step >= 0 && std::size_t(step) < distance_.size(), file.path(), ": x holds step ", step,
               ", the run has ", distance_.size());
     operator_ = make_operator(context_, task.at("operator"), operator_data(setup, file));
-    guidance_ =
-        make_guidance(context_, guidance_options(task), *operator_, load(context_, file, "measurement"));
+    likelihood_.emplace(context_, *operator_, load(context_, file, "measurement"), task_noise(task));
+    guidance_ = task_guidance(context_, task, *likelihood_);
   }
 
   ForwardOperator& op() { return *operator_; }
@@ -144,6 +155,7 @@ class Trajectory {
   Start start_;
   std::vector<double> distance_;
   std::unique_ptr<ForwardOperator> operator_;
+  std::optional<Likelihood> likelihood_;
   std::unique_ptr<Guidance> guidance_;
 };
 

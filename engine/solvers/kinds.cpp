@@ -1,0 +1,19 @@
+#include "engine/solvers/daps.hpp"
+#include "engine/solvers/ddnm.hpp"
+#include "engine/solvers/ddrm.hpp"
+#include "engine/solvers/diffpir.hpp"
+#include "engine/solvers/guided.hpp"
+#include "engine/solvers/pigdm.hpp"
+#include "engine/solvers/reddiff.hpp"
+
+namespace tweedie {
+
+std::span<const SolverKind* const> solver_kinds() {
+  static constexpr const SolverKind* rows[] = {
+      &dps_kind,  &perturbed_kind, &noisy_gradient_kind, &mcg_kind,       &projection_kind,
+      &ilvr_kind, &ddrm_kind,      &ddnm_kind,           &ddnm_plus_kind, &pigdm_kind,
+      &mmps_kind, &diffpir_kind,   &reddiff_kind,        &daps_kind};
+  return rows;
+}
+
+}  // namespace tweedie

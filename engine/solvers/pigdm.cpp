@@ -1,0 +1,161 @@
+#include "engine/solvers/pigdm.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/solvers/conjugate_gradients.hpp"
+#include "engine/solvers/proximal.hpp"
+#include "kernels/elementwise.hpp"
+#include "kernels/reduce.hpp"
+
+namespace tweedie {
+namespace {
+
+/// DDIM's shares of new noise and of the estimated one (Song et al., ICLR 2021, Eq. 12).
+struct Ddim {
+  double c1, c2;
+  Ddim(double bar, double next, double eta)
+      : c1(eta * std::sqrt(std::max((1 - next) / (1 - bar) * (1 - bar / next), 0.0))),
+        c2(std::sqrt(std::max(1 - next - c1 * c1, 0.0))) {}
+};
+
+void evaluate(std::optional<Evaluation>& at, Posterior& p, Tensor x, int executed) {
+  if (!at) at.emplace(p.context);
+  at->x = std::move(x);
+  at->level = p.schedule.level(p.schedule.steps() - 1 - executed);
+  at->evaluate(p.prior, false, true);
+}
+
+double next_bar(const Posterior& p, int executed) {
+  return p.schedule.alphas_cumprod_prev[std::size_t(p.schedule.steps() - 1 - executed)];
+}
+
+}  // namespace
+
+Tensor MomentSolver::start(Posterior& p) {
+  Tensor x = p.context.planar(p.image);
+  p.noise.normal(x, Draw::initial, 0);
+  return x;
+}
+
+Tensor MomentSolver::step(Posterior& p, Tensor x, int executed) {
+  Queue& q = p.context.queue;
+  evaluate(at_, p, std::move(x), executed);
+  Evaluation& at = *at_;
+  p.likelihood.misfit(misfit_, at.x0);
+  const double bar = at.alphas_cumprod(), next = next_bar(p, executed);
+  const Ddim ddim(bar, next, eta_);
+  Tensor corrected = correction(p, at);
+  add(q, corrected, corrected, at.x0);
+  Tensor z = p.context.planar(p.image);
+  p.noise.normal(z, Draw::step, executed);
+  const double on_eps = ddim.c2 / std::sqrt(1 - bar);
+  Tensor result = p.context.planar(p.image);
+  axpbypcz(q, result, float(std::sqrt(next) - on_eps * std::sqrt(bar)), corrected, float(on_eps), at.x,
+           float(ddim.c1), z);
+  return result;
+}
+
+Tensor Pigdm::correction(Posterior& p, Evaluation& at) {
+  const double bar = at.alphas_cumprod(), sigma = p.likelihood.noise().sigma;
+  const Tensor residual = p.likelihood.residual(at.x0);
+  const double sy2 = std::max(sigma * sigma, 1e-6);  // without noise: as good as none beside 1 - abar
+  Tensor g = at.pull_back(kalman_step(p.context, *p.likelihood.linear(), residual, p.image, 1 - bar, sy2));
+  axpby(p.context.queue, g, float((1 - bar) / std::sqrt(bar)), g, 0.f, g);
+  return g;
+}
+
+Tensor CompatPigdm::start(Posterior& p) {
+  Tensor x = p.context.planar(p.image);
+  p.noise.normal(x, Draw::initial, 0);
+  const double bar = p.schedule.alphas_cumprod.back();
+  const Tensor& y = p.likelihood.y(p.likelihood.op().output_shape(p.image));
+  axpby(p.context.queue, x, float(std::sqrt(bar)),
+        pseudo_inverse(p.context, *p.likelihood.linear(), y, p.image), float(std::sqrt(1 - bar)), x);
+  return x;
+}
+
+Tensor CompatPigdm::step(Posterior& p, Tensor x, int executed) {
+  Queue& q = p.context.queue;
+  evaluate(at_, p, std::move(x), executed);
+  Evaluation& at = *at_;
+  p.likelihood.misfit(misfit_, at.x0);
+  const double bar = at.alphas_cumprod(), next = next_bar(p, executed);
+  const Ddim ddim(bar, next, eta_);
+  const Tensor g =
+      at.pull_back(pseudo_inverse(p.context, *p.likelihood.linear(), p.likelihood.residual(at.x0), p.image));
+  Tensor z = p.context.planar(p.image), result = p.context.planar(p.image);
+  p.noise.normal(z, Draw::step, executed);
+  axpbypcz(q, result, float(std::sqrt(next)), at.x0, float(ddim.c1), z, float(ddim.c2), at.prediction.eps);
+  axpby(q, result, 1.f, result, float(weight_ * std::sqrt(next * bar)), g);
+  return result;
+}
+
+Tensor Mmps::correction(Posterior& p, Evaluation& at) {
+  Context& context = p.context;
+  Queue& q = context.queue;
+  LinearOperator& op = *p.likelihood.linear();
+  const double bar = at.alphas_cumprod(), sigma = std::max(p.likelihood.noise().sigma, 1e-2);
+  const float gamma = float((1 - bar) / std::sqrt(bar));
+  const Tensor residual = p.likelihood.residual(at.x0);
+  bool fresh = true;  // the first way back is the evaluation's own
+  const auto back = [&](const Tensor& w) {
+    if (!fresh) at.evaluate(p.prior, false, true);
+    fresh = false;
+    Tensor g = at.pull_back(op.adjoint(w, p.image));
+    axpby(q, g, gamma, g, 0.f, g);
+    return g;
+  };
+  Tensor w = context.planar(residual.shape());
+  fill(q, w, 0);
+  conjugate_gradients(
+      context, w,
+      [&](const Tensor& v) {
+        // The start is w = 0, of which M w = 0 is known without asking the network.
+        Tensor Mv = op.apply(back(v));
+        axpby(q, Mv, 1.f, Mv, float(sigma * sigma), v);
+        return Mv;
+      },
+      residual, 1e-6, iterations_);
+  return back(w);
+}
+
+namespace {
+
+constexpr Setting pigdm_settings[] = {
+    Setting::number("eta", 1, 0, 1, "share of new noise; 0 is deterministic"),
+    Setting::flag("compat", "as RED-diff's repository has it: the noise does not enter"),
+    Setting::positive("gradient_weight", 1, "of the gradient, compat only").spelled("")};
+constexpr Setting mmps_settings[] = {
+    Setting::number("eta", 1, 0, 1, "share of new noise; 0 is deterministic"),
+    Setting::whole("iterations", 3, 1, 1000,
+                   "of conjugate gradients in a step, each an evaluation and its gradient")};
+constexpr const Need* linear_needs[] = {&needs::linear, &needs::gaussian};
+
+}  // namespace
+
+const SolverKind pigdm_kind{
+    "pigdm",
+    "pseudo-inverse guidance: no step size; 100 steps",
+    linear_needs,
+    pigdm_settings,
+    [](const Settings& s, Posterior& p) -> std::unique_ptr<Solver> {
+      if (!s.flag("compat")) return std::make_unique<Pigdm>(s.number("eta"));
+      require(needs::inverse.met(p.likelihood, p.image), "method pigdm, compat: needs ", needs::inverse.what);
+      return std::make_unique<CompatPigdm>(s.number("eta"), s.number("gradient_weight"));
+    },
+    100,
+    Spacing::strided};
+
+const SolverKind mmps_kind{
+    "mmps",
+    "moment matching: no step size, the covariance by the network's gradient; 100 steps",
+    linear_needs,
+    mmps_settings,
+    [](const Settings& s, Posterior&) -> std::unique_ptr<Solver> {
+      return std::make_unique<Mmps>(s.number("eta"), s.integer("iterations"));
+    },
+    100,
+    Spacing::strided};
+
+}  // namespace tweedie

@@ -1,0 +1,74 @@
+#include "engine/solvers/solver.hpp"
+
+#include <algorithm>
+
+#include "engine/solvers/proximal.hpp"
+
+namespace tweedie {
+
+Tensor solve(Solver& solver, Posterior& p, const SolverObserver& observer) {
+  Tensor x = solver.start(p);
+  const int steps = solver.steps(p);
+  for (int executed = 0; executed < steps; ++executed) {
+    x = solver.step(p, std::move(x), executed);
+    if (observer && !observer(executed, x)) break;
+  }
+  return solver.result(p, std::move(x));
+}
+
+namespace needs {
+
+const Need linear{"a linear operator", [](Likelihood& l, const Shape&) { return l.linear() != nullptr; }};
+const Need pseudo_inverse{
+    "a linear operator with a pseudo-inverse (that of a blur or of line integrals would amplify noise "
+    "without bound)",
+    [](Likelihood& l, const Shape&) { return l.linear() && l.linear()->has_pseudo_inverse(); }};
+const Need inverse{
+    "a linear operator that can be inverted where it measures (masks, reductions, luma, blurs of one "
+    "row and one column, single-coil k-space)",
+    [](Likelihood& l, const Shape& image) { return l.linear() && inverts(*l.linear(), image); }};
+const Need spectrum{
+    "an operator whose singular value decomposition is known (masks, means, luma, separable or circular "
+    "blurs, "
+    "bicubic reduction, single-coil k-space)",
+    [](Likelihood& l, const Shape& image) { return l.linear() && l.linear()->spectral(image) != nullptr; }};
+const Need gaussian{"Gaussian noise, or none",
+                    [](Likelihood& l, const Shape&) { return l.noise().photon_rate == 0; }};
+const Need same_picture{"a measurement that is the picture, reduced by a whole factor or not at all",
+                        [](Likelihood& l, const Shape& image) {
+                          const Shape y = l.op().output_shape(image);
+                          return y.C == image.C && y.H > 0 && y.W > 0 && image.H % y.H == 0 &&
+                                 image.W % y.W == 0 && image.H / y.H == image.W / y.W;
+                        }};
+
+}  // namespace needs
+
+const SolverKind& solver_kind(const std::string& name) {
+  std::string known;
+  for (const SolverKind* kind : solver_kinds()) {
+    if (name == kind->name) return *kind;
+    known += (known.empty() ? "" : ", ") + std::string(kind->name);
+  }
+  throw Error(message("method '", name, "' is not known; expected one of ", known));
+}
+
+std::optional<std::string> refusal(const SolverKind& kind, Likelihood& likelihood, const Shape& image) {
+  for (const Need* need : kind.needs)
+    if (!need->met(likelihood, image)) return message("method ", kind.name, " needs ", need->what);
+  return {};
+}
+
+Schedule schedule_of(const SolverKind& kind, const std::string& name, int trained, int steps) {
+  const int count = steps > 0 ? steps : kind.steps > 0 ? std::min(kind.steps, trained) : trained;
+  switch (kind.spacing) {
+    case Spacing::strided:
+      return schedule_at(name, trained, strided_timesteps(trained, count));
+    case Spacing::quadratic:
+      return schedule_at(name, trained, quadratic_timesteps(trained, count));
+    case Spacing::respaced:
+      break;
+  }
+  return make_schedule(name, trained, count == trained ? std::string() : std::to_string(count));
+}
+
+}  // namespace tweedie
