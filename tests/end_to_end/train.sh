@@ -53,5 +53,5 @@ refused() {
 refused "there is a run already" "${model[@]}" -o through
 refused "takes this from its checkpoint" --resume --lr 1 -o through
 refused "what to learn from is missing" -o nothing
-refused "no such file" --resume -o nothing
+refused "No such file" --resume -o nothing
 refused "needs a multiple of 2" --data "$data/images" --size 15 --channel-mult 1,1 -o odd

@@ -38,8 +38,8 @@ TrainSettings tiny() {
   s.unet.use_scale_shift_norm = s.unet.resblock_updown = true;
   s.unet.out_channels = 6;
   s.diffusion.learn_sigma = true;
-  s.batch = 8;
-  s.rate = 2e-3;
+  s.batch = 16;
+  s.rate = 4e-3;
   s.warmup = 20;
   s.steps = 500;
   s.optimiser.ema_rate = 0.99;
@@ -47,14 +47,14 @@ TrainSettings tiny() {
   return s;
 }
 
-// Eight smooth pictures: the batches hold all of them.
+// Eight smooth pictures, twice: every batch holds all of them.
 const Batch& pictures() {
   static const Batch batch = [] {
     Batch b;
-    for (int n = 0; n < 8; ++n)
+    for (int n = 0; n < 16; ++n)
       for (int c = 0; c < 3; ++c)
         for (int i = 0; i < 64; ++i)
-          b.x.push_back(float(std::sin(0.3 * (n + 1) * (i / 8) + 0.2 * (c + 1) * (i % 8) + n)));
+          b.x.push_back(float(std::sin(0.3 * (n % 8 + 1) * (i / 8) + 0.2 * (c + 1) * (i % 8) + n % 8)));
     return b;
   }();
   return batch;
