@@ -163,12 +163,14 @@ std::vector<double> ArrayFile::number_attribute(const std::string& name, const s
   return values;
 }
 
-std::string ArrayFile::text_attribute(const std::string& name) const {
-  return hdf5_text(state_->file, name, state_->path);
+std::string ArrayFile::text_attribute(const std::string& name, const std::string& of) const {
+  const Hdf5Handle object(H5Oopen(state_->file, of.c_str(), H5P_DEFAULT), H5Oclose,
+                          message(state_->path, ": there is no object ", of));
+  return hdf5_text(object, name, state_->path);
 }
 
-nlohmann::json ArrayFile::json_attribute(const std::string& name) const {
-  return parse_json(text_attribute(name), message(state_->path, ": attribute `", name, "`"));
+nlohmann::json ArrayFile::json_attribute(const std::string& name, const std::string& of) const {
+  return parse_json(text_attribute(name, of), message(state_->path, ": attribute `", name, "`"));
 }
 
 }  // namespace tweedie

@@ -33,10 +33,11 @@ class ArrayFile {
   /// Throws `Error` for a number that is not whole.
   std::vector<std::int64_t> integers(const std::string& name) const;
   bool has_attribute(const std::string& name, const std::string& of = "/") const;
-  /// A root attribute that holds text. Throws `Error` when it is missing or not one text.
-  std::string text_attribute(const std::string& name) const;
-  /// A root attribute that holds JSON text. Throws `Error` when it is missing or not JSON.
-  nlohmann::json json_attribute(const std::string& name) const;
+  /// An attribute that holds text, of the root or of the object `of`. Throws `Error` when it is missing or
+  /// not one text.
+  std::string text_attribute(const std::string& name, const std::string& of = "/") const;
+  /// The same for one that holds JSON text. Throws `Error` when it is missing or not JSON.
+  nlohmann::json json_attribute(const std::string& name, const std::string& of = "/") const;
   /// An attribute that holds numbers, of the root or of the dataset `of`.
   std::vector<double> number_attribute(const std::string& name, const std::string& of = "/") const;
 

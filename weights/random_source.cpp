@@ -72,4 +72,12 @@ std::vector<float> FilledSource::read(const std::string& key, const Extents& exp
   return values;
 }
 
+std::vector<double> fill_uniforms(const std::string& key, std::size_t count) {
+  const std::uint64_t start = hash(key);
+  std::vector<double> values(count);
+  for (std::size_t i = 0; i < count; ++i)
+    values[i] = double(mix(start + (i + 1) * 0x9E3779B97F4A7C15ULL) >> 11) * 0x1p-53;
+  return values;
+}
+
 }  // namespace tweedie

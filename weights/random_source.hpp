@@ -34,4 +34,7 @@ class FilledSource final : public TensorSource {
   void require_all_used() const override {}
 };
 
+/// The first `count` numbers u of `FilledSource` for a key, uniform in [0, 1).
+std::vector<double> fill_uniforms(const std::string& key, std::size_t count);
+
 }  // namespace tweedie

@@ -115,6 +115,21 @@ TEST_CASE("cuDNN has an fp32 engine for every convolution of the U-Net, both way
   }
 }
 
+TEST_CASE("cuDNN has an fp32 engine for the gradient by the weights of every convolution, on both devices") {
+  for (const Described& device : devices()) {
+    const cudnn::Target target{nullptr, &device.properties};
+    for (const Row& row : rows)
+      for (const int samples : {1, 4}) {
+        ConvolutionProblem by_weights = problem(row, samples, false, true);
+        by_weights.weights = true;
+        CAPTURE(device.name);
+        CAPTURE(message(row.in, " -> ", row.out, ", kernel ", row.kernel, ", ", row.pixels, " pixels, batch ",
+                        samples));
+        CHECK_NOTHROW(cudnn::convolution_plan(target, by_weights));
+      }
+  }
+}
+
 TEST_CASE("no engine we accept uses tensor cores, rounds its inputs or varies") {
   for (const Described& device : devices())
     for (const bool backward : {false, true}) {

@@ -206,7 +206,8 @@ void bench_convolution(Bench& bench) {
     Tensor x = values(bench, shape, cases::backend_block), y = values(bench, to, cases::backend_block);
     Tensor packed = context.planar({1, 1, 1, int(convolution_packed_size(q, g))});
     Tensor bias = values(bench, {1, g.out, 1, 1});
-    const std::vector<float> weights = context.download(context.normal({g.out, g.in, g.kernel.h, g.kernel.w}));
+    const std::vector<float> weights =
+        context.download(context.normal({g.out, g.in, g.kernel.h, g.kernel.w}));
     convolution_pack(q, packed, weights.data(), g);
     const std::string name = fmt::format("{} to {}, {}x{}", text(shape), g.out, g.kernel.h, g.kernel.w);
     const Work work{bytes({shape.size(), to.size(), std::int64_t(weights.size())}),

@@ -1,6 +1,7 @@
 // tweedie-bench: how fast, against what the machine can do.
 #include "tools/bench/kernels.hpp"
 #include "tools/bench/model.hpp"
+#include "tools/bench/training.hpp"
 #include "tools/device_option.hpp"
 #include "tools/numbers.hpp"
 #include "tools/run_main.hpp"
@@ -13,13 +14,16 @@ int main(int argc, char** argv) {
     bench::ModelOptions model;
     bench::KernelOptions kernels;
     std::string device = "auto";
-    bool json = false;
+    bool json = false, train = false;
     app.description(
         "Measures kernels, or one DPS step of a whole network with random weights (--model). Figures are for "
         "this\n"
         "machine and this run; compare ratios, not seconds of different days.");
     app.add_option("--model", model.preset, "Time a DPS step of this preset, such as ffhq256 or imagenet256")
         ->check(CLI::IsMember(preset_names()));
+    app.add_option("--config", model.config, "The same of the network of a configuration file (JSON, YAML)")
+        ->excludes("--model");
+    app.add_flag("--train", train, "Time a training step, against a DPS step of the same batch");
     app.add_option("--batch", model.batch, "Images a step")
         ->capture_default_str()
         ->check(whole_number(1, 1024));
@@ -33,7 +37,14 @@ int main(int argc, char** argv) {
     app.add_flag("--json", json, "Print JSON instead of text");
     app.parse(count, words);
     Context context(choose_device(device), 1);
-    if (!model.preset.empty()) {
+    const bool whole = !model.preset.empty() || !model.config.empty();
+    require(whole || !train, "--train: of which network? Give --model or --config");
+    if (train) {
+      const Json report = bench::bench_training(context, model);
+      print_result(json ? report.dump(2) + "\n" : bench::describe_training(report));
+      return 0;
+    }
+    if (whole) {
       const Json report = bench::bench_model(context, model);
       print_result(json ? report.dump(2) + "\n" : bench::describe_model(report));
       return 0;

@@ -69,7 +69,19 @@ Sum fastest_convolutions(Queue& q, const Counts& counts, int repeats) {
   return sum;
 }
 
-std::vector<double> time_steps(Context& context, UNet& unet, Shape image, int repeats) {
+}  // namespace
+
+UNetConfig model_config(const ModelOptions& o) {
+  return o.config.empty() ? preset(o.preset).unet
+                          : parse_model_settings(read_config_file(o.config), o.config).unet;
+}
+
+Shape model_image(const ModelOptions& o, const UNetConfig& config) {
+  return {o.batch, config.in_channels, o.height ? o.height : config.image_size,
+          o.width ? o.width : config.image_size};
+}
+
+std::vector<double> time_dps_steps(Context& context, UNet& unet, Shape image, int repeats) {
   const Schedule schedule = make_schedule("linear", 1000, std::to_string(repeats + 1));
   Inpainting op(context, context.upload({1, 1, image.H, image.W}, random_mask(image.H, image.W, 0.92, 1)));
   Likelihood likelihood(context, op, op.forward(context.normal(image)));
@@ -92,22 +104,19 @@ std::vector<double> time_steps(Context& context, UNet& unet, Shape image, int re
   return seconds;
 }
 
-}  // namespace
-
 Json bench_model(Context& context, const ModelOptions& o) {
-  const UNetConfig config = preset(o.preset).unet;
-  const Shape image{o.batch, config.in_channels, o.height ? o.height : config.image_size,
-                    o.width ? o.width : config.image_size};
+  const UNetConfig config = model_config(o);
+  const Shape image = model_image(o, config);
   RandomSource source(1);
   UNet unet(context, WeightScope(source), config);
   if (config.num_classes) unet.set_labels({0});
-  const std::vector<double> seconds = time_steps(context, unet, image, o.repeats);
+  const std::vector<double> seconds = time_dps_steps(context, unet, image, o.repeats);
   const std::size_t peak = context.queue.meter().peak,
                     weights = std::size_t(unet.parameters()) * sizeof(float);
   const auto resident = peak_memory_bytes();
   const Sum convolution = fastest_convolutions(context.queue, convolutions(config, image), o.repeats);
   Json report;
-  report["model"] = o.preset;
+  report["model"] = o.config.empty() ? o.preset : o.config;
   report["device"] = device_description(context.device());
   report["parameters"] = unet.parameters();
   report["batch"] = o.batch;

@@ -2,19 +2,27 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/context.hpp"
+#include "layers/unet.hpp"
 #include "tools/report.hpp"
 
 namespace tweedie::bench {
 
 struct ModelOptions {
-  std::string preset;
+  std::string preset, config;  ///< one of the two: a preset's name, or a configuration file
   int batch = 1, repeats = 3;
   int height = 0, width = 0;  ///< 0: the preset's image size
 };
 
-/// Builds the preset's U-Net with random weights and times DPS steps (one uncounted first). Reports
+/// The network that the options name, and a batch of its images.
+UNetConfig model_config(const ModelOptions& options);
+Shape model_image(const ModelOptions& options, const UNetConfig& config);
+/// Seconds of DPS steps, sorted; one uncounted first.
+std::vector<double> time_dps_steps(Context& context, UNet& unet, Shape image, int repeats);
+
+/// Builds the U-Net with random weights and times DPS steps (one uncounted first). Reports
 ///   step_seconds              median of the counted steps
 ///   convolution_seconds       sum over all convolutions of the step, forward and backward, of the fastest
 ///   way the

@@ -111,14 +111,14 @@ void train(const Run& run, BatchLoader& loader, const StopOnSignal& stop) {
 }
 
 int run(TrainOptions o) {
+  const std::string checkpoint = in_folder(o.output, "checkpoint.h5");
+  require(o.resume || !std::filesystem::exists(checkpoint), checkpoint,
+          ": there is a run already; go on with --resume, or choose another folder");
   const std::unique_ptr<Dataset> data = open_data(o.settings, o.resume);
   validate(o.settings.unet, "the network");
   Context context(choose_device(o.device), o.settings.seed);
   const std::unique_ptr<Trainer> trainer = make_trainer(context, o);
-  const std::string checkpoint = in_folder(o.output, "checkpoint.h5");
   if (o.resume) read_checkpoint(*trainer, checkpoint);
-  require(o.resume || !std::filesystem::exists(checkpoint), checkpoint,
-          ": there is a run already; go on with --resume, or choose another folder");
   const OutputDirectory output(o.output);
   TrainLog log(o.output, trainer->steps());
   if (!o.quiet)

@@ -80,9 +80,11 @@ std::vector<Check> check_network(const Setup& setup, const ArrayFile& file) {
   const std::vector<float> gradient =
       setup.context.download(unet.backward(load(setup.context, file, "grad_out"), *saved));
   const std::vector<float> their_out = file.floats("out"), their_gradient = file.floats("grad_x");
-  return {compare<float>("out", out, their_out, setup.tolerance),
-          compare<float>("out (inference)", inference, their_out, setup.tolerance),
-          compare<float>("grad_x", gradient, their_gradient, setup.tolerance)};
+  std::vector<Check> checks{compare<float>("out", out, their_out, setup.tolerance),
+                            compare<float>("out (inference)", inference, their_out, setup.tolerance),
+                            compare<float>("grad_x", gradient, their_gradient, setup.tolerance)};
+  for (Check& check : check_parameter_gradients(setup, file, t)) checks.push_back(std::move(check));
+  return checks;
 }
 
 namespace {
@@ -169,6 +171,9 @@ std::vector<Check> check_by_kind(const Setup& setup, const ArrayFile& file) {
   const std::string kind = recorded_kind(file);
   if (kind == "psnr_ssim") return check_similarity(file);
   if (kind == "frechet_kid") return check_distributions(file);
+  if (kind == "training_losses") return check_training_losses(setup, file);
+  if (kind == "training_run") return check_training_run(setup, file);
+  if (kind == "loss_second_moment") return check_loss_aware(file);
   if (kind == "lpips") return check_lpips(setup, file);
   if (kind == "inception") return check_inception(setup, file);
   if (file.has("vjp_kernel") || file.has("vjp_tilt")) return check_blind_operator(setup, file);

@@ -52,6 +52,15 @@ std::vector<Check> check_blind_operator(const Setup& setup, const ArrayFile& fil
 std::vector<Check> check_blind_trajectory(const Setup& setup, const ArrayFile& file);
 /// A run of another solver than guided sampling, by its attribute `solver`.
 std::vector<Check> check_solver(const Setup& setup, const ArrayFile& file);
+/// A recording's `param_grads` of a network; none where it has none. The network has just been checked.
+std::vector<Check> check_parameter_gradients(const Setup& setup, const ArrayFile& file,
+                                             const std::vector<float>& t);
+/// Losses of training, their gradients by a network's output and by its parameters.
+std::vector<Check> check_training_losses(const Setup& setup, const ArrayFile& file);
+/// Some steps of training: losses, norms, how parameters and averages moved.
+std::vector<Check> check_training_run(const Setup& setup, const ArrayFile& file);
+/// Loss-aware timesteps.
+std::vector<Check> check_loss_aware(const ArrayFile& file);
 std::vector<Check> check_schedules(const Setup& setup, const ArrayFile& file);
 
 /// A four-dimensional dataset as a planar tensor.

@@ -126,15 +126,48 @@ void scatter(float* to, const CudnnTensor& t, const Plain& from, float alpha, fl
         }
 }
 
+// weights(k, i, r, s) = alpha sum over n, h, w of y(n, k, h, w) x(n, i, h stride + r dilation - pad, ...) +
+// beta weights: straight from the definition, in double.
+void gradient_by_weights(const CudnnConvolution& c, const Plain& x, const Plain& y, float* weights,
+                         float factor) {
+  const auto [K, C, R, S] = c.weights.dimensions;
+#pragma omp parallel for collapse(2)
+  for (std::int64_t k = 0; k < K; ++k)
+    for (std::int64_t r = 0; r < R; ++r)
+      for (std::int64_t s = 0; s < S; ++s) {
+        std::vector<double> sums(std::size_t(C), 0.0);
+        for (std::int64_t n = 0; n < y.N; ++n)
+          for (std::int64_t h = 0; h < y.H; ++h)
+            for (std::int64_t w = 0; w < y.W; ++w) {
+              const double slope = y.at(n, h, w)[k];
+              const float* const from =
+                  x.at(n, h * c.stride[0] + r * c.dilation[0], w * c.stride[1] + s * c.dilation[1]);
+              for (std::int64_t i = 0; i < C; ++i) sums[std::size_t(i)] += slope * double(from[i]);
+            }
+        for (std::int64_t i = 0; i < C; ++i) {
+          float& target = weights[offset(c.weights, k, i, r, s)];
+          const float value = c.alpha * factor * float(sums[std::size_t(i)]);
+          target = c.beta == 0 ? value : value + c.beta * target;
+        }
+      }
+}
+
 }  // namespace
 
-void run_convolution(const CudnnConvolution& c, std::int64_t engine, float* x, const float* weights,
-                     float* y) {
+void run_convolution(const CudnnConvolution& c, std::int64_t engine, float* x, float* weights, float* y) {
   static int calls = 0;
   const bool tf32 = engine == engine_tensor_core;
   const float factor = engine == engine_nondeterministic && ++calls % 2 ? 1 + 0x1p-22f : 1;
   const auto [N, C, H, W] = c.x.dimensions;
   const std::int64_t K = c.weights.dimensions[0], R = c.weights.dimensions[2], S = c.weights.dimensions[3];
+  if (c.by_weights) {
+    Plain from(N, H + c.before[0] + c.after[0], W + c.before[1] + c.after[1], C),
+        slope(N, c.y.dimensions[2], c.y.dimensions[3], K);
+    gather(from, x, c.x, c.before, {1, 1}, tf32);
+    gather(slope, y, c.y, {0, 0}, {1, 1}, tf32);
+    gradient_by_weights(c, from, slope, weights, factor);
+    return;
+  }
   const std::vector<float> ordered = gather_weights(c, weights, tf32);
   if (!c.backward) {
     const std::int64_t rows = c.y.dimensions[2], columns = c.y.dimensions[3];

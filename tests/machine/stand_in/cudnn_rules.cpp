@@ -20,6 +20,7 @@ constexpr auto tensor = CUDNN_BACKEND_TENSOR_DESCRIPTOR;
 constexpr auto convolution = CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR;
 constexpr auto forward = CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR;
 constexpr auto backward = CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR;
+constexpr auto by_weights = CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR;
 constexpr auto graph = CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR;
 constexpr auto heuristics = CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR;
 constexpr auto plan = CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR;
@@ -51,6 +52,12 @@ const Rule rules[] = {
     {backward, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, descriptor, 1, "convolution"},
     {backward, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, CUDNN_TYPE_FLOAT, 1, "alpha"},
     {backward, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, CUDNN_TYPE_FLOAT, 1, "beta"},
+    {by_weights, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, descriptor, 1, "x"},
+    {by_weights, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, descriptor, 1, "weights"},
+    {by_weights, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, descriptor, 1, "dy"},
+    {by_weights, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, descriptor, 1, "convolution"},
+    {by_weights, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_TYPE_FLOAT, 1, "alpha"},
+    {by_weights, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, CUDNN_TYPE_FLOAT, 1, "beta"},
     {graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, "handle"},
     {graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, descriptor, 1, "operations"},
     {heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, descriptor, 1, "graph"},
@@ -184,6 +191,7 @@ cudnnStatus_t check_complete(CudnnDescriptor& d) {
       return check_convolution(d);
     case forward:
     case backward:
+    case by_weights:
       return check_operation(d);
     case graph:
       if (!part(d, CUDNN_ATTR_OPERATIONGRAPH_OPS)) return bad("graph: its operation is not finalised");
@@ -215,21 +223,36 @@ CudnnTensor tensor_of(const CudnnDescriptor& d) {
   return t;
 }
 
+namespace {
+
+// The attributes of the three operations: x, weights, y, geometry, alpha, beta.
+using Names = std::array<cudnnBackendAttributeName_t, 6>;
+constexpr Names forward_names{
+    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,     CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,     CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA};
+constexpr Names backward_names{
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA};
+constexpr Names by_weights_names{
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
+
+}  // namespace
+
 CudnnConvolution convolution_of(const CudnnDescriptor& d) {
   CudnnConvolution c;
   c.backward = d.type == backward;
-  c.x = tensor_of(*part(d, c.backward ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX
-                                      : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X));
-  c.weights = tensor_of(*part(d, c.backward ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W
-                                            : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W));
-  c.y = tensor_of(*part(d, c.backward ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY
-                                      : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y));
-  c.alpha = d.value<float>(c.backward ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA
-                                      : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA);
-  c.beta = d.value<float>(c.backward ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA
-                                     : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA);
-  const CudnnDescriptor& geometry = *part(d, c.backward ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC
-                                                        : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC);
+  c.by_weights = d.type == by_weights;
+  const Names& names = c.by_weights ? by_weights_names : c.backward ? backward_names : forward_names;
+  c.x = tensor_of(*part(d, names[0]));
+  c.weights = tensor_of(*part(d, names[1]));
+  c.y = tensor_of(*part(d, names[2]));
+  c.alpha = d.value<float>(names[4]);
+  c.beta = d.value<float>(names[5]);
+  const CudnnDescriptor& geometry = *part(d, names[3]);
   for (std::size_t k = 0; k < 2; ++k) {
     const auto axis = std::int64_t(k);
     c.before[k] = geometry.value<std::int64_t>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, axis);

@@ -76,7 +76,8 @@ struct CudnnTensor {
 CudnnTensor tensor_of(const CudnnDescriptor& d);
 
 struct CudnnConvolution {
-  bool backward = false;
+  bool backward = false;    ///< x is the result
+  bool by_weights = false;  ///< the weights are
   CudnnTensor x, weights, y;
   std::array<std::int64_t, 2> before{}, after{}, stride{}, dilation{};  ///< padding before and after
   float alpha = 1, beta = 0;
@@ -85,7 +86,6 @@ CudnnConvolution convolution_of(const CudnnDescriptor& operation);
 std::size_t workspace_bytes(const CudnnConvolution& c);
 
 /// Computes on the host; inside a DeviceAccess.
-void run_convolution(const CudnnConvolution& c, std::int64_t engine, float* x, const float* weights,
-                     float* y);
+void run_convolution(const CudnnConvolution& c, std::int64_t engine, float* x, float* weights, float* y);
 
 }  // namespace tweedie::stand_in

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Training, stopped, killed and gone on with. train.sh BIN DATA DEVICE
+source "$(dirname "$0")/common.sh"
+
+model=(--data "$data/images" --size 16 --max-shrink 4 --model-channels 32 --channel-mult 1,1 --res-blocks 1
+  --attention 8 --learn-sigma --batch 2 --warmup 2 --seed 5 --timesteps loss-aware --clip 1
+  --quiet --device "$device")
+train() { "$bin/tweedie-train" "$@" >printed 2>complaints || fail "$*: $(cat complaints)"; }
+cd "$work"
+
+# In one go, and in two: the same bytes.
+train "${model[@]}" -o through --steps 8 --samples 2 --sample-steps 2 --sample-every 8
+grep -q "^finished at step 8" printed || fail "the end was not reported: $(cat printed)"
+for file in weights.h5 checkpoint.h5 log.csv loss.png samples.png; do [ -s "through/$file" ] || fail "no $file"; done
+train "${model[@]}" -o parts --steps 8 --sample-every 0 --stop-after 3
+[ "$(wc -l <parts/log.csv)" = 4 ] || fail "log.csv has not one row a step"
+train --resume --quiet --sample-every 0 --device "$device" -o parts
+cmp through/weights.h5 parts/weights.h5 || fail "a run in two parts ends elsewhere"
+cmp through/checkpoint.h5 parts/checkpoint.h5 || fail "a run in two parts leaves another checkpoint"
+# All columns but the last, which is a speed.
+diff <(cut -d, -f1-6 through/log.csv) <(cut -d, -f1-6 parts/log.csv) || fail "its log differs"
+
+# What it wrote restores.
+"$bin/tweedie-sample" --weights through/weights.h5 --steps 2 --count 1 --quiet --device "$device" -o sampled >/dev/null ||
+  fail "the weights cannot be used"
+
+# Ended by a signal after some steps: a checkpoint, and exit code 0; killed: the last checkpoint goes on.
+"$bin/tweedie-train" "${model[@]}" --steps 100000 --sample-every 0 --save-every 2 -o stopped >printed 2>complaints &
+process=$!
+for _ in $(seq 600); do [ -s stopped/checkpoint.h5 ] && break || sleep 0.2; done
+kill -TERM "$process"
+wait "$process" || fail "SIGTERM ends with exit code $?: $(cat complaints)"
+grep -q "^stopped at step" printed || fail "the stop was not reported"
+step=$(tail -n 1 stopped/log.csv | cut -d, -f1)
+grep -q "^stopped at step $step:" printed || fail "checkpoint and log are of different steps"
+"$bin/tweedie-train" --resume --quiet --sample-every 0 --save-every 2 --device "$device" -o stopped >printed 2>complaints &
+process=$!
+for _ in $(seq 600); do [ "$(tail -n 1 stopped/log.csv | cut -d, -f1)" -gt $((step + 4)) ] && break || sleep 0.2; done
+kill -KILL "$process"
+wait "$process" 2>/dev/null && fail "it was not killed"
+train --resume --quiet --sample-every 0 --device "$device" --stop-after $((step + 8)) -o stopped
+[ "$(tail -n 1 stopped/log.csv | cut -d, -f1)" -ge $((step + 4)) ] || fail "after being killed it did not go on"
+
+# Refused in one line, with exit code 2.
+refused() {
+  local expected=$1 status=0
+  shift
+  "$bin/tweedie-train" "$@" >printed 2>complaints || status=$?
+  [ "$status" = 2 ] || fail "$*: exit code $status, expected 2"
+  [ "$(wc -l <complaints)" = 1 ] || fail "$*: more than a line: $(cat complaints)"
+  grep -q -- "$expected" complaints || fail "$*: $(cat complaints), expected $expected"
+}
+refused "there is a run already" "${model[@]}" -o through
+refused "takes this from its checkpoint" --resume --lr 1 -o through
+refused "what to learn from is missing" -o nothing
+refused "No such file" --resume -o nothing
+refused "needs a multiple of 2" --data "$data/images" --size 15 --channel-mult 1,1 -o odd

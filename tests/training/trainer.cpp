@@ -1,0 +1,203 @@
+#include "tools/train/trainer.hpp"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "engine/training/timestep_sampler.hpp"
+#include "tests/support/support.hpp"
+#include "tools/train/checkpoint.hpp"
+#include "tools/train/log.hpp"
+#include "weights/weight_file.hpp"
+
+using namespace tweedie;
+using namespace tweedie::test;
+
+namespace {
+
+// A folder that goes when the test does.
+struct Folder {
+  std::string path =
+      (std::filesystem::temp_directory_path() / ("tweedie_training_" + std::to_string(getpid()))).string();
+  Folder() { std::filesystem::create_directories(path); }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string file(const char* name) const { return path + "/" + name; }
+};
+
+TrainSettings tiny() {
+  TrainSettings s;
+  s.unet.image_size = s.data.size = 8;
+  s.unet.model_channels = 32;
+  s.unet.num_res_blocks = 1;
+  s.unet.channel_mult = {1, 1};
+  s.unet.attention_resolutions = {4};
+  s.unet.num_head_channels = 32;
+  s.unet.use_scale_shift_norm = s.unet.resblock_updown = true;
+  s.unet.out_channels = 6;
+  s.diffusion.learn_sigma = true;
+  s.batch = 16;
+  s.rate = 4e-3;
+  s.warmup = 20;
+  s.steps = 500;
+  s.optimiser.ema_rate = 0.99;
+  s.seed = 3;
+  return s;
+}
+
+// Eight smooth pictures, twice: every batch holds all of them.
+const Batch& pictures() {
+  static const Batch batch = [] {
+    Batch b;
+    for (int n = 0; n < 16; ++n)
+      for (int c = 0; c < 3; ++c)
+        for (int i = 0; i < 64; ++i)
+          b.x.push_back(float(std::sin(0.3 * (n % 8 + 1) * (i / 8) + 0.2 * (c + 1) * (i % 8) + n % 8)));
+    return b;
+  }();
+  return batch;
+}
+
+std::vector<float> everything(Context& context, Trainer& t) {
+  std::vector<float> all;
+  for (const Tensor* arena : {&t.values(), &t.optimiser().average(), &t.optimiser().first_moment(),
+                              &t.optimiser().second_moment()}) {
+    const std::vector<float> values = context.download(*arena);
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  return all;
+}
+
+StepReport step(Trainer& trainer) {
+  return trainer.step([]() -> const Batch& { return pictures(); });
+}
+
+}  // namespace
+
+TEST_CASE("training on eight pictures brings the loss down twentyfold in 500 steps") {
+  Context context(Device::cpu, 3);
+  InitialWeights initial(3);
+  Trainer trainer(context, tiny(), initial);
+  double first = 0, last = 0;
+  for (int k = 0; k < 500; ++k) {
+    const double loss = step(trainer).loss;
+    // The network starts at epsilon = 0, where the loss is 1 plus little.
+    if (k < 5) first += loss / 5;
+    if (k >= 450) last += loss / 50;
+  }
+  MESSAGE("loss ", first, " at first, ", last, " at last");
+  CHECK(first > 0.8);
+  CHECK(last < first / 20);
+}
+
+TEST_CASE("a run that is stopped and goes on computes the same bits") {
+  const Folder folder;
+  TrainSettings settings = tiny();
+  settings.timesteps = "loss-aware";
+  settings.accumulate = 2;
+  settings.optimiser.clip = 1;
+  std::vector<float> through;
+  std::vector<double> losses;
+  {
+    Context context(Device::cpu, settings.seed);
+    InitialWeights initial(settings.seed);
+    Trainer trainer(context, settings, initial);
+    for (int k = 0; k < 6; ++k) {
+      losses.push_back(step(trainer).loss);
+      if (k == 2) write_checkpoint(folder.file("checkpoint.h5"), trainer);
+    }
+    through = everything(context, trainer);
+  }
+  const TrainSettings read = checkpoint_settings(folder.file("checkpoint.h5"));
+  CHECK(to_json(read) == to_json(settings));
+  Context context(Device::cpu, read.seed);
+  InitialWeights other(99);  // whatever is there before the checkpoint is read
+  Trainer trainer(context, read, other);
+  read_checkpoint(trainer, folder.file("checkpoint.h5"));
+  CHECK(trainer.steps() == 3);
+  for (int k = 3; k < 6; ++k) CHECK(step(trainer).loss == losses[std::size_t(k)]);
+  check_equal("parameters, averages, moments", everything(context, trainer), through);
+}
+
+TEST_CASE("numbers that are not finite stop the run, with the step and the layer named") {
+  Context context(Device::cpu, 3);
+  InitialWeights initial(3);
+  Trainer trainer(context, tiny(), initial);
+  step(trainer);
+  const Parameters& parameters = trainer.parameters();
+  const auto find = [&](const std::string& name) {
+    std::size_t i = 0;
+    while (parameters.name(i) != name) ++i;
+    return i;
+  };
+  const std::string name = "middle_block.0.in_layers.2.weight";
+  const std::vector<float> before = parameters.read(trainer.values(), find(name));
+  std::vector<float> values = before;
+  values[5] = NAN;
+  parameters.write(trainer.values(), find(name), values);
+  CHECK_THROWS_WITH_AS(step(trainer),
+                       doctest::Contains("step 2: the loss is nan; the parameter "
+                                         "middle_block.0.in_layers.2.weight is not finite"),
+                       Error);
+  // Finite, but its products are not: it is the layer's output that shows it.
+  std::fill(values.begin(), values.end(), 3e38f);
+  parameters.write(trainer.values(), find(name), values);
+  CHECK_THROWS_WITH_AS(step(trainer), doctest::Contains("that is not finite is that of middle_block.0"),
+                       Error);
+  parameters.write(trainer.values(), find(name), before);
+  CHECK(trainer.steps() == 1);
+}
+
+TEST_CASE("the averaged weights are written as a weight file of the same network") {
+  const Folder folder;
+  Context context(Device::cpu, 3);
+  InitialWeights initial(3);
+  Trainer trainer(context, tiny(), initial);
+  for (int k = 0; k < 3; ++k) step(trainer);
+  write_weights(folder.file("weights.h5"), trainer);
+  WeightFile file(folder.file("weights.h5"));
+  CHECK(parse_unet_config(file.header().config, "weights.h5") == trainer.settings().unet);
+  UNet read(context, WeightScope(file), trainer.settings().unet);
+  file.require_all_used();
+  const Tensor x = context.upload({1, 3, 8, 8}, random_values(192, 7));
+  const std::vector<float> t{500}, ours = context.download(read.forward(x, t));
+  std::vector<float> average;
+  trainer.with_average([&] { average = context.download(trainer.network().forward(x, t)); });
+  check_equal("output", ours, average);
+}
+
+TEST_CASE("the rate rises linearly and falls along half a cosine") {
+  const RateCourse course{1.0, 10, 110, 0.1};
+  CHECK(course.at(0) == doctest::Approx(0.1));
+  CHECK(course.at(9) == doctest::Approx(1));
+  CHECK(course.at(10) == doctest::Approx(1));
+  CHECK(course.at(60) == doctest::Approx(0.55));
+  CHECK(course.at(110) == doctest::Approx(0.1));
+  CHECK(RateCourse{1.0, 10, 0, 0.1}.at(1000) == 1);
+}
+
+TEST_CASE("loss-aware timesteps are weighted so that the mean loss stays that of uniform ones") {
+  LossAwareTimesteps sampler(4, 2);
+  CHECK(sampler.draw(0.3).index == 1);
+  CHECK(sampler.draw(0.3).weight == doctest::Approx(1));
+  for (int round = 0; round < 2; ++round)
+    for (int t = 0; t < 4; ++t) {
+      const double loss = t + 1;
+      sampler.update(std::span(&t, 1), std::span(&loss, 1));
+    }
+  REQUIRE(sampler.warmed_up());
+  // sum over t of p(t) weight(t) loss(t) = the mean of the losses; p from the lengths of the intervals.
+  double mean = 0;
+  constexpr int draws = 100000;
+  for (int k = 0; k < draws; ++k) {
+    const DrawnTimestep t = sampler.draw((k + 0.5) / draws);
+    mean += t.weight * (t.index + 1) / draws;
+  }
+  CHECK(mean == doctest::Approx(2.5).epsilon(1e-4));
+  LossAwareTimesteps copy(4, 2);
+  copy.set_state(sampler.state());
+  CHECK(copy.weights() == sampler.weights());
+  CHECK_THROWS_AS(LossAwareTimesteps(5, 2).set_state(sampler.state()), Error);
+}
