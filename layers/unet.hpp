@@ -51,6 +51,9 @@ class UNet : public Denoiser {
   /// What H and W must be multiples of: 2^(levels - 1).
   int stride() const { return 1 << (config_.levels() - 1); }
   std::int64_t parameters() const { return parameters_; }
+  double time_scale() const { return time_scale_; }
+  /// For timesteps of another unit than the constructor was told.
+  void set_time_scale(double scale) { time_scale_ = scale; }
 
  private:
   /// Nearest or average resampling, with a convolution when the network learned one.

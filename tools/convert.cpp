@@ -8,6 +8,7 @@
 #include <map>
 
 #include "kernels/error.hpp"
+#include "tools/network.hpp"
 #include "tools/numbers.hpp"
 #include "tools/run_main.hpp"
 #include "tools/say.hpp"
@@ -141,6 +142,9 @@ int main(int argc, char** argv) {
     describe(app, options);
     app.parse(count, arguments);
     hold_interrupts();
+    options.convert.accept = [&](const WeightFileHeader& header, const TensorShapes& tensors) {
+      require_usable(header, tensors, options.convert.checkpoint);
+    };
     ProgressLine progress;
     print(convert_checkpoint(options.convert, std::ref(progress)), options);
     return 0;

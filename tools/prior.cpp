@@ -17,6 +17,13 @@ Schedule Prior::schedule(const SolverKind& kind, int steps) const {
   return schedule_of(kind, diffusion.noise_schedule, diffusion.steps, steps);
 }
 
+Variance Prior::variance() const {
+  const std::string stated = network ? network->diffusion.model_var_type : "";
+  if (stated == "fixed_large") return Variance::fixed_large;
+  if (stated == "fixed_small") return Variance::fixed_small;
+  return denoiser().learns_variance() ? Variance::learned_range : Variance::fixed_small;
+}
+
 void Prior::set_labels(const std::vector<int>& labels) const {
   const bool conditional = network && network->unet->config().num_classes;
   require(conditional || labels.empty(), "--label: this prior is not class-conditional");

@@ -31,9 +31,9 @@ struct Prior {
   /// The classes a class-conditional network is to sample, one a sample or one for all. Errors: classes for
   /// any other prior; none for such a network; unknown ones.
   void set_labels(const std::vector<int>& labels) const;
-  Variance variance() const {
-    return denoiser().learns_variance() ? Variance::learned_range : Variance::fixed_small;
-  }
+  /// The variance of its sampling steps: what its weight file says; for one that does not say, and for the
+  /// analytic prior, learned_range where it can be, else fixed_small.
+  Variance variance() const;
 };
 
 /// The network in `weights`, or the spectrum prior when that is empty. Errors: see `load_network`.

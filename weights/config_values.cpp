@@ -2,8 +2,10 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
@@ -32,6 +34,7 @@ std::string trimmed(const std::string& text) {
 }  // namespace
 
 void ConfigValue::refuse(const std::string& expected) const {
+  require(!json_.is_null(), where_, ": ", key_, " has no value, expected ", expected);
   std::string shown = json_.dump(-1, ' ', false, json::error_handler_t::replace);
   if (shown.size() > 60) shown = shown.substr(0, 57) + "...";
   throw Error(message(where_, ": ", key_, ": got ", shown, ", expected ", expected));
@@ -92,10 +95,22 @@ std::vector<int> ConfigValue::as_ints() const {
 
 namespace {
 
-// YAML's plain scalars by YAML 1.2's core schema; quoted ones stay text.
-json from_yaml_scalar(const YAML::Node& node) {
-  const std::string& text = node.Scalar();
-  if (node.Tag() == "!") return text;  // quoted
+constexpr const char* yaml_tags = "tag:yaml.org,2002:";
+
+// Where a piece of a file stands, for messages.
+std::string at_line(const std::string& path, const YAML::Node& node) {
+  return message(path, ": line ", node.Mark().line + 1, ": ");
+}
+
+// YAML 1.1 (PyYAML) reads 010 as 8, YAML 1.2 as 10.
+bool has_leading_zero(const std::string& text) {
+  const std::size_t first = text.find_first_not_of("+-");
+  return first != std::string::npos && text.size() > first + 1 && text[first] == '0' &&
+         text.find_first_not_of("0123456789", first) == std::string::npos;
+}
+
+// YAML's plain scalars by YAML 1.2's core schema.
+json from_plain_scalar(const std::string& text) {
   if (text == "true" || text == "True" || text == "TRUE") return true;
   if (text == "false" || text == "False" || text == "FALSE") return false;
   if (text == "null" || text == "~" || text.empty()) return nullptr;
@@ -113,23 +128,101 @@ json from_yaml_scalar(const YAML::Node& node) {
   return text;
 }
 
-json from_yaml(const YAML::Node& node, const std::string& path, int depth = 0) {
-  require(depth < 16, path, ": nested more than 16 levels deep");
-  if (node.IsScalar()) return from_yaml_scalar(node);
-  if (node.IsSequence()) {
-    json list = json::array();
-    for (const YAML::Node& item : node) list.push_back(from_yaml(item, path, depth + 1));
-    return list;
+// Quoted scalars stay text; a tag must agree with what the text spells, or make it text.
+json from_yaml_scalar(const YAML::Node& node, const std::string& path) {
+  const std::string& text = node.Scalar();
+  std::string tag = node.Tag();
+  if (tag == "!") return text;  // quoted
+  if (tag.starts_with(yaml_tags)) tag.erase(0, std::char_traits<char>::length(yaml_tags));
+  if (tag == "str") return text;
+  json value = from_plain_scalar(text);
+  require(!has_leading_zero(text), at_line(path, node), text,
+          " means one number to some readers of YAML and another to others; write it without leading zeros");
+  if (tag == "float" && value.is_number()) value = value.get<double>();
+  const bool agrees = tag.empty() || tag == "?" || (tag == "int" && value.is_number_integer()) ||
+                      (tag == "float" && value.is_number()) || (tag == "bool" && value.is_boolean()) ||
+                      (tag == "null" && value.is_null());
+  require(agrees, at_line(path, node), "the tag !", tag, " of `", text.substr(0, 60), "` is not read");
+  return value;
+}
+
+// Turns a document into JSON; nothing in it is left out.
+class YamlReader {
+ public:
+  explicit YamlReader(const std::string& path) : path_(path) {}
+
+  json read(const YAML::Node& node, int depth = 0) {
+    require(depth < 16, path_, ": nested more than 16 levels deep");
+    require(++values_ <= most_values, path_, ": more than ", most_values, " values");  // aliases multiply
+    if (node.IsScalar()) return from_yaml_scalar(node, path_);
+    if (node.IsSequence()) {
+      require_tag(node, {"seq", "python/tuple"});
+      json list = json::array();
+      for (const YAML::Node& item : node) list.push_back(read(item, depth + 1));
+      return list;
+    }
+    if (!node.IsMap()) return nullptr;
+    require_tag(node, {"map"});
+    return read_map(node, depth);
   }
-  if (!node.IsMap()) return nullptr;
-  json object = json::object();
-  for (const auto& item : node) {
-    require(item.first.IsScalar(), path, ": line ", item.first.Mark().line + 1, ": a key must be a word");
-    const std::string key = item.first.Scalar();
-    require(!object.contains(key), path, ": line ", item.first.Mark().line + 1, ": ", key, " is given twice");
-    object[key] = from_yaml(item.second, path, depth + 1);
+
+ private:
+  static constexpr int most_values = 100000;
+
+  json read_map(const YAML::Node& node, int depth) {
+    json object = json::object();
+    for (const auto& item : node) {
+      require(item.first.IsScalar(), at_line(path_, item.first), "a key must be a word");
+      const std::string key = item.first.Scalar();
+      require(key != "<<", at_line(path_, item.first), "merging by `<<` is not read; write the keys out");
+      require(!object.contains(key), at_line(path_, item.first), key, " is given twice");
+      object[key] = read(item.second, depth + 1);
+    }
+    return object;
   }
-  return object;
+
+  void require_tag(const YAML::Node& node, std::initializer_list<std::string_view> allowed) const {
+    std::string tag = node.Tag();
+    if (tag.empty() || tag == "?" || tag == "!") return;
+    if (tag.starts_with(yaml_tags)) tag.erase(0, std::char_traits<char>::length(yaml_tags));
+    require(std::find(allowed.begin(), allowed.end(), tag) != allowed.end(), at_line(path_, node),
+            "the tag !", tag, " is not read");
+  }
+
+  const std::string& path_;
+  int values_ = 0;
+};
+
+// What yaml-cpp would pass over in silence: whatever follows a NUL, and directives behind the first document.
+void require_plain_text(const std::string& text, const std::string& path) {
+  const auto is_control = [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 && !std::strchr("\t\n\r", c);
+  };
+  const bool plain =
+      std::none_of(text.begin(), text.end(), is_control) && text.find('\0') == std::string::npos;
+  require(plain, path, ": not a configuration in UTF-8 text");
+  bool content = false;
+  std::istringstream lines(text);
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    require(!line.starts_with('%') || !content, path, ": line ", number, ": `", line.substr(0, 60),
+            "` would not be read");
+    const std::size_t first = line.find_first_not_of(" \t\r\xef\xbb\xbf");
+    content = content || (first != std::string::npos && line[first] != '#' && line[0] != '%');
+  }
+}
+
+// The one document of a file that has content.
+YAML::Node only_document(const std::string& text, const std::string& path) {
+  YAML::Node only;
+  for (const YAML::Node& document : YAML::LoadAll(text)) {
+    if (document.IsNull()) continue;
+    require(only.IsNull(), at_line(path, document),
+            "a second document (behind `---`, `...` or the end of the first); only one is read");
+    only.reset(document);
+  }
+  return only;
 }
 
 }  // namespace
@@ -137,9 +230,11 @@ json from_yaml(const YAML::Node& node, const std::string& path, int depth = 0) {
 json read_config_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
-  require(file.good() && (text << file.rdbuf()), path, ": cannot read this configuration file");
+  if (file.good()) text << file.rdbuf();  // nothing to copy is no failure
+  require(file.good(), path, ": cannot read this configuration file");
+  require_plain_text(text.str(), path);
   try {
-    const json parsed = from_yaml(YAML::Load(text.str()), path);  // YAML contains JSON
+    const json parsed = YamlReader(path).read(only_document(text.str(), path));  // YAML contains JSON
     require(parsed.is_object(), path, ": expected a list of `key: value` pairs (YAML or JSON)");
     return parsed;
   } catch (const YAML::Exception& error) {

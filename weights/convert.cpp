@@ -57,7 +57,8 @@ std::optional<ModelSettings> stated_settings(const ConvertOptions& options) {
   return std::nullopt;
 }
 
-WeightFileHeader resolve_header(const TensorShapes& shapes, const ConvertOptions& options) {
+WeightFileHeader resolve_header(const TensorShapes& shapes, const ConvertOptions& options,
+                                std::vector<std::string>& notices) {
   const std::string& where = options.checkpoint;
   WeightFileHeader header;
   if (looks_like_kernel_wizard(shapes)) {
@@ -86,6 +87,11 @@ WeightFileHeader resolve_header(const TensorShapes& shapes, const ConvertOptions
   header.architecture = "guided_diffusion_unet";
   header.config = to_json(config);
   header.diffusion = to_json(resolve_diffusion_config(config, settings));
+  if (settings && !settings->ignored.empty()) {
+    std::string keys;
+    for (const std::string& key : settings->ignored) keys += (keys.empty() ? "" : ", ") + key;
+    notices.push_back("settings of training or sampling that a weight file does not keep: " + keys);
+  }
   return header;
 }
 
@@ -138,10 +144,13 @@ ConvertReport convert_checkpoint(const ConvertOptions& options, const ConvertPro
   std::vector<TensorEntry> tensors = choose_tensors(checkpoint, report.notices);
   TensorShapes shapes;
   for (const TensorEntry& tensor : tensors) shapes[tensor.name] = tensor.extents;
-  WeightFileHeader header = resolve_header(shapes, options);
-  if (header.architecture == "kernel_wizard")
+  WeightFileHeader header = resolve_header(shapes, options, report.notices);
+  if (header.architecture == "kernel_wizard") {
     tensors = without_kernel_extractor(std::move(tensors), report.notices);
+    std::erase_if(shapes, [](const auto& each) { return each.first.starts_with("kernel_extractor."); });
+  }
   if (header.architecture.starts_with("lpips_")) tensors = lpips_tensors(std::move(tensors), report.notices);
+  if (options.accept) options.accept(header, shapes);
 
   report.sha256 = sha256_hex(*source);
   header.source = std::filesystem::path(options.checkpoint).filename().string() + " sha256:" + report.sha256;

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "weights/element.hpp"
+#include "weights/unet_inference.hpp"
+#include "weights/weight_file.hpp"
 
 namespace tweedie {
 
@@ -22,6 +24,8 @@ struct ConvertOptions {
       {};                  ///< f32, f16 or bf16; by default each tensor's own (float64 becomes f32)
   int compression = 0;     ///< deflate level, 0 to 9
   bool overwrite = false;  ///< whether an existing output may be replaced
+  /// Asked before anything is written; throws `Error` for a network that no program can use.
+  std::function<void(const WeightFileHeader& header, const TensorShapes& tensors)> accept = {};
 };
 
 struct ConvertReport {

@@ -33,7 +33,8 @@ class Hdf5Writer {
 
   /// Adds a dataset of values in row-major order; bf16 is stored as uint16 with the attribute `dtype` =
   /// "bfloat16". Throws `Error` beginning with `what` (default: the path and the name) when the count does
-  /// not fit the extents, or when a value overflows the stored type.
+  /// not fit the extents, when a value overflows the stored type, or when values so small that it cannot tell
+  /// them from 0 are a hundredth of the whole (in the Euclidean norm).
   void array(const std::string& name, const Extents& extents, std::span<const float> values,
              const ArrayStorage& storage = {}, const std::string& what = "");
 

@@ -65,6 +65,7 @@ ModelSettings preset(const std::string& name) {
     s.unet = p.unet;
     s.diffusion.noise_schedule = p.noise_schedule;
     s.diffusion.learn_sigma = true;
+    s.diffusion.model_var_type = "learned_range";
     for (const nlohmann::json& fields : {to_json(s.unet), to_json(s.diffusion)})
       for (const auto& item : fields.items()) s.stated.insert(item.key());
     return s;

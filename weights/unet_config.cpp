@@ -126,6 +126,8 @@ bool set_diffusion_field(DiffusionConfig& d, const ConfigValue& value) {
     d.rescale_timesteps = value.as_bool();
   } else if (key == "model_mean_type") {
     d.model_mean_type = one_of(value, {"epsilon", "start_x", "previous_x"});
+  } else if (key == "model_var_type") {
+    d.model_var_type = one_of(value, {"learned_range", "fixed_small", "fixed_large"});
   } else {
     return false;
   }
@@ -185,20 +187,28 @@ DiffusionConfig parse_diffusion_config(const json& object, const std::string& wh
 }
 
 json to_json(const DiffusionConfig& d) {
-  return {{"steps", d.steps},
-          {"noise_schedule", d.noise_schedule},
-          {"learn_sigma", d.learn_sigma},
-          {"rescale_timesteps", d.rescale_timesteps},
-          {"model_mean_type", d.model_mean_type}};
+  json object = {{"steps", d.steps},
+                 {"noise_schedule", d.noise_schedule},
+                 {"learn_sigma", d.learn_sigma},
+                 {"rescale_timesteps", d.rescale_timesteps},
+                 {"model_mean_type", d.model_mean_type}};
+  if (!d.model_var_type.empty()) object["model_var_type"] = d.model_var_type;
+  return object;
 }
 
 namespace {
 
 // Settings of training or sampling that say nothing about the network.
-const std::set<std::string> ignored_keys = {
-    "dropout",       "use_checkpoint",        "use_fp16", "model_path",     "timestep_respacing",
-    "use_kl",        "sigma_small",           "sampler",  "model_var_type", "dynamic_threshold",
-    "clip_denoised", "rescale_learned_sigmas"};
+const std::set<std::string> ignored_keys = {"dropout",
+                                            "use_checkpoint",
+                                            "use_fp16",
+                                            "model_path",
+                                            "timestep_respacing",
+                                            "use_kl",
+                                            "dynamic_threshold",
+                                            "clip_denoised",
+                                            "rescale_learned_sigmas",
+                                            "sampler"};
 
 // guided-diffusion's scripts derive an empty channel_mult from the image size.
 std::vector<double> default_channel_mult(int image_size) {
@@ -233,10 +243,22 @@ bool set_script_key(ModelSettings& s, const ConfigValue& value) {
     s.stated.insert("model_mean_type");
   } else if (key == "dims") {
     if (value.as_int() != 2) value.refuse("2");
+  } else if (key == "sigma_small") {
+    s.fixed_variance = value.as_bool() ? "fixed_small" : "fixed_large";
   } else {
-    return ignored_keys.contains(key);
+    if (!ignored_keys.contains(key)) return false;
+    s.ignored.push_back(key);
   }
   return true;
+}
+
+// guided-diffusion's scripts say sigma_small, which counts where the variance is not learned; DPS's files say
+// model_var_type.
+void require_one_variance(const ModelSettings& s) {
+  const std::string& stated = s.diffusion.model_var_type;
+  require(
+      s.fixed_variance.empty() || stated.empty() || stated == "learned_range" || stated == s.fixed_variance,
+      s.origin, ": sigma_small means ", s.fixed_variance, ", but model_var_type is ", stated);
 }
 
 }  // namespace
@@ -256,6 +278,7 @@ ModelSettings parse_model_settings(const json& object, const std::string& origin
     }
     s.stated.insert(key);
   }
+  require_one_variance(s);
   if (object.contains("channel_mult") && !s.stated.contains("channel_mult")) {
     const std::vector<double> mult = default_channel_mult(s.unet.image_size);
     if (s.stated.contains("image_size") && !mult.empty()) {

@@ -50,6 +50,8 @@ struct DiffusionConfig {
   bool learn_sigma = false;
   bool rescale_timesteps = false;
   std::string model_mean_type = "epsilon";  ///< what the network predicts: "epsilon", "start_x", "previous_x"
+  /// Variance of its sampling steps: "learned_range", "fixed_small" or "fixed_large"; "" where nobody said.
+  std::string model_var_type = "";
 
   bool operator==(const DiffusionConfig&) const = default;
 };
@@ -73,16 +75,19 @@ struct ModelSettings {
   UNetConfig unet;
   DiffusionConfig diffusion;
   std::set<std::string> stated;
-  std::string origin;  ///< for messages: "model_config.yaml" or "preset ffhq256"
+  std::string origin;                     ///< for messages: "model_config.yaml" or "preset ffhq256"
+  std::string fixed_variance = {};        ///< what sigma_small says: "fixed_small", "fixed_large", or ""
+  std::vector<std::string> ignored = {};  ///< keys that were read and are of no effect on a weight file
 };
 
 /// Reads settings in any of the dialects in use: UNetModel's keys, those of guided-diffusion's scripts and of
 /// DPS's model_config.yaml (num_channels, class_cond, learn_sigma, channel_mult "" or "1,2,4", ...). Keys
 /// that only matter for training or sampling (dropout, use_fp16, use_checkpoint, model_path, ...) are
-/// accepted and ignored; any other unknown key is an `Error` that names it.
+/// listed in `ignored`; any other unknown key is an `Error` that names it. sigma_small says model_var_type.
 ModelSettings parse_model_settings(const nlohmann::json& json, const std::string& origin);
 
-/// Reads a YAML or JSON file into JSON; throws `Error` with the line of a syntax error.
+/// Reads a YAML or JSON file into JSON, all of it: throws `Error` with the line of a syntax error, a key
+/// given twice, a second document, a tag or a merge that would change what is read.
 nlohmann::json read_config_file(const std::string& path);
 
 /// Names of the published configurations, in the order to show them.

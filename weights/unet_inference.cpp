@@ -251,6 +251,15 @@ DiffusionConfig resolve_diffusion_config(const UNetConfig& unet,
                                          const std::optional<ModelSettings>& settings) {
   DiffusionConfig diffusion = settings ? settings->diffusion : DiffusionConfig{};
   diffusion.learn_sigma = unet.learn_sigma();
+  std::string& variance = diffusion.model_var_type;
+  require(diffusion.learn_sigma || variance != "learned_range", settings ? settings->origin : "",
+          ": model_var_type is learned_range, but the network has ", unet.out_channels,
+          " output channels for ", unet.in_channels, " and learns no variance");
+  if (!variance.empty()) return diffusion;
+  if (diffusion.learn_sigma)
+    variance = "learned_range";
+  else  // guided-diffusion's default is sigma_small=False
+    variance = settings && !settings->fixed_variance.empty() ? settings->fixed_variance : "fixed_large";
   return diffusion;
 }
 

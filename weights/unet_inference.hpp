@@ -25,7 +25,9 @@ bool looks_like_kernel_wizard(const TensorShapes& shapes);
 UNetConfig resolve_unet_config(const TensorShapes& shapes, const std::optional<ModelSettings>& settings,
                                const std::string& where);
 
-/// The diffusion to record beside such a network: the settings', with learn_sigma from the channels.
+/// The diffusion to record beside such a network: the settings', with learn_sigma from the channels and
+/// model_var_type as stated, else learned_range or guided-diffusion's default, fixed_large. Throws `Error`
+/// when a learned variance is stated that the network does not have.
 DiffusionConfig resolve_diffusion_config(const UNetConfig& unet,
                                          const std::optional<ModelSettings>& settings);
 

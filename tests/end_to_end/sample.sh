@@ -35,3 +35,12 @@ draw classes --weights "$work/unet_classcond.h5" --label 3 7
 draw again --weights "$work/unet_classcond.h5" --label 3
 same classes/image_1.png again/image_1.png
 if cmp -s "$work/classes/image_2.png" "$work/again/image_2.png"; then fail "labels 7 and 3 give the same image"; fi
+
+# The variance of the steps is the weight file's, for networks that learn none.
+for small in true false; do
+  sed "0,/{/s//{\"sigma_small\": $small, /" "$data/unet_classcond/model_config.json" >"$work/$small.json"
+  "$bin/tweedie-convert" "$data/unet_classcond/checkpoint.pt" "$work/$small.h5" --config "$work/$small.json" >/dev/null
+  draw "small_$small" --weights "$work/$small.h5" --label 3
+done
+same small_false/image_1.png again/image_1.png  # what guided-diffusion does when nobody says
+if cmp -s "$work/small_true/image_1.png" "$work/small_false/image_1.png"; then fail "sigma_small has no effect"; fi

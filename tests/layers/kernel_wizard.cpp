@@ -1,6 +1,8 @@
 // The transposed convolution against loops in double, and KernelWizard's gradient against its differences.
 #include "layers/kernel_wizard.hpp"
 
+#include "layers/network_tensors.hpp"
+#include "tests/layers/small_unets.hpp"
 #include "tests/support/support.hpp"
 #include "weights/random_source.hpp"
 
@@ -134,6 +136,16 @@ TEST_CASE("KernelWizard: the gradient agrees with differences, at every sample o
           return context.download(dcode);
         },
         context.download(code), 0.15, 0.02);
+  }
+}
+
+TEST_CASE("KernelWizard: the tensors it asks for are those that are known without building it") {
+  for (const KernelWizardConfig& config :
+       {KernelWizardConfig{3, 8, 2, 3, 16}, KernelWizardConfig{1, 16, 1, 1, 8}}) {
+    Context context(Device::cpu);
+    TestSource source;
+    const KernelWizard network(context, WeightScope(source), config);
+    CHECK(source.asked() == tensors_of(config));
   }
 }
 

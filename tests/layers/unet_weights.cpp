@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "layers/network_tensors.hpp"
 #include "tests/layers/small_unets.hpp"
 #include "tests/weights/unet_topology.hpp"
 #include "tools/network.hpp"
@@ -33,6 +34,7 @@ void check_preset(const char* name, std::int64_t parameters, std::size_t tensors
   CHECK(unet.parameters() == parameters);
   CHECK(zeros.shapes.size() == tensors);
   CHECK(zeros.shapes == unet_tensors(config));
+  CHECK(zeros.shapes == tensors_of(config));
 }
 
 /// A folder that is empty at first and gone afterwards.

@@ -183,6 +183,84 @@ TEST_CASE("counters beside the weights are left out with a notice; other network
   check_says(error_of([&] { convert_checkpoint(options); }), "its 2 tensors begin with a.bias");
 }
 
+TEST_CASE("the program refuses what no program can use, before it writes") {
+  const TemporaryFolder folder;
+  const auto refusal = [&](const auto& change, const std::string& extra) {
+    const std::string checkpoint = folder.write("u.pt", unet_checkpoint(change));
+    const std::string config = folder.write("c.yaml", settings + extra);
+    const Run result =
+        run(word(checkpoint) + " " + word(folder.path("o.h5")) + " --force --config " + word(config));
+    CHECK(result.status == (folder.files().size() == 2 ? 2 : 0));
+    std::remove(folder.path("o.h5").c_str());
+    return result.output.substr(0, result.output.find('\n'));
+  };
+  const auto nothing = [](Crafted&) {};
+  const auto index = [](Crafted& c, const std::string& name) {
+    for (std::size_t i = 0; i < c.tensors.size(); ++i)
+      if (c.tensors[i].name == name) return i;
+    FAIL(name);
+    return std::size_t{0};
+  };
+  check_says(
+      refusal(
+          [&](Crafted& c) {
+            c.tensors.erase(c.tensors.begin() + std::ptrdiff_t(index(c, "middle_block.0.in_layers.0.bias")));
+          },
+          ""),
+      "there is no tensor middle_block.0.in_layers.0.bias, expected one of shape (32)");
+  check_says(
+      refusal([&](Crafted& c) { c.tensors[index(c, "middle_block.0.in_layers.0.bias")].name = "betas"; }, ""),
+      "there is no tensor middle_block.0.in_layers.0.bias");
+  check_says(refusal(
+                 [](Crafted& c) {
+                   c.tensors.push_back(c.tensors[0]);
+                   c.tensors.back().name = "betas";
+                 },
+                 ""),
+             "the tensor betas of shape ");
+  check_says(refusal(
+                 [&](Crafted& c) {
+                   CraftedTensor& t = c.tensors[index(c, "middle_block.2.out_layers.0.weight")];
+                   t.extents = {16, 2};
+                   t.strides = {2, 1};
+                 },
+                 ""),
+             "the tensor middle_block.2.out_layers.0.weight has shape (16, 2), expected (32)");
+  check_says(refusal(nothing, "predict_xstart: true\n"), "predicts start_x, expected epsilon");
+  check_says(refusal(nothing, "model_mean_type: previous_x\n"), "predicts previous_x, expected epsilon");
+  for (const char* steps : {"2", "10", "20"})
+    check_says(refusal(nothing, std::string("steps: ") + steps + "\n"), "too few steps for this schedule");
+  CHECK(refusal(nothing, "steps: 21\n").ends_with("parameters"));
+  CHECK(refusal(nothing, "steps: 10\nnoise_schedule: cosine\n").ends_with("parameters"));
+  CHECK(refusal(nothing, "").ends_with("parameters"));
+}
+
+TEST_CASE("a stored type that cannot hold small values is refused, as one that cannot hold large ones") {
+  const TemporaryFolder folder;
+  const auto error = [&](float value, Element dtype) {
+    const auto change = [&](Crafted& c) {
+      c.storages.back().bytes =
+          bytes_of(std::vector<float>(static_cast<std::size_t>(c.storages.back().count), value));
+    };
+    ConvertOptions options{.checkpoint = folder.write("u.pt", unet_checkpoint(change)),
+                           .output = folder.path("o.h5")};
+    options.config_file = folder.write("c.yaml", settings);
+    options.overwrite = true;
+    options.dtype = dtype;
+    return error_of([&] { convert_checkpoint(options); });
+  };
+  check_says(error(1e-9F, Element::f16),
+             "loses 100 % of its norm as f16: its values are too small; store it as bf16");
+  check_says(error(-1e-9F, Element::f16), "loses 100 % of its norm as f16");
+  check_says(error(2e-7F, Element::f16), "% of its norm as f16");  // between two numbers of the type
+  check_says(error(1e-42F, Element::bf16),
+             "% of its norm as bf16: its values are too small; store it as f32");
+  check_says(error(1e5F, Element::f16), "too large for f16");
+  for (const float fine : {0.F, 6.1e-5F, 1e-4F, 0.3337F, 6e4F}) CHECK(error(fine, Element::f16) == "");
+  CHECK(error(1e-9F, Element::bf16) == "");
+  CHECK(error(1e-42F, Element::f32) == "");
+}
+
 TEST_CASE("the program: one line for each mistake, exit code 2, nothing written") {
   const TemporaryFolder folder;
   const ConvertOptions options = fixture("unet_small", folder);

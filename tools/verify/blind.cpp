@@ -78,6 +78,7 @@ class BlindRun {
     const nlohmann::json solver = file.json_attribute("solver");
     for (const std::string& name : blind_.unknowns) {
       tracks_.emplace_back(context_, file, name);
+      scales_.push_back(std::make_unique<TimeScale>(prior(name), diffusion_.time_scale));
       walkers_.emplace_back(context_, options(name, solver), &prior(name),
                             name == "kernel" ? &simplex_ : nullptr, diffusion_.schedule, diffusion_.options,
                             tracks_.back().noise);
@@ -230,6 +231,7 @@ class BlindRun {
   std::vector<double> distance_;
   std::vector<Track> tracks_;
   std::vector<Walker> walkers_;
+  std::vector<std::unique_ptr<TimeScale>> scales_;
 };
 
 }  // namespace

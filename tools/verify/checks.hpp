@@ -21,13 +21,35 @@ struct Check {
   std::size_t worst = 0;
   double ours = 0, theirs = 0;  ///< at the worst element
   double tolerance = 0;
-  bool absolute = false;                              ///< the error is |ours - theirs|, not relative
-  std::string note = {};                              ///< why the tolerance is not the one asked for
+  bool absolute = false;  ///< the error is |ours - theirs|, not relative
+  bool judged = true;     ///< false: reported only
+  std::string note = {};  ///< what else a reader must know: which elements were set apart, what t means
   bool passed() const { return error <= tolerance; }  // NaN does not pass
+};
+
+/// Multiplies a network's timesteps by `scale` while it lives.
+class TimeScale {
+ public:
+  TimeScale(UNet& network, double scale) : network_(network), before_(network.time_scale()) {
+    network.set_time_scale(scale);
+  }
+  ~TimeScale() { network_.set_time_scale(before_); }
+  TimeScale(const TimeScale&) = delete;
+  TimeScale& operator=(const TimeScale&) = delete;
+
+ private:
+  UNet& network_;
+  double before_;
 };
 
 template <class T>
 Check compare(const std::string& name, std::span<const T> ours, std::span<const T> theirs, double tolerance);
+
+/// The same without the elements that `apart` marks, in whose place a note says how many they are and `why`.
+/// They are elements beside a kink (a clip, a leaky ReLU), where rounding decides which of two slopes is
+/// taken. When they are more than half, nothing is left to judge by, and the check fails.
+Check compare_rest(const std::string& name, std::span<const float> ours, std::span<const float> theirs,
+                   double tolerance, const std::vector<bool>& apart, const std::string& why);
 
 /// What every kind of file is checked with.
 struct Setup {

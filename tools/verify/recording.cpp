@@ -42,7 +42,7 @@ Diffusion read_diffusion(const ArrayFile& file) {
   d.options.clip_denoised = json.value("clip_denoised", true);
   require(text("model_mean_type") == "epsilon", file.path(), ": only model_mean_type epsilon is supported");
   require(!json.value("dynamic_threshold", false), file.path(), ": dynamic_threshold is not supported");
-  require(!json.value("rescale_timesteps", false), file.path(), ": rescale_timesteps is not supported here");
+  if (json.value("rescale_timesteps", false)) d.time_scale = 1000.0 / steps.get<int>();
   return d;
 }
 

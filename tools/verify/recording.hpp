@@ -28,6 +28,7 @@ class RecordedNoise : public NoiseSource {
 struct Diffusion {
   Schedule schedule;
   SamplerOptions options;
+  double time_scale = 1;  ///< what rescale_timesteps multiplies the schedule's steps by
 };
 
 /// From the attribute `diffusion`. Errors: what is not supported.
