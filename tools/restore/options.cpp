@@ -29,6 +29,7 @@ std::string of_tasks(const std::vector<std::string>& tasks) {
 void declare_task_options(CLI::App& app, const std::vector<TaskOption>& options,
                           std::map<std::string, std::string>& values) {
   for (const TaskOption& row : options) {
+    if (app.get_option_no_throw(row.option)) continue;  // means something else already: --set says it
     std::string& value = values[row.option];
     const std::string help = message(of_tasks(row.tasks), ": ", row.help);
     if (row.is_flag) {
@@ -63,7 +64,7 @@ void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
       ->check(CLI::IsMember({"correlation", "psf"}))
       ->capture_default_str();
   declare_task_options(app, setting_options(), raw.settings);
-  app.add_option("--set", raw.sets, "key=value: a setting of the task by its name in files")
+  app.add_option("--set", raw.sets, "key=value: a setting of the task by its name in files, or of the method")
       ->type_name("KEY=VALUE");
   declare_task_options(app, foreign_options(), raw.foreign);
   app.add_option("--noise", o.noise, "gaussian, poisson or none; of a measurement.h5: what it says")
@@ -170,7 +171,7 @@ void settle_task(const CLI::App& app, Options& o, const Raw& raw, const std::opt
     const std::size_t equals = set.find('=');
     require(equals != set.npos, "--set ", set, ": expected key=value");
     const std::string key = set.substr(0, equals);
-    require(o.asked->knows(key), "--set ", set, ": task ", o.asked->name(), " has no setting '", key, "'");
+    if (!o.asked->knows(key)) continue;  // the method's: see `settle_method`
     require(!exact && !file, "--set ", set, ": what was measured is said in ",
             exact ? o.measurement : o.task_config);
     o.asked->set(key, set.substr(equals + 1));
@@ -213,10 +214,19 @@ void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::o
             of_tasks(use->tasks));
     s.parse(row->name, text, option);
   }
+  for (const std::string& set : raw.sets) {
+    const std::string key = set.substr(0, set.find('='));
+    require(o.asked->knows(key) || s.knows(key), "--set ", set, ": neither task ", o.asked->name(),
+            " nor --method ", o.method, " has a setting '", key, "'");
+    if (!o.asked->knows(key)) s.parse(key, set.substr(key.size() + 1), message("--set ", key));
+  }
   if (s.knows("sampler")) {
     SamplerChoice choice;
     choice.sampler = s.text("sampler");
+    choice.parameterisation = s.text("parameterisation");
+    choice.corrections = s.integer("corrections");
     require_of_use(app, choice);
+    require_valid(sampler_options(choice, Variance::fixed_small));  // before anything is loaded
   }
   for (const char* option :
        {"--steps", "--samples", "--weights", "--label", "--model-config", "--diffusion-config", "--resume"})
