@@ -41,7 +41,9 @@ while read -r line; do
         case "$method" in
           admm-tv) brief=(--iterations 2) ;;
           er | hio | oss) brief=(--iterations 2 --restarts 1) ;;
-          dps | ps+ | mcg | projection | ilvr | noisy-gradient) brief=(--steps 1 --restarts 1) ;;
+          zero-filled | wiener | fbp) ;;
+          daps) brief=(--restarts 1 --set levels=1 --set chain=1) ;;
+          *) brief=(--steps 1 --restarts 1) ;;
         esac
         status=0
         "$bin/tweedie-restore" --device "$device" --task "$task" --method "$method" --quiet "${brief[@]}" \

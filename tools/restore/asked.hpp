@@ -28,6 +28,7 @@ Task find_task(const std::string& name);
 struct TaskOption {
   std::string option, help, otherwise;  ///< otherwise: the default, as text
   std::vector<std::string> tasks;
+  bool is_flag = false;
 };
 /// Of settings; of files that hold an operator's arrays or its network; of other programs' files. Options
 /// that several tasks share are one.

@@ -1,4 +1,4 @@
-#include "tools/restore/classical.hpp"
+#include "tools/restore/method.hpp"
 
 #include <fmt/format.h>
 
@@ -63,9 +63,9 @@ Solution by_wiener(Context& context, const Options& o, const Problem& p, const s
 Solution by_total_variation(Context& context, const Options& o, const Problem& p,
                             const std::function<void()>& ready) {
   AdmmTvOptions options;
-  options.lambda = o.lambda.value_or(options.lambda);
-  options.iterations = o.iterations.value_or(options.iterations);
-  options.rho = o.rho.value_or(p.description().kind->steps.rho);
+  options.lambda = o.settings->number("lambda");
+  options.iterations = o.settings->integer("iterations");
+  options.rho = o.settings->stated("rho") ? o.settings->number("rho") : p.description().kind->steps.rho;
   LinearOperator& op = linear(o, p);
   ready();
   Progress progress("admm-tv", options.iterations, style(o));
@@ -94,7 +94,7 @@ Solution by_alternating_projections(Context& context, const Options& o, const Pr
   ready();
   FienupOptions options;
   options.method = fienup_method(o.method);
-  options.iterations = o.iterations.value_or(options.iterations);
+  options.iterations = o.settings->integer("iterations");
   const bool either_sign = op->range() == PhaseRetrieval::Range::pm1;
   const int starts = o.restarts > 0 ? o.restarts : p.description().restarts();
   Solution solution;
@@ -126,19 +126,36 @@ Solution by_alternating_projections(Context& context, const Options& o, const Pr
   return solution;
 }
 
+Solution by_zero_filling(Context& context, const Options& o, const Problem& p,
+                         const std::function<void()>& ready) {
+  LinearOperator& op = linear(o, p);
+  ready();
+  return one_run(finished(context, p, zero_filled(op, p.y(), p.image), nullptr), {{"name", o.method}});
+}
+
+constexpr Setting tv_settings[] = {
+    Setting::number("lambda", 0.027, 0, Setting::unbounded, "weight of the total variation"),
+    Setting::positive("rho", Setting::none, "penalty of the splitting; default 0.14 for blurs, else 0.01"),
+    Setting::whole("iterations", 300, 1, 100000000, "at most so many"),
+};
+constexpr Setting fienup_settings[] = {Setting::whole("iterations", 10000, 1, 100000000, "at most so many")};
+
+// Phase retrieval wants black around the image.
+constexpr EstimateKind kinds[] = {
+    {"zero-filled", "A^+ y, or the adjoint A^T y where there is no A^+ (linear)", {}, by_zero_filling},
+    {"wiener", "the exact posterior mean under the spectrum prior (linear)", {}, by_wiener, true},
+    {"admm-tv", "least squares with total variation (linear)", tv_settings, by_total_variation},
+    {"fbp", "filtered backprojection (ct)", {}, by_backprojection},
+    {"er", "error reduction (phase_retrieval)", fienup_settings, by_alternating_projections, false, true,
+     "range=unit"},
+    {"hio", "hybrid input-output (phase_retrieval)", fienup_settings, by_alternating_projections, false, true,
+     "range=unit"},
+    {"oss", "oversampling smoothness (phase_retrieval)", fienup_settings, by_alternating_projections, false,
+     true, "range=unit"},
+};
+
 }  // namespace
 
-Solution solve_classically(Context& context, const Options& o, const Problem& p,
-                           const std::function<void()>& ready) {
-  if (o.method == "wiener") return by_wiener(context, o, p, ready);
-  if (o.method == "admm-tv") return by_total_variation(context, o, p, ready);
-  if (o.method == "fbp") return by_backprojection(context, o, p, ready);
-  if (o.method == "zero-filled") {
-    LinearOperator& op = linear(o, p);
-    ready();
-    return one_run(finished(context, p, zero_filled(op, p.y(), p.image), nullptr), {{"name", o.method}});
-  }
-  return by_alternating_projections(context, o, p, ready);
-}
+std::span<const EstimateKind> estimate_kinds() { return kinds; }
 
 }  // namespace tweedie

@@ -2,56 +2,51 @@
 
 #include <algorithm>
 
-#include "engine/solvers/solver.hpp"
-
 namespace tweedie {
-namespace {
 
-struct Row {
-  const char *name, *what;
-};
-
-/// Methods without a sampler.
-constexpr Row classical[] = {
-    {"zero-filled", "A^+ y, or the adjoint A^T y where there is no A^+ (linear)"},
-    {"wiener", "the exact posterior mean under the spectrum prior (linear)"},
-    {"admm-tv", "least squares with total variation (linear)"},
-    {"fbp", "filtered backprojection (ct)"},
-    {"er", "error reduction (phase_retrieval)"},
-    {"hio", "hybrid input-output (phase_retrieval)"},
-    {"oss", "oversampling smoothness (phase_retrieval)"},
-};
-
-/// The solvers that take a sampler and its options. The others want options of their own here first.
-std::vector<const SolverKind*> sampled() {
-  std::vector<const SolverKind*> kinds;
-  for (const SolverKind* kind : solver_kinds())
-    if (Settings(kind->name, kind->settings).knows("sampler")) kinds.push_back(kind);
-  return kinds;
+std::vector<MethodRow> all_methods() {
+  std::vector<MethodRow> methods;
+  for (const SolverKind* kind : solver_kinds()) methods.push_back({kind, nullptr});
+  for (const EstimateKind& kind : estimate_kinds()) methods.push_back({nullptr, &kind});
+  return methods;
 }
 
-}  // namespace
-
-std::vector<std::string> method_names() {
-  std::vector<std::string> names;
-  for (const SolverKind* kind : sampled()) names.push_back(kind->name);
-  for (const Row& row : classical) names.push_back(row.name);
-  return names;
+MethodRow find_method(const std::string& name) {
+  std::string known;
+  for (const MethodRow& method : all_methods()) {
+    if (name == method.name()) return method;
+    known += (known.empty() ? "" : ", ") + std::string(method.name());
+  }
+  throw Error(message("method '", name, "' is not known; expected one of ", known));
 }
 
 std::string describe_methods() {
   std::string text = "Methods:";
-  const auto line = [&](const char* name, const char* what) {
-    text += message("\n  ", name, std::string(20 - std::string(name).size(), ' '), what);
-  };
-  for (const SolverKind* kind : sampled()) line(kind->name, kind->what);
-  for (const Row& row : classical) line(row.name, row.what);
+  for (const MethodRow& method : all_methods())
+    text += message("\n  ", method.name(), std::string(20 - std::string(method.name()).size(), ' '),
+                    method.what());
   return text;
 }
 
-bool is_classical(const std::string& method) {
-  return std::any_of(std::begin(classical), std::end(classical),
-                     [&](const Row& row) { return method == row.name; });
+std::vector<TaskOption> method_options() {
+  std::vector<TaskOption> options;
+  for (const MethodRow& method : all_methods())
+    for (const Setting& row : method.settings()) {
+      const std::string option = option_of(row);
+      if (option.empty() || option == "--compat") continue;  // which is for operators and noise, too
+      const auto same = std::find_if(options.begin(), options.end(),
+                                     [&](const TaskOption& each) { return each.option == option; });
+      const bool flag = row.kind == Setting::Kind::flag;
+      if (same != options.end())
+        same->tasks.push_back(method.name());
+      else
+        options.push_back({option,
+                           flag ? row.what : message(row.what, " (", expected_of(row), ")"),
+                           flag ? "" : default_of(row),
+                           {method.name()},
+                           flag});
+    }
+  return options;
 }
 
 }  // namespace tweedie

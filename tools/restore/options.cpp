@@ -7,6 +7,7 @@
 #include "tools/device_option.hpp"
 #include "tools/restore/method.hpp"
 #include "tools/restore/task_file.hpp"
+#include "tools/sampler_option.hpp"
 #include "weights/hdf5_read.hpp"
 
 namespace tweedie {
@@ -14,8 +15,8 @@ namespace {
 
 /// What the command line says, before it is known what it means.
 struct Raw {
-  std::map<std::string, std::string> settings, files, foreign;  ///< by option
-  std::vector<std::string> sets;                                ///< "key=value"
+  std::map<std::string, std::string> settings, files, foreign, method;  ///< by option
+  std::vector<std::string> sets;                                        ///< "key=value"
   std::string kernel_is = "correlation";
 };
 
@@ -28,8 +29,15 @@ std::string of_tasks(const std::vector<std::string>& tasks) {
 void declare_task_options(CLI::App& app, const std::vector<TaskOption>& options,
                           std::map<std::string, std::string>& values) {
   for (const TaskOption& row : options) {
-    CLI::Option* option =
-        app.add_option(row.option, values[row.option], message(of_tasks(row.tasks), ": ", row.help));
+    if (app.get_option_no_throw(row.option)) continue;  // means something else already: --set says it
+    std::string& value = values[row.option];
+    const std::string help = message(of_tasks(row.tasks), ": ", row.help);
+    if (row.is_flag) {
+      app.add_flag_callback(
+          row.option, [&value] { value = "true"; }, help);
+      continue;
+    }
+    CLI::Option* option = app.add_option(row.option, value, help);
     if (!row.otherwise.empty()) option->default_str(row.otherwise);
   }
 }
@@ -56,7 +64,7 @@ void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
       ->check(CLI::IsMember({"correlation", "psf"}))
       ->capture_default_str();
   declare_task_options(app, setting_options(), raw.settings);
-  app.add_option("--set", raw.sets, "key=value: a setting of the task by its name in files")
+  app.add_option("--set", raw.sets, "key=value: a setting of the task by its name in files, or of the method")
       ->type_name("KEY=VALUE");
   declare_task_options(app, foreign_options(), raw.foreign);
   app.add_option("--noise", o.noise, "gaussian, poisson or none; of a measurement.h5: what it says")
@@ -73,26 +81,18 @@ void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
       ->check(CLI::PositiveNumber);
 }
 
-void declare_method(CLI::App& app, Options& o) {
+void declare_method(CLI::App& app, Options& o, Raw& raw) {
   app.add_option("--weights", o.weights,
                  "Weight file of a trained prior; without it, the analytic spectrum prior");
   app.add_option("--label", o.label, "Class of the image, for class-conditional networks");
   app.add_option("--method", o.method, "How the measurement is used (README: which suits which task)")
-      ->check(CLI::IsMember(method_names()))
       ->capture_default_str();
-  app.add_option("--zeta", o.zeta, "Step size of the guidance (default: the task's for this prior)")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--lambda", o.lambda, "admm-tv: weight of the total variation (default: 0.027)")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--rho", o.rho, "admm-tv: penalty of the splitting (default: 0.14 for blurs, else 0.01)")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--iterations", o.iterations, "At most so many: admm-tv (default 300), er, hio, oss (10000)")
-      ->check(CLI::Range(1, 100000000));
+  declare_task_options(app, method_options(), raw.method);
   app.add_flag("--compat", o.compat,
                "As the DPS repository computes it where that differs: Poisson guidance, the projection of "
                "super-resolution, noise on masked pixels, a new nonlinear blur at every call");
-  add_sampler_options(app, o.sampler);
-  app.add_option("--steps", o.steps, "Sampling steps (0: all the prior was made with)")
+  app.add_option("--steps", o.steps,
+                 "Sampling steps (0: the method's own number, for most all the prior was made with)")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   app.add_option("--samples", o.samples, "Samples to draw of the posterior")
@@ -128,53 +128,11 @@ void declare(CLI::App& app, Options& o, Raw& raw) {
       "deviation as a heat map and, where the truth is known, how often it falls inside the samples' central "
       "50 and 90 %.");
   declare_measurement(app, o, raw);
-  declare_method(app, o);
+  declare_method(app, o, raw);
   add_device_option(app, o.device);
   app.add_option("-o,--output,--save_dir", o.output, "Folder for the results (made if missing)")->required();
   app.add_flag("--resume", o.resume, "Go on with the samples of an interrupted run in the same folder");
   app.add_flag("--quiet", o.quiet, "No progress");
-}
-
-/// What an option is for: methods.
-struct Use {
-  const char* option;
-  std::vector<const char*> of;
-};
-
-std::vector<Use> method_options() {
-  const std::vector<const char*> sampled{"dps", "ps+", "mcg", "projection", "ilvr", "noisy-gradient"};
-  return {
-      {"--zeta", {"dps", "ps+", "mcg", "noisy-gradient"}},
-      {"--lambda", {"admm-tv"}},
-      {"--rho", {"admm-tv"}},
-      {"--iterations", {"admm-tv", "er", "hio", "oss"}},
-      {"--restarts", {"dps", "ps+", "mcg", "projection", "ilvr", "noisy-gradient", "er", "hio", "oss"}},
-      {"--steps", sampled},
-      {"--sampler", sampled},
-      {"--eta", sampled},
-      {"--parameterisation", sampled},
-      {"--corrections", sampled},
-      {"--snr", sampled},
-      {"--no-clip", sampled},
-      {"--samples", sampled},
-      {"--weights", sampled},
-      {"--label", sampled},
-      {"--model-config", sampled},
-      {"--diffusion-config", sampled},
-  };
-}
-
-/// An option that changes nothing is a mistake of whoever gave it.
-void require_of_use(const CLI::App& app, const std::vector<Use>& uses, const char* what,
-                    const std::string& name) {
-  for (const Use& use : uses) {
-    if (app.count(use.option) == 0) continue;
-    const bool fits =
-        std::any_of(use.of.begin(), use.of.end(), [&](const char* each) { return name == each; });
-    std::string known;
-    for (const char* each : use.of) known += (known.empty() ? "" : ", ") + std::string(each);
-    require(fits, use.option, " means nothing to ", what, " ", name, ", only to ", known);
-  }
 }
 
 /// The options of a group that were stated.
@@ -213,7 +171,7 @@ void settle_task(const CLI::App& app, Options& o, const Raw& raw, const std::opt
     const std::size_t equals = set.find('=');
     require(equals != set.npos, "--set ", set, ": expected key=value");
     const std::string key = set.substr(0, equals);
-    require(o.asked->knows(key), "--set ", set, ": task ", o.asked->name(), " has no setting '", key, "'");
+    if (!o.asked->knows(key)) continue;  // the method's: see `settle_method`
     require(!exact && !file, "--set ", set, ": what was measured is said in ",
             exact ? o.measurement : o.task_config);
     o.asked->set(key, set.substr(equals + 1));
@@ -230,19 +188,62 @@ void settle_task(const CLI::App& app, Options& o, const Raw& raw, const std::opt
   }
 }
 
+/// The values of the method's settings. What a sampler or an estimate has no use for is refused.
+void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::optional<TaskFile>& file,
+                   const std::optional<DiffusionFile>& diffusion) {
+  const MethodRow method = find_method(o.method);
+  o.settings.emplace(message("--method ", o.method), method.settings());
+  Settings& s = *o.settings;
+  const auto from_file = [&](const char* key, const SettingValue& value) {
+    if (s.knows(key)) s.set(key, value);
+  };
+  if (file && file->zeta) from_file("zeta", *file->zeta);
+  if (diffusion && diffusion->sampler) from_file("sampler", *diffusion->sampler);
+  if (diffusion && diffusion->variance) from_file("variance", *diffusion->variance);
+  if (diffusion && !diffusion->clip) from_file("no_clip", true);
+  if (o.compat) from_file("compat", true);
+  for (const auto& [option, text] : given_of(app, raw.method)) {
+    const auto row =
+        std::find_if(s.rows().begin(), s.rows().end(),
+                     [&, &given = option](const Setting& each) { return option_of(each) == given; });
+    const std::vector<TaskOption> all = method_options();
+    const auto use = std::find_if(all.begin(), all.end(), [&, &given = option](const TaskOption& each) {
+      return each.option == given;
+    });
+    require(row != s.rows().end(), option, " means nothing to --method ", o.method, ", only to ",
+            of_tasks(use->tasks));
+    s.parse(row->name, text, option);
+  }
+  for (const std::string& set : raw.sets) {
+    const std::string key = set.substr(0, set.find('='));
+    require(o.asked->knows(key) || s.knows(key), "--set ", set, ": neither task ", o.asked->name(),
+            " nor --method ", o.method, " has a setting '", key, "'");
+    if (!o.asked->knows(key)) s.parse(key, set.substr(key.size() + 1), message("--set ", key));
+  }
+  if (s.knows("sampler")) {
+    SamplerChoice choice;
+    choice.sampler = s.text("sampler");
+    choice.parameterisation = s.text("parameterisation");
+    choice.corrections = s.integer("corrections");
+    require_of_use(app, choice);
+    require_valid(sampler_options(choice, Variance::fixed_small));  // before anything is loaded
+  }
+  for (const char* option :
+       {"--steps", "--samples", "--weights", "--label", "--model-config", "--diffusion-config", "--resume"})
+    require(method.solver || app.count(option) == 0, option, " means nothing to --method ", o.method,
+            ", which draws no samples");
+  require(method.solver || method.estimate->restarts || app.count("--restarts") == 0,
+          "--restarts means nothing to --method ", o.method);
+  if (method.estimate) o.asked->prefer(method.estimate->prefers);
+}
+
 void require_sense(const CLI::App& app, const Options& o) {
   require(!o.input.empty() || !o.measurement.empty(), "give an image with --input or a --measurement");
-  require_of_use(app, method_options(), "--method", o.method);
-  require_of_use(app, o.sampler);
   require(app.count("--unit") == 0 || app.count("--sigma") > 0, "--unit means nothing without --sigma");
-  for (const auto& [option, value] : {std::pair{"--sigma", o.sigma.value_or(0)},
-                                      {"--zeta", o.zeta.value_or(0)},
-                                      {"--lambda", o.lambda.value_or(0)},
-                                      {"--rho", o.rho.value_or(1)},
-                                      {"--rate", o.rate.value_or(1)}})
+  for (const auto& [option, value] :
+       {std::pair{"--sigma", o.sigma.value_or(0)}, {"--rate", o.rate.value_or(1)}})
     require(std::isfinite(value), option, ": ", value, " is not a finite number");
-  if (!holds_hdf5(o.measurement)) noise_of(o, {});    // else once it is read
-  require_valid(sampler_options(o.sampler, Variance::fixed_small));  // before anything is loaded
+  if (!holds_hdf5(o.measurement)) noise_of(o, {});  // else once it is read
 }
 
 }  // namespace
@@ -258,22 +259,17 @@ Options read_options(CLI::App& app, int argc, const char* const* argv) {
     require(o.task.empty(), "give --task or --task-config, not both");
     file = read_task_file(o.task_config);
     if (file->method && app.count("--method") == 0) o.method = *file->method;
-    if (file->zeta && app.count("--zeta") == 0) o.zeta = file->zeta;
     o.file_noise = file->noise;
     if (file->noise && file->noise->compat) o.compat = true;
-    const std::vector<std::string> known = method_names();
-    require(std::find(known.begin(), known.end(), o.method) != known.end(), o.task_config, ": method '",
-            o.method, "' is not known; expected one of ", of_tasks(known));
   }
+  std::optional<DiffusionFile> diffusion;
   if (!o.diffusion_config.empty()) {
-    const DiffusionFile diffusion = read_diffusion_file(o.diffusion_config);
-    if (diffusion.sampler && app.count("--sampler") == 0) o.sampler.sampler = *diffusion.sampler;
-    if (!diffusion.clip) o.sampler.no_clip = true;
-    o.respacing = diffusion.respacing;
-    o.variance = diffusion.variance;
+    diffusion = read_diffusion_file(o.diffusion_config);
+    o.respacing = diffusion->respacing;
   }
   require(file || !o.task.empty(), "give a --task or a --task-config");
   settle_task(app, o, raw, file);
+  settle_method(app, o, raw, file, diffusion);
   require_sense(app, o);
   for (const std::string& path :
        {o.task_config, o.model_config, o.diffusion_config, o.input, o.measurement, o.weights})
@@ -281,8 +277,6 @@ Options read_options(CLI::App& app, int argc, const char* const* argv) {
   for (const auto& [option, path] : given_of(app, raw.files)) o.reads.push_back(path);
   if (o.compat)
     for (const OperatorDescription* leaf : o.asked->op.leaves()) o.asked->prefer(leaf->kind->compat);
-  // Classical phase retrieval wants black around the image.
-  if (o.method == "er" || o.method == "hio" || o.method == "oss") o.asked->prefer("range=unit");
   return o;
 }
 

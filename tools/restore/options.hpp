@@ -9,7 +9,6 @@
 
 #include "operators/noise.hpp"
 #include "tools/restore/asked.hpp"
-#include "tools/sampler_option.hpp"
 
 namespace tweedie {
 
@@ -23,14 +22,10 @@ struct Options {
   std::optional<double> sigma, rate;  ///< sigma for images as `unit` says
   std::string unit = "pm1";
   std::string method = "dps";
-  SamplerChoice sampler;
-  std::optional<double> zeta;
-  std::optional<int> label;           ///< of a class-conditional network
-  std::optional<double> lambda, rho;  ///< admm-tv
-  std::optional<int> iterations;      ///< admm-tv, er, hio, oss
+  std::optional<Settings> settings;  ///< of the method; always there once the options are read
+  std::optional<int> label;          ///< of a class-conditional network
   int steps = 0, samples = 1, restarts = 0;
-  std::string respacing;             ///< of a diffusion_config; `steps` wins
-  std::optional<Variance> variance;  ///< of a diffusion_config; else what the prior has
+  std::string respacing;  ///< of a diffusion_config; `steps` wins
   bool compat = false, quiet = false, resume = false;
   std::uint64_t seed = 0;
   std::vector<std::string> command;

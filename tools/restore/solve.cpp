@@ -5,16 +5,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/solvers/solver.hpp"
 #include "tools/progress.hpp"
-#include "tools/restore/classical.hpp"
 #include "tools/restore/method.hpp"
+#include "weights/settings_json.hpp"
 #include "weights/unet_config.hpp"
 
 namespace tweedie {
 namespace {
 
-/// The step size of the table; a network is one of ImageNet when it has the configuration of that.
+/// The step size of the operator's row; a network is one of ImageNet when it has the configuration of that.
 double default_zeta(const Problem& p, const Prior& prior) {
   const StepSizes& z = p.description().kind->steps;
   const bool poisson = p.noise.name == "poisson";
@@ -27,58 +26,48 @@ double default_zeta(const Problem& p, const Prior& prior) {
   return prior.network->unet->config() == preset("imagenet256").unet ? z.imagenet : z.ffhq;
 }
 
-/// Everything that is the same in all runs.
-struct Plan {
-  Schedule schedule;
-  const SolverKind* kind;
-  Settings settings;
-  int restarts = 1;
-};
-
-Settings settings_of(const Options& o, const Problem& p, const Prior& prior, const SolverKind& kind) {
-  constexpr const char* variances[] = {"fixed_small", "fixed_large", "learned_range"};
+/// The method's settings, with what the problem and the prior say where nothing is stated.
+Settings settings_of(const Options& o, const Problem& p, const Prior& prior) {
+  Settings s = *o.settings;
+  if (s.knows("zeta") && !s.stated("zeta")) s.set("zeta", default_zeta(p, prior));
   const int factor = p.description().factor();
-  Settings s("--method " + o.method, kind.settings);
-  if (s.knows("zeta")) s.set("zeta", o.zeta.value_or(default_zeta(p, prior)));
-  if (s.knows("factor")) s.set("factor", std::int64_t(factor > 1 ? factor : 0));
-  if (o.compat && s.knows("compat")) s.set("compat", true);
-  if (!s.knows("sampler")) return s;
-  s.set("sampler", o.sampler.sampler);
-  s.set("variance", std::string(variances[int(o.variance.value_or(prior.variance()))]));
-  s.set("eta", o.sampler.eta);
-  s.set("parameterisation", o.sampler.parameterisation);
-  s.set("corrections", std::int64_t(o.sampler.corrections));
-  s.set("snr", o.sampler.snr);
-  s.set("no_clip", o.sampler.no_clip);
+  if (s.knows("factor") && factor > 1) s.set("factor", std::int64_t(factor));
   return s;
 }
 
-Plan make_plan(const Options& o, const Problem& p, const Prior& prior) {
-  const SolverKind& kind = solver_kind(o.method);
-  return {o.steps == 0 && !o.respacing.empty() ? prior.schedule(o.respacing) : prior.schedule(kind, o.steps),
-          &kind, settings_of(o, p, prior, kind), o.restarts > 0 ? o.restarts : p.description().restarts()};
+Schedule schedule_of(const Options& o, const Prior& prior, const SolverKind& kind) {
+  if (o.steps == 0 && !o.respacing.empty()) return prior.schedule(o.respacing);
+  const DiffusionConfig diffusion = prior.network ? prior.network->diffusion : DiffusionConfig{};
+  return schedule_of(kind, diffusion.noise_schedule, diffusion.steps, o.steps);
 }
 
-NoiseModel model_of(const Noise& noise) {
-  return {noise.name == "gaussian" ? noise.sigma : 0, noise.name == "poisson" ? noise.rate : 0};
-}
+/// Everything that is the same in all runs.
+struct Plan {
+  const SolverKind& kind;
+  Settings settings;
+  Schedule schedule;
+  Likelihood likelihood;
+  int restarts;
+};
 
-Run run_once(Context& context, const Plan& plan, const Problem& p, const Prior& prior, Progress& progress) {
-  Likelihood likelihood(context, *p.op, p.y(), model_of(p.noise));
+Run run_once(Context& context, Plan& plan, const Options& o, const Problem& p, const Prior& prior,
+             const std::string& label, int& steps) {
   ContextNoise noise(context);
-  Posterior posterior{context, prior.denoiser(), plan.schedule, likelihood, p.padded, noise};
-  const std::unique_ptr<Solver> solver = plan.kind->make(plan.settings, posterior);
-  const int steps = solver->steps(posterior);
-  Run run;
+  Posterior posterior{context, prior.denoiser(), plan.schedule, plan.likelihood, p.padded, noise};
+  const std::unique_ptr<Solver> solver = plan.kind.make(plan.settings, posterior);
+  steps = solver->steps(posterior);
+  Progress progress(label, steps, o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic);
   const Tensor x = solve(*solver, posterior, [&](int executed, const Tensor&) {
-    const double distance = std::sqrt(context.download(solver->misfit_squared())[0]);
-    require(std::isfinite(distance), "the sampler diverged at step ", executed + 1, " of ", steps,
+    std::optional<double> distance;
+    if (const auto& squared = solver->misfit_squared()) distance = std::sqrt(context.download(squared)[0]);
+    require(std::isfinite(distance.value_or(0)), "the sampler diverged at step ", executed + 1, " of ", steps,
             plan.settings.knows("zeta")
                 ? message(": try a smaller --zeta than ", plan.settings.number("zeta"))
                 : std::string());
     progress.update(executed + 1, distance);
     return true;
   });
+  Run run;
   run.seconds_per_step = progress.seconds_per_step();
   const Image full = clipped({p.padded.C, p.padded.H, p.padded.W, context.download(x)});
   run.misfit = p.misfit(context, context.upload(p.padded, full.data));
@@ -92,25 +81,41 @@ std::string label_of(const Options& o, int sample, int run, int restarts) {
   return label;
 }
 
+/// For the report: the steps of the reverse process, and how it is guided.
+Json describe(const Plan& plan, const Options& o, int steps) {
+  const Json values = to_json(plan.settings, true);
+  Json guidance{{"name", plan.kind.name}}, sampler{{"steps", steps}};
+  constexpr const char* of_sampler[] = {"variance",    "eta", "parameterisation",
+                                        "corrections", "snr", "no_clip"};
+  for (const auto& [key, value] : values.items()) {
+    const bool steps_it =
+        std::find(std::begin(of_sampler), std::end(of_sampler), key) != std::end(of_sampler);
+    if (key == "sampler")
+      sampler["name"] = value;
+    else
+      (steps_it && plan.settings.knows("sampler") ? sampler : guidance)[key] = value;
+  }
+  guidance["compat"] = o.compat;
+  guidance["restarts"] = plan.restarts;
+  return {{"sampler", sampler}, {"guidance", guidance}};
+}
+
 }  // namespace
 
 Solution solve(Context& context, const Options& o, const Problem& p, const Prior& prior, SampleStore& store,
                const std::function<void()>& ready) {
-  if (is_classical(o.method)) return solve_classically(context, o, p, ready);
-  const Plan plan = make_plan(o, p, prior);
-  {
-    Likelihood likelihood(context, *p.op, p.y(), model_of(p.noise));
-    if (const auto reason = refusal(*plan.kind, likelihood, p.padded)) throw Error(*reason);
-  }
+  const MethodRow method = find_method(o.method);
+  if (method.estimate) return method.estimate->run(context, o, p, ready);
+  const NoiseModel noise{p.noise.name == "gaussian" ? p.noise.sigma : 0,
+                         p.noise.name == "poisson" ? p.noise.rate : 0};
+  Plan plan{*method.solver, settings_of(o, p, prior), schedule_of(o, prior, *method.solver),
+            Likelihood(context, *p.op, p.y(), noise),
+            o.restarts > 0 ? o.restarts : p.description().restarts()};
+  if (const auto reason = refusal(plan.kind, plan.likelihood, p.padded))
+    throw Error(message("task ", p.task, ": ", *reason));
   ready();
   Solution solution;
-  solution.settings = {
-      {"sampler", describe(o.sampler, plan.schedule.steps())},
-      {"guidance",
-       {{"name", o.method},
-        {"zeta", plan.settings.knows("zeta") ? Json(plan.settings.number("zeta")) : Json(nullptr)},
-        {"compat", o.compat},
-        {"restarts", plan.restarts}}}};
+  int steps = plan.schedule.steps();
   for (int i = 0; i < o.samples; ++i) {
     if (std::optional<Sample> finished = store.read(i)) {
       solution.samples.push_back(std::move(*finished));
@@ -119,15 +124,14 @@ Solution solve(Context& context, const Options& o, const Problem& p, const Prior
     Sample sample;
     for (int k = 0; k < plan.restarts; ++k) {
       context.start_stream(std::uint64_t(i) * std::uint64_t(plan.restarts) + std::uint64_t(k) + 1);
-      Progress progress(label_of(o, i, k, plan.restarts), plan.schedule.steps(),
-                        o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic);
-      sample.runs.push_back(run_once(context, plan, p, prior, progress));
+      sample.runs.push_back(run_once(context, plan, o, p, prior, label_of(o, i, k, plan.restarts), steps));
     }
     sample.best = *std::min_element(sample.runs.begin(), sample.runs.end(),
                                     [](const Run& a, const Run& b) { return a.misfit < b.misfit; });
     store.write(i, sample);
     solution.samples.push_back(std::move(sample));
   }
+  solution.settings = describe(plan, o, steps);
   return solution;
 }
 

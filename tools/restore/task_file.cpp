@@ -104,7 +104,7 @@ TaskFile read_task_file(const std::string& path) {
 
 DiffusionFile read_diffusion_file(const std::string& path) {
   static constexpr Setting rows[] = {
-      Setting::text("sampler", nullptr, "", ""),
+      Setting::text("sampler", nullptr, "ddpm, ddim, sde, ode, pc, langevin", ""),
       Setting::text("model_var_type", nullptr, "learned_range, fixed_small, fixed_large", ""),
       Setting::text("model_mean_type", "epsilon", "epsilon", ""),
       Setting::flag("dynamic_threshold", ""),
@@ -115,21 +115,13 @@ DiffusionFile read_diffusion_file(const std::string& path) {
   const json table = read_config_file(path);
   const Settings s = settings_from_json(table, path, rows, besides);
   DiffusionFile file;
-  if (s.stated("sampler")) {
-    file.sampler = s.text("sampler");
-    parse_method(*file.sampler);
-  }
+  if (s.stated("sampler")) file.sampler = s.text("sampler");
   if (states(table, "timestep_respacing")) {
     const json& respacing = table.at("timestep_respacing");
     file.respacing = respacing.is_string() ? respacing.get<std::string>() : respacing.dump();
     if (states(table, "steps") && file.respacing == table.at("steps").dump()) file.respacing.clear();
   }
-  if (s.stated("model_var_type")) {
-    const std::string name = s.text("model_var_type");
-    file.variance = name == "learned_range" ? Variance::learned_range
-                    : name == "fixed_small" ? Variance::fixed_small
-                                            : Variance::fixed_large;
-  }
+  if (s.stated("model_var_type")) file.variance = s.text("model_var_type");
   require(!s.flag("dynamic_threshold"), path, ": dynamic_threshold is not supported");
   file.clip = s.flag("clip_denoised");
   return file;

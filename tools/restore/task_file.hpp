@@ -22,7 +22,7 @@ TaskFile read_task_file(const std::string& path);
 struct DiffusionFile {
   std::optional<std::string> sampler;
   std::string respacing;
-  std::optional<Variance> variance;
+  std::optional<std::string> variance;  ///< model_var_type
   bool clip = true;
 };
 /// Errors: an unknown or unsupported setting, named.
