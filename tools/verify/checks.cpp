@@ -89,7 +89,8 @@ struct NetworkReference {
   std::vector<float> t, out, grad_x;
 };
 
-std::vector<Check> compare_network(const Setup& setup, const NetworkReference& r, double time_scale) {
+std::vector<Check> compare_network(const Setup& setup, const ArrayFile& file, const NetworkReference& r,
+                                   double time_scale) {
   Context& context = setup.context;
   UNet& unet = *setup.network;
   const TimeScale scaled(unet, time_scale);
@@ -97,9 +98,11 @@ std::vector<Check> compare_network(const Setup& setup, const NetworkReference& r
   const std::vector<float> inference = context.download(unet.forward(r.x, r.t));
   const std::vector<float> out = context.download(unet.forward(r.x, r.t, saved.get()));
   const std::vector<float> gradient = context.download(unet.backward(r.grad_out, *saved));
-  return {compare<float>("out", out, r.out, setup.tolerance),
-          compare<float>("out (inference)", inference, r.out, setup.tolerance),
-          compare<float>("grad_x", gradient, r.grad_x, setup.tolerance)};
+  std::vector<Check> checks{compare<float>("out", out, r.out, setup.tolerance),
+                            compare<float>("out (inference)", inference, r.out, setup.tolerance),
+                            compare<float>("grad_x", gradient, r.grad_x, setup.tolerance)};
+  for (Check& check : check_parameter_gradients(setup, file, r.t)) checks.push_back(std::move(check));
+  return checks;
 }
 
 // What a file's t is: "network" as the network was called with, "schedule" counted in the steps of its
@@ -136,15 +139,11 @@ std::vector<Check> check_network(const Setup& setup, const ArrayFile& file) {
   }
   const double scale = unet.time_scale();
   const std::string unit = unit_of_t(file);
-  if (scale == 1) {  // both are one
-    std::vector<Check> checks = compare_network(setup, r, 1);
-    for (Check& check : check_parameter_gradients(setup, file, r.t)) checks.push_back(std::move(check));
-    return checks;
-  }
-  if (unit == "network") return compare_network(setup, r, 1);
-  std::vector<Check> by_schedule = compare_network(setup, r, scale);
+  if (scale == 1) return compare_network(setup, file, r, 1);  // both are one
+  if (unit == "network") return compare_network(setup, file, r, 1);
+  std::vector<Check> by_schedule = compare_network(setup, file, r, scale);
   if (unit == "schedule") return by_schedule;
-  std::vector<Check> by_network = compare_network(setup, r, 1);
+  std::vector<Check> by_network = compare_network(setup, file, r, 1);
   const bool network_fits = by_network[0].error < by_schedule[0].error;
   std::vector<Check>& better = network_fits ? by_network : by_schedule;
   better[0].note =
