@@ -36,7 +36,8 @@ task_file scale.yaml 's/scale: 0.5/scael: 0.5/'
 task_file typed.yaml 's/scale: 0.5/scale: large/'
 task_file operator.yaml 's/name: inpainting/name: outpainting/'
 task_file mask_type.yaml 's/mask_type: random/mask_type: round/'
-task_file prob.yaml 's/\[0.3, 0.7\]/0.5/'
+task_file prob.yaml 's|!!python/tuple \[0.3, 0.7\]|0.5|'
+task_file tag.yaml 's/\[0.3, 0.7\]/0.5/' # a tuple's tag on a number
 task_file noise.yaml 's/name: gaussian/name: pink/'
 task_file surplus.yaml 's/^data:/dataset:/'
 sed 's/dynamic_threshold: False/dynamic_threshold: True/' "$files/diffusion_config.yaml" >threshold.yaml
@@ -224,6 +225,7 @@ configured scale typed.yaml
 configured outpainting operator.yaml
 configured round mask_type.yaml
 configured mask_prob_range prob.yaml
+configured 'the tag !python/tuple' tag.yaml
 configured pink noise.yaml
 configured dataset surplus.yaml
 configured pss method.yaml
