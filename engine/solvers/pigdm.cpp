@@ -32,13 +32,49 @@ double next_bar(const Posterior& p, int executed) {
 
 }  // namespace
 
-Tensor MomentSolver::start(Posterior& p) {
+Tensor Pigdm::start(Posterior& p) {
+  Tensor x = p.context.planar(p.image);
+  p.noise.normal(x, Draw::initial, 0);
+  if (!compat_) return x;
+  const double bar = p.schedule.alphas_cumprod.back();
+  const Tensor& y = p.likelihood.y(p.likelihood.op().output_shape(p.image));
+  axpby(p.context.queue, x, float(std::sqrt(bar)),
+        pseudo_inverse(p.context, *p.likelihood.linear(), y, p.image), float(std::sqrt(1 - bar)), x);
+  return x;
+}
+
+Tensor Pigdm::step(Posterior& p, Tensor x, int executed) {
+  Queue& q = p.context.queue;
+  evaluate(at_, p, std::move(x), executed);
+  Evaluation& at = *at_;
+  p.likelihood.misfit(misfit_, at.x0);
+  const double bar = at.alphas_cumprod(), next = next_bar(p, executed), r2 = 1 - bar,
+               sigma = p.likelihood.noise().sigma;
+  const Tensor residual = p.likelihood.residual(at.x0);
+  LinearOperator& op = *p.likelihood.linear();
+  Tensor back;
+  if (compat_) {
+    back = pseudo_inverse(p.context, op, residual, p.image);
+  } else {
+    back = kalman_step(p.context, op, residual, p.image, r2, std::max(sigma * sigma, 1e-6));
+    axpby(q, back, float(r2), back, 0.f, back);
+  }
+  const Tensor g = at.pull_back(back);
+  const Ddim ddim(bar, next, eta_);
+  Tensor z = p.context.planar(p.image), result = p.context.planar(p.image);
+  p.noise.normal(z, Draw::step, executed);
+  axpbypcz(q, result, float(std::sqrt(next)), at.x0, float(ddim.c1), z, float(ddim.c2), at.prediction.eps);
+  axpby(q, result, 1.f, result, float(weight_ * std::sqrt(next * bar)), g);
+  return result;
+}
+
+Tensor Mmps::start(Posterior& p) {
   Tensor x = p.context.planar(p.image);
   p.noise.normal(x, Draw::initial, 0);
   return x;
 }
 
-Tensor MomentSolver::step(Posterior& p, Tensor x, int executed) {
+Tensor Mmps::step(Posterior& p, Tensor x, int executed) {
   Queue& q = p.context.queue;
   evaluate(at_, p, std::move(x), executed);
   Evaluation& at = *at_;
@@ -49,6 +85,7 @@ Tensor MomentSolver::step(Posterior& p, Tensor x, int executed) {
   add(q, corrected, corrected, at.x0);
   Tensor z = p.context.planar(p.image);
   p.noise.normal(z, Draw::step, executed);
+  // eps' = (x_t - sqrt(abar_t) x0') / sqrt(1 - abar_t)
   const double on_eps = ddim.c2 / std::sqrt(1 - bar);
   Tensor result = p.context.planar(p.image);
   axpbypcz(q, result, float(std::sqrt(next) - on_eps * std::sqrt(bar)), corrected, float(on_eps), at.x,
@@ -56,42 +93,7 @@ Tensor MomentSolver::step(Posterior& p, Tensor x, int executed) {
   return result;
 }
 
-Tensor Pigdm::correction(Posterior& p, Evaluation& at) {
-  const double bar = at.alphas_cumprod(), sigma = p.likelihood.noise().sigma;
-  const Tensor residual = p.likelihood.residual(at.x0);
-  const double sy2 = std::max(sigma * sigma, 1e-6);  // without noise: as good as none beside 1 - abar
-  Tensor g = at.pull_back(kalman_step(p.context, *p.likelihood.linear(), residual, p.image, 1 - bar, sy2));
-  axpby(p.context.queue, g, float((1 - bar) / std::sqrt(bar)), g, 0.f, g);
-  return g;
-}
-
-Tensor CompatPigdm::start(Posterior& p) {
-  Tensor x = p.context.planar(p.image);
-  p.noise.normal(x, Draw::initial, 0);
-  const double bar = p.schedule.alphas_cumprod.back();
-  const Tensor& y = p.likelihood.y(p.likelihood.op().output_shape(p.image));
-  axpby(p.context.queue, x, float(std::sqrt(bar)),
-        pseudo_inverse(p.context, *p.likelihood.linear(), y, p.image), float(std::sqrt(1 - bar)), x);
-  return x;
-}
-
-Tensor CompatPigdm::step(Posterior& p, Tensor x, int executed) {
-  Queue& q = p.context.queue;
-  evaluate(at_, p, std::move(x), executed);
-  Evaluation& at = *at_;
-  p.likelihood.misfit(misfit_, at.x0);
-  const double bar = at.alphas_cumprod(), next = next_bar(p, executed);
-  const Ddim ddim(bar, next, eta_);
-  const Tensor g =
-      at.pull_back(pseudo_inverse(p.context, *p.likelihood.linear(), p.likelihood.residual(at.x0), p.image));
-  Tensor z = p.context.planar(p.image), result = p.context.planar(p.image);
-  p.noise.normal(z, Draw::step, executed);
-  axpbypcz(q, result, float(std::sqrt(next)), at.x0, float(ddim.c1), z, float(ddim.c2), at.prediction.eps);
-  axpby(q, result, 1.f, result, float(weight_ * std::sqrt(next * bar)), g);
-  return result;
-}
-
-Tensor Mmps::correction(Posterior& p, Evaluation& at) {
+Tensor Mmps::correction(Posterior& p, Evaluation& at) const {
   Context& context = p.context;
   Queue& q = context.queue;
   LinearOperator& op = *p.likelihood.linear();
@@ -134,18 +136,19 @@ constexpr const Need* linear_needs[] = {&needs::linear, &needs::gaussian};
 
 }  // namespace
 
-const SolverKind pigdm_kind{
-    "pigdm",
-    "pseudo-inverse guidance: no step size; 100 steps",
-    linear_needs,
-    pigdm_settings,
-    [](const Settings& s, Posterior& p) -> std::unique_ptr<Solver> {
-      if (!s.flag("compat")) return std::make_unique<Pigdm>(s.number("eta"));
-      require(needs::inverse.met(p.likelihood, p.image), "method pigdm, compat: needs ", needs::inverse.what);
-      return std::make_unique<CompatPigdm>(s.number("eta"), s.number("gradient_weight"));
-    },
-    100,
-    Spacing::strided};
+const SolverKind pigdm_kind{"pigdm",
+                            "pseudo-inverse guidance: no step size; 100 steps",
+                            linear_needs,
+                            pigdm_settings,
+                            [](const Settings& s, Posterior& p) -> std::unique_ptr<Solver> {
+                              const bool compat = s.flag("compat");
+                              require(!compat || needs::inverse.met(p.likelihood, p.image),
+                                      "method pigdm, compat: needs ", needs::inverse.what);
+                              return std::make_unique<Pigdm>(
+                                  s.number("eta"), compat ? s.number("gradient_weight") : 1, compat);
+                            },
+                            100,
+                            Spacing::strided};
 
 const SolverKind mmps_kind{
     "mmps",

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 
 #include "engine/solvers/solver.hpp"
 #include "kernels/elementwise.hpp"
@@ -251,4 +252,84 @@ TEST_CASE("the bias of every guidance on a posterior known exactly") {
     CHECK(std::abs(b.inside_90 - row.measured.inside_90) < 0.03);
   }
   MESSAGE(table);
+}
+
+// Of a Gaussian prior, x0 and the covariance gamma J are those of p(x_0 | x_t) exactly, so that what moment
+// matching makes of them is the denoiser of the posterior: with the same draws its samples are DDIM's with
+// that denoiser.
+TEST_CASE("moment matching with enough inner iterations samples as the exact posterior's denoiser does") {
+  for (const Device device : test::backends()) {
+    Context context(device, 31);
+    SpectrumPrior prior(context);
+    test::Pooling op(context, image.H, image.W, factor);
+    const test::PooledPosterior posterior(prior, image, factor, sigma);
+    const Tensor y = op.forward(prior.draw(image));
+    const std::vector<double> mean = posterior.mean(context.download(y).data());
+    test::ExactPooledPosterior exact(context, posterior,
+                                     context.upload(image, std::vector<float>(mean.begin(), mean.end())));
+    const Schedule schedule = make_schedule("linear", 1000, "10");
+    Likelihood likelihood(context, op, y, {.sigma = sigma});
+    const auto run = [&](const char* method, Denoiser& denoiser, const std::function<void(Settings&)>& set) {
+      context.start_stream(1);
+      ContextNoise noise(context);
+      Posterior p{context, denoiser, schedule, likelihood, image, noise};
+      const SolverKind& kind = solver_kind(method);
+      Settings settings(method, kind.settings);
+      set(settings);
+      return context.download(solve(*kind.make(settings, p), p));
+    };
+    const std::vector<float> matched =
+        run("mmps", prior, [](Settings& s) { s.set("iterations", std::int64_t(60)); });
+    context.start_stream(1);
+    ContextNoise noise(context);
+    Tensor start = context.planar(image);
+    noise.normal(start, Draw::initial, 0, 0);
+    SamplerOptions ddim;
+    ddim.method = Method::ddim;
+    ddim.eta = 1;
+    ddim.clip_denoised = false;
+    const std::vector<float> expected =
+        context.download(sample(context, exact, schedule, ddim, start, nullptr, noise));
+    // Conjugate gradients leave 1e-6 of the residual, which at the noisiest level is 160 times an image.
+    test::check_close("mmps", matched, std::vector<double>(expected.begin(), expected.end()), 2e-3);
+    // One inner iteration is not enough: the test can fail.
+    const std::vector<float> rough =
+        run("mmps", prior, [](Settings& s) { s.set("iterations", std::int64_t(1)); });
+    double off = 0;
+    for (std::size_t i = 0; i < rough.size(); ++i)
+      off = std::max(off, double(std::abs(rough[i] - expected[i])));
+    CHECK(off > 0.02);
+  }
+}
+
+TEST_CASE("solvers without a step size explain a measurement of photographs' spectrum") {
+  for (const Device device : test::backends()) {
+    Context context(device, 31);
+    SpectrumPrior prior(context);
+    test::Pooling op(context, image.H, image.W, factor);
+    // Within [-1, 1], as diffpir clips.
+    std::vector<float> truth = context.download(prior.draw(image));
+    float largest = 0;
+    for (const float value : truth) largest = std::max(largest, std::abs(value));
+    for (float& value : truth) value *= 0.8f / largest;
+    Tensor y = op.forward(context.upload(image, truth));
+    const Tensor n = context.normal(y.shape());
+    axpby(context.queue, y, 1.f, y, float(sigma), n);
+    Likelihood likelihood(context, op, y, {.sigma = sigma});
+    for (const char* method : {"pigdm", "mmps", "diffpir", "ddnm", "reddiff"}) {
+      CAPTURE(std::string(method));
+      const SolverKind& kind = solver_kind(method);
+      const Schedule schedule =
+          schedule_of(kind, "linear", 1000, std::string(method) == "reddiff" ? 1000 : 50);
+      ContextNoise noise(context);
+      Posterior p{context, prior, schedule, likelihood, image, noise};
+      Settings settings(method, kind.settings);
+      const Tensor x = solve(*kind.make(settings, p), p);
+      TensorOf<double> squared;
+      likelihood.misfit(squared, x);
+      const double ratio = std::sqrt(context.download(squared)[0] / double(y.shape().size())) / sigma;
+      MESSAGE(std::string(name(device)), " ", std::string(method), ": misfit ", ratio, " times the noise");
+      CHECK(ratio < 3);
+    }
+  }
 }

@@ -95,7 +95,7 @@ std::unique_ptr<Solver> make_solver(const std::string& path, const nlohmann::jso
                                   name == "ddnm_plus");
   if (name == "pigdm") {
     require(j.value("awd", true), path, ": pigdm without awd is not supported");
-    return std::make_unique<CompatPigdm>(j.at("eta").get<double>(), j.at("grad_term_weight").get<double>());
+    return std::make_unique<Pigdm>(j.at("eta").get<double>(), j.at("grad_term_weight").get<double>(), true);
   }
   if (name == "reddiff") return make_reddiff(j);
   if (name == "diffpir") return make_diffpir(j);
