@@ -1,8 +1,9 @@
 // NumPy files: written by NumPy, written byte by byte, and every way to be wrong.
 #include "weights/npy_file.hpp"
 
+#include <algorithm>
 #include <complex>
-#include <cstring>
+#include <span>
 
 #include "tests/weights/crafted.hpp"
 
@@ -18,7 +19,7 @@ const std::string folder = TWEEDIE_TEST_DATA "/numpy/";
 
 std::shared_ptr<const ByteSource> source_of(const std::string& bytes) {
   std::vector<std::byte> copy(bytes.size());
-  std::memcpy(copy.data(), bytes.data(), bytes.size());
+  std::ranges::copy(std::as_bytes(std::span(bytes)), copy.begin());
   return open_bytes(copy, "crafted.npy");
 }
 
