@@ -1,4 +1,4 @@
-// tweedie-convert: a PyTorch or safetensors checkpoint becomes a weight file.
+// tweedie-convert: a PyTorch or safetensors checkpoint becomes a weight file, or a weight file one of those.
 #include <signal.h>
 #include <unistd.h>
 
@@ -21,6 +21,7 @@ using namespace tweedie;
 
 struct Options {
   ConvertOptions convert;
+  std::optional<NetworkFormat> to;
   bool json = false;
 };
 
@@ -35,12 +36,19 @@ void describe(CLI::App& app, Options& options) {
       {"f32", Element::f32}, {"f16", Element::f16}, {"bf16", Element::bf16}};
   app.description(
       "Converts a checkpoint of a diffusion U-Net (or of the nonlinear blur's or a metric's network) to a "
-      "weight "
-      "file.");
+      "weight file, or a weight file to a state dict for PyTorch.");
   ConvertOptions& c = options.convert;
-  app.add_option("CHECKPOINT", c.checkpoint, "PyTorch .pt/.pth (either container) or .safetensors")
+  app.add_option("CHECKPOINT", c.checkpoint,
+                 "PyTorch .pt/.pth (either container), .safetensors, or a weight file")
       ->required();
-  app.add_option("OUT", c.output, "weight file to write (.h5)")->required();
+  app.add_option("OUT", c.output, "file to write")->required();
+  const std::map<std::string, NetworkFormat> formats = {{"weights", NetworkFormat::weights},
+                                                        {"pt", NetworkFormat::torch},
+                                                        {"safetensors", NetworkFormat::safetensors}};
+  app.add_option_function<std::string>(
+         "--to", [&options, formats](const std::string& name) { options.to = formats.at(name); },
+         "write weights (a weight file), pt or safetensors (default: by OUT's name)")
+      ->check(CLI::IsMember({"weights", "pt", "safetensors"}));
   CLI::Option* config =
       app.add_option("--config", c.config_file,
                      "model_config.yaml or .json with what the tensors do not show: image_size, "
@@ -66,6 +74,8 @@ void describe(CLI::App& app, Options& options) {
       "  tweedie-convert ffhq_10m.pt ffhq.h5 --preset ffhq256\n"
       "  tweedie-convert 256x256_diffusion_uncond.pt imagenet.h5 --preset imagenet256 --dtype bf16\n"
       "  tweedie-convert my_unet.pt my_unet.h5 --config model_config.yaml --compress 4\n"
+      "  tweedie-convert run/weights.h5 prior.h5 --dtype f16\n"
+      "  tweedie-convert run/weights.h5 model.pt            # torch.load; guided-diffusion loads it\n"
       "  tweedie-convert GOPRO_wVAE.pth nonlinear_blur.h5\n"
       "  tweedie-convert vgg16-397923af.pth lpips_vgg.h5\n"
       "  tweedie-convert pt_inception-2015-12-05-6726825d.pth inception_fid.h5");
@@ -141,6 +151,7 @@ int main(int argc, char** argv) {
     Options options;
     describe(app, options);
     app.parse(count, arguments);
+    options.convert.format = options.to.value_or(format_of_name(options.convert.output));
     hold_interrupts();
     options.convert.accept = [&](const WeightFileHeader& header, const TensorShapes& tensors) {
       require_usable(header, tensors, options.convert.checkpoint);

@@ -6,6 +6,8 @@
 #include "kernels/error.hpp"
 #include "weights/checkpoints/byte_source.hpp"
 #include "weights/checkpoints/checkpoint.hpp"
+#include "weights/checkpoints/state_dict_writer.hpp"
+#include "weights/hdf5_read.hpp"
 #include "weights/metric_networks.hpp"
 #include "weights/unet_config.hpp"
 #include "weights/unet_inference.hpp"
@@ -100,9 +102,17 @@ Element stored_element(const TensorEntry& tensor, const ConvertOptions& options)
   return tensor.element == Element::f64 ? Element::f32 : tensor.element;
 }
 
-void write_tensors(WeightFileWriter& writer, const Checkpoint& checkpoint,
-                   const std::vector<TensorEntry>& tensors, const ConvertOptions& options,
-                   const ConvertProgress& progress) {
+/// A network in a file, described but not yet read.
+struct Network {
+  std::vector<TensorEntry> tensors;
+  std::function<std::vector<float>(const TensorEntry&)> read;
+  WeightFileHeader header;
+  std::string container, sha256;
+};
+
+void write_tensors(TensorOutput& output, const std::vector<TensorEntry>& tensors,
+                   const std::function<std::vector<float>(const TensorEntry&)>& read,
+                   const ConvertOptions& options, const ConvertProgress& progress) {
   std::uint64_t total = 0;
   std::uint64_t done = 0;
   const auto bytes = [](const TensorEntry& t) {
@@ -111,24 +121,94 @@ void write_tensors(WeightFileWriter& writer, const Checkpoint& checkpoint,
   for (const TensorEntry& tensor : tensors) total += bytes(tensor);
   for (const TensorEntry& tensor : tensors) {
     if (progress) progress(done, total);
-    const std::vector<float> values = checkpoint.read(tensor);
+    const std::vector<float> values = read(tensor);
     require_finite(values, options.checkpoint + ": the tensor " + tensor.name);
-    writer.write(tensor.name, tensor.extents, values, stored_element(tensor, options));
+    output.write(tensor.name, tensor.extents, values, stored_element(tensor, options));
     done += bytes(tensor);
   }
   if (progress) progress(done, total);
 }
 
 // A classifier becomes a LPIPS by the linear layers that it lacks.
-std::optional<Checkpoint> missing_linear_layers(const std::string& architecture,
-                                                const std::vector<TensorEntry>& tensors) {
-  if (!architecture.starts_with("lpips_")) return std::nullopt;
-  for (const TensorEntry& tensor : tensors)
-    if (tensor.name.starts_with("lin")) return std::nullopt;
-  return published_linear_layers(architecture.substr(6));
+void add_linear_layers(Network& network, std::vector<std::string>& notices) {
+  for (const TensorEntry& tensor : network.tensors)
+    if (tensor.name.starts_with("lin")) return;
+  const auto linear =
+      std::make_shared<const Checkpoint>(published_linear_layers(network.header.architecture.substr(6)));
+  notices.push_back("LPIPS v0.1's linear layers added, as its authors published them");
+  network.tensors.insert(network.tensors.end(), linear->tensors().begin(), linear->tensors().end());
+  network.read = [classifier = network.read, linear](const TensorEntry& tensor) {
+    return tensor.name.starts_with("lin") ? linear->read(tensor) : classifier(tensor);
+  };
+}
+
+TensorShapes shapes_of(const std::vector<TensorEntry>& tensors) {
+  TensorShapes shapes;
+  for (const TensorEntry& tensor : tensors) shapes[tensor.name] = tensor.extents;
+  return shapes;
+}
+
+// What the network in a checkpoint is, is worked out from its tensors and from what the options state.
+Network open_checkpoint(const ConvertOptions& options, std::vector<std::string>& notices) {
+  const auto source = open_file(options.checkpoint);
+  const auto checkpoint = std::make_shared<const Checkpoint>(source, options.entry);
+  notices = checkpoint->notices();
+  Network network;
+  network.container = checkpoint->container();
+  network.tensors = choose_tensors(*checkpoint, notices);
+  network.header = resolve_header(shapes_of(network.tensors), options, notices);
+  network.read = [checkpoint](const TensorEntry& tensor) { return checkpoint->read(tensor); };
+  const std::string& architecture = network.header.architecture;
+  if (architecture == "kernel_wizard")
+    network.tensors = without_kernel_extractor(std::move(network.tensors), notices);
+  if (architecture.starts_with("lpips_")) {
+    network.tensors = lpips_tensors(std::move(network.tensors), notices);
+    add_linear_layers(network, notices);
+  }
+  network.sha256 = sha256_hex(*source);
+  network.header.source =
+      std::filesystem::path(options.checkpoint).filename().string() + " sha256:" + network.sha256;
+  return network;
+}
+
+// A weight file says all of it, and where it came from.
+Network open_weight_file(const ConvertOptions& options) {
+  for (const auto& [given, name] : {std::pair(&options.entry, "--entry"),
+                                    {&options.config_file, "--config"},
+                                    {&options.preset, "--preset"}})
+    require(given->empty(), name, ": ", options.checkpoint,
+            " is a weight file and says what its network is; expected a checkpoint");
+  const auto file = std::make_shared<WeightFile>(options.checkpoint);
+  Network network;
+  network.container = "weight file";
+  network.header = file->header();
+  network.sha256 = sha256_hex(*open_file(options.checkpoint));
+  for (const std::string& key : file->keys()) {
+    TensorEntry tensor;
+    tensor.name = key;
+    tensor.element = file->element(key);
+    tensor.extents = file->extents(key);
+    network.tensors.push_back(tensor);
+  }
+  network.read = [file](const TensorEntry& tensor) { return file->read(tensor.name, tensor.extents); };
+  return network;
+}
+
+std::unique_ptr<TensorOutput> open_output(const ConvertOptions& options, const WeightFileHeader& header) {
+  const Existing existing = options.overwrite ? Existing::replace : Existing::refuse;
+  if (options.format == NetworkFormat::torch) return write_torch(options.output, existing);
+  if (options.format == NetworkFormat::safetensors) return write_safetensors(options.output, existing);
+  return std::make_unique<WeightFileWriter>(options.output, header,
+                                            WeightFileOptions{options.compression, options.overwrite});
 }
 
 }  // namespace
+
+NetworkFormat format_of_name(const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension().string();
+  if (extension == ".pt" || extension == ".pth") return NetworkFormat::torch;
+  return extension == ".safetensors" ? NetworkFormat::safetensors : NetworkFormat::weights;
+}
 
 ConvertReport convert_checkpoint(const ConvertOptions& options, const ConvertProgress& progress) {
   std::error_code error;
@@ -136,39 +216,24 @@ ConvertReport convert_checkpoint(const ConvertOptions& options, const ConvertPro
           ": the output must not be the checkpoint itself");
   require(options.overwrite || !std::filesystem::exists(options.output, error), options.output,
           ": exists already; --force replaces it");
-  const auto source = open_file(options.checkpoint);
-  const Checkpoint checkpoint(source, options.entry);
+  require(options.format == NetworkFormat::weights || options.compression == 0,
+          "--compress: only weight files are compressed, not what other frameworks read");
   ConvertReport report;
-  report.container = checkpoint.container();
-  report.notices = checkpoint.notices();
-  std::vector<TensorEntry> tensors = choose_tensors(checkpoint, report.notices);
-  TensorShapes shapes;
-  for (const TensorEntry& tensor : tensors) shapes[tensor.name] = tensor.extents;
-  WeightFileHeader header = resolve_header(shapes, options, report.notices);
-  if (header.architecture == "kernel_wizard") {
-    tensors = without_kernel_extractor(std::move(tensors), report.notices);
-    std::erase_if(shapes, [](const auto& each) { return each.first.starts_with("kernel_extractor."); });
-  }
-  if (header.architecture.starts_with("lpips_")) tensors = lpips_tensors(std::move(tensors), report.notices);
-  if (options.accept) options.accept(header, shapes);
+  const Network network =
+      holds_hdf5(options.checkpoint) ? open_weight_file(options) : open_checkpoint(options, report.notices);
+  if (options.accept) options.accept(network.header, shapes_of(network.tensors));
+  const std::unique_ptr<TensorOutput> output = open_output(options, network.header);
+  write_tensors(*output, network.tensors, network.read, options, progress);
+  output->commit();
 
-  report.sha256 = sha256_hex(*source);
-  header.source = std::filesystem::path(options.checkpoint).filename().string() + " sha256:" + report.sha256;
-  WeightFileWriter writer(options.output, header, {options.compression, options.overwrite});
-  write_tensors(writer, checkpoint, tensors, options, progress);
-  if (const auto linear = missing_linear_layers(header.architecture, tensors)) {
-    report.notices.push_back("LPIPS v0.1's linear layers added, as its authors published them");
-    write_tensors(writer, *linear, linear->tensors(), options, {});
-    tensors.insert(tensors.end(), linear->tensors().begin(), linear->tensors().end());
-  }
-  writer.commit();
-
-  report.architecture = header.architecture;
-  report.config = header.config;
-  report.diffusion = header.diffusion;
-  report.source = header.source;
-  report.tensors = static_cast<std::int64_t>(tensors.size());
-  for (const TensorEntry& tensor : tensors) report.parameters += element_count(tensor.extents);
+  report.architecture = network.header.architecture;
+  report.container = network.container;
+  report.sha256 = network.sha256;
+  report.config = network.header.config;
+  report.diffusion = network.header.diffusion;
+  report.source = network.header.source;
+  report.tensors = static_cast<std::int64_t>(network.tensors.size());
+  for (const TensorEntry& tensor : network.tensors) report.parameters += element_count(tensor.extents);
   return report;
 }
 

@@ -1,4 +1,4 @@
-// From a checkpoint to a weight file: everything tweedie-convert does but its command line.
+// From a checkpoint to a weight file and back: everything tweedie-convert does but its command line.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,16 @@
 
 namespace tweedie {
 
+/// What a network is written as: a weight file, or a state dict for other frameworks.
+enum class NetworkFormat { weights, torch, safetensors };
+
+/// By a file's name: .pt and .pth are PyTorch's, .safetensors is what it says, all others are weight files.
+NetworkFormat format_of_name(const std::string& path);
+
 struct ConvertOptions {
-  std::string checkpoint = {};
+  std::string checkpoint = {};  ///< or a weight file
   std::string output = {};
+  NetworkFormat format = NetworkFormat::weights;
   std::string config_file = {};  ///< YAML or JSON, or empty
   std::string preset = {};       ///< or empty
   std::string entry = {};        ///< which of the checkpoint's dicts, or prefixes of names, or empty
@@ -43,8 +50,8 @@ struct ConvertReport {
 /// Called between tensors with the bytes done and to do; may throw to abandon the conversion.
 using ConvertProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
-/// Converts a checkpoint, one tensor at a time: memory stays at a few times the largest tensor. Throws
-/// `Error` in one line on bad input, and then leaves no output.
+/// Converts a checkpoint or a weight file, one tensor at a time: memory stays at a few times the largest
+/// tensor. Throws `Error` in one line on bad input, and then leaves no output.
 ConvertReport convert_checkpoint(const ConvertOptions& options, const ConvertProgress& progress = {});
 
 }  // namespace tweedie

@@ -97,6 +97,26 @@ void decode_elements(std::span<float> out, std::span<const std::byte> bytes, Ele
   throw Error("decode_elements: not a floating-point type that weights may have");
 }
 
+std::vector<std::uint16_t> encode_sixteen_bits(std::span<const float> values, Element stored,
+                                               const std::string& what) {
+  constexpr double most_loss = 0.01;
+  double lost = 0, whole = 0;
+  std::vector<std::uint16_t> bits(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    bits[i] = stored == Element::f16 ? half_from_float(values[i]) : bfloat16_from_float(values[i]);
+    const float back = stored == Element::f16 ? float_from_half(bits[i]) : float_from_bfloat16(bits[i]);
+    require(std::isfinite(back), what, " has the value ", values[i], " at element ", i, ", too large for ",
+            element_name(stored));
+    lost += (double(values[i]) - back) * (double(values[i]) - back);
+    whole += double(values[i]) * values[i];
+  }
+  // Rounding takes at most 2^-9 of a number; more is lost only where numbers are too small for the type.
+  require(lost <= most_loss * most_loss * whole, what, " loses ", 100 * std::sqrt(lost / whole),
+          " % of its norm as ", element_name(stored), ": its values are too small; store it as ",
+          stored == Element::f16 ? "bf16 or f32" : "f32");
+  return bits;
+}
+
 void require_finite(std::span<const float> values, const std::string& what) {
   for (std::size_t i = 0; i < values.size(); ++i)
     if (!std::isfinite(values[i]))

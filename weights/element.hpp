@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tweedie {
 
@@ -31,6 +32,11 @@ std::uint16_t bfloat16_from_float(float value);
 /// Decodes out.size() little-endian elements of the given type; float64 is rounded to nearest.
 /// `bytes` holds exactly out.size() elements; throws `Error` for `Element::other`.
 void decode_elements(std::span<float> out, std::span<const std::byte> bytes, Element element);
+
+/// The values as f16 or bf16, rounded to nearest, ties to even. Throws `Error` beginning with `what` when one
+/// overflows the type, or when the values are so small that their norm loses more than 1 %.
+std::vector<std::uint16_t> encode_sixteen_bits(std::span<const float> values, Element stored,
+                                               const std::string& what);
 
 /// Throws `Error` ("WHAT has the value nan at element 7") naming the first NaN or infinity, if any.
 void require_finite(std::span<const float> values, const std::string& what);

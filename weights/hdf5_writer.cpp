@@ -1,7 +1,6 @@
 #include "weights/hdf5_writer.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -38,25 +37,6 @@ std::vector<hsize_t> chunk_of(const std::vector<hsize_t>& sizes) {
     count = rest * chunk[axis];
   }
   return chunk;
-}
-
-std::vector<std::uint16_t> encode(std::span<const float> values, Element stored, const std::string& what) {
-  constexpr double most_loss = 0.01;
-  double lost = 0, whole = 0;
-  std::vector<std::uint16_t> bits(values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    bits[i] = stored == Element::f16 ? half_from_float(values[i]) : bfloat16_from_float(values[i]);
-    const float back = stored == Element::f16 ? float_from_half(bits[i]) : float_from_bfloat16(bits[i]);
-    require(std::isfinite(back), what, " has the value ", values[i], " at element ", i, ", too large for ",
-            element_name(stored));
-    lost += (double(values[i]) - back) * (double(values[i]) - back);
-    whole += double(values[i]) * values[i];
-  }
-  // Rounding takes at most 2^-9 of a number; more is lost only where numbers are too small for the type.
-  require(lost <= most_loss * most_loss * whole, what, " loses ", 100 * std::sqrt(lost / whole),
-          " % of its norm as ", element_name(stored), ": its values are too small; store it as ",
-          stored == Element::f16 ? "bf16 or f32" : "f32");
-  return bits;
 }
 
 // Times of creation would make two files of the same content differ.
@@ -111,8 +91,9 @@ void Hdf5Writer::array(const std::string& name, const Extents& extents, std::spa
   require(static_cast<std::size_t>(element_count(extents)) == values.size(), where, " of shape ",
           to_string(extents), " was given ", values.size(), " values");
   const Hdf5Handle type = format::stored_type(storage.element);
-  const std::vector<std::uint16_t> bits =
-      storage.element == Element::f32 ? std::vector<std::uint16_t>() : encode(values, storage.element, where);
+  const std::vector<std::uint16_t> bits = storage.element == Element::f32
+                                              ? std::vector<std::uint16_t>()
+                                              : encode_sixteen_bits(values, storage.element, where);
   const std::vector<hsize_t> sizes(extents.begin(), extents.end());
   const Hdf5Handle space(sizes.empty()
                              ? H5Screate(H5S_SCALAR)

@@ -52,6 +52,7 @@ struct WeightFile::State {
 
   std::string what(const std::string& key) const { return path + ": the tensor " + key; }
 
+  Element element(hid_t dataset, const std::string& key) const;
   std::vector<float> values(hid_t dataset, const std::string& key, std::size_t count) const;
 
   std::string path;
@@ -62,24 +63,29 @@ struct WeightFile::State {
   std::set<std::string> used;
 };
 
+Element WeightFile::State::element(hid_t dataset, const std::string& key) const {
+  const Hdf5Handle type(H5Dget_type(dataset), H5Tclose, what(key) + " has no type");
+  const bool marked = H5Aexists(dataset, format::dtype) > 0 &&
+                      hdf5_text(dataset, format::dtype, path + ": " + key) == format::bfloat16;
+  const Element sixteen = marked ? Element::bf16 : Element::f16;
+  if (H5Tequal(type, format::stored_type(sixteen)) > 0) return sixteen;
+  require(!marked && H5Tget_class(type) == H5T_FLOAT, path, ": the tensor ", key,
+          " is not stored as float32, float16 or bfloat16");
+  return Element::f32;
+}
+
 // Sixteen-bit values are read as they are and decoded by us: HDF5's own float16 conversion is slow, and it
 // knows no bfloat16.
 std::vector<float> WeightFile::State::values(hid_t dataset, const std::string& key, std::size_t count) const {
-  const Hdf5Handle type(H5Dget_type(dataset), H5Tclose, what(key) + " has no type");
   std::vector<float> values(count);
-  const bool marked = H5Aexists(dataset, format::dtype) > 0 &&
-                      hdf5_text(dataset, format::dtype, path + ": " + key) == format::bfloat16;
-  const Element element = marked ? Element::bf16 : Element::f16;
-  const Hdf5Handle sixteen_bits = format::stored_type(element);
-  if (H5Tequal(type, sixteen_bits) > 0) {
-    std::vector<std::uint16_t> bits(count);
-    read_hdf5(bits.data(), dataset, type, what(key));
-    decode_elements(values, std::as_bytes(std::span(bits)), element);
+  const Element stored = element(dataset, key);
+  if (stored == Element::f32) {
+    read_hdf5(values.data(), dataset, H5T_NATIVE_FLOAT, what(key));
     return values;
   }
-  require(!marked && H5Tget_class(type) == H5T_FLOAT, path, ": the tensor ", key,
-          " is not stored as float32, float16 or bfloat16");
-  read_hdf5(values.data(), dataset, H5T_NATIVE_FLOAT, what(key));
+  std::vector<std::uint16_t> bits(count);
+  read_hdf5(bits.data(), dataset, format::stored_type(stored), what(key));
+  decode_elements(values, std::as_bytes(std::span(bits)), stored);
   return values;
 }
 
@@ -121,6 +127,8 @@ const std::vector<std::string>& WeightFile::keys() const { return state_->keys; 
 Extents WeightFile::extents(const std::string& key) const {
   return hdf5_extents(state_->open(key), state_->what(key));
 }
+
+Element WeightFile::element(const std::string& key) const { return state_->element(state_->open(key), key); }
 
 bool WeightFile::has(const std::string& key) const {
   return std::binary_search(state_->keys.begin(), state_->keys.end(), key);

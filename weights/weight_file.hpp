@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "weights/element.hpp"
+#include "weights/tensor_output.hpp"
 #include "weights/tensor_source.hpp"
 
 namespace tweedie {
@@ -43,6 +43,9 @@ class WeightFile final : public TensorSource {
   /// Extents of a tensor; throws `Error` when it is missing.
   Extents extents(const std::string& key) const;
 
+  /// How a tensor is stored: f32, f16 or bf16; throws `Error` when it is missing or of another type.
+  Element element(const std::string& key) const;
+
   bool has(const std::string& key) const override;
   std::vector<float> read(const std::string& key, const Extents& expected) override;
   void require_all_used() const override;
@@ -60,12 +63,12 @@ struct WeightFileOptions {
 
 /// Writes a weight file beside its destination and moves it there, complete and flushed to disk, in
 /// `commit()`. Without a commit nothing is left behind, and an existing file stays as it was.
-class WeightFileWriter {
+class WeightFileWriter final : public TensorOutput {
  public:
   /// Throws `Error` when the destination exists and may not be replaced, or its folder cannot be written.
   WeightFileWriter(const std::string& path, const WeightFileHeader& header,
                    const WeightFileOptions& options = {});
-  ~WeightFileWriter();
+  ~WeightFileWriter() override;
   WeightFileWriter(const WeightFileWriter&) = delete;
   WeightFileWriter& operator=(const WeightFileWriter&) = delete;
 
@@ -73,10 +76,10 @@ class WeightFileWriter {
   /// the key when it cannot be a dataset's name or is already there, when a value is NaN or infinite, or when
   /// it overflows the stored type.
   void write(const std::string& key, const Extents& extents, std::span<const float> values,
-             Element stored = Element::f32);
+             Element stored = Element::f32) override;
 
   /// Makes the file appear under its name. No call may follow.
-  void commit();
+  void commit() override;
 
  private:
   struct State;
