@@ -1,5 +1,8 @@
 #include "tools/prior.hpp"
 
+#include <algorithm>
+#include <filesystem>
+
 namespace tweedie {
 
 Schedule Prior::schedule(int steps) const {
@@ -32,14 +35,54 @@ void Prior::set_labels(const std::vector<int>& labels) const {
   if (conditional) network->unet->set_labels(labels);
 }
 
-Prior load_prior(Context& context, const std::string& weights) {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string shipped_file(const std::string& name) {
+  return (fs::path(TWEEDIE_PRETRAINED) / (name + ".h5")).string();
+}
+
+}  // namespace
+
+std::vector<std::string> shipped_priors() {
+  std::vector<std::string> names{"spectrum"};
+  std::error_code none;  // then none ship
+  for (const auto& entry : fs::directory_iterator(TWEEDIE_PRETRAINED, none))
+    if (entry.path().extension() == ".h5") names.push_back(entry.path().stem().string());
+  std::sort(names.begin() + 1, names.end());
+  return names;
+}
+
+void add_prior_options(CLI::App& app, PriorChoice& choice) {
+  std::string names;
+  for (const std::string& name : shipped_priors()) names += (names.empty() ? "" : ", ") + name;
+  CLI::Option* weights = app.add_option("--weights", choice.weights, "Weight file of a trained prior");
+  app.add_option("--prior", choice.name,
+                 "A prior that ships: " + names +
+                     " (without this and --weights: photo for colour images, else " +
+                     "the analytic spectrum prior)")
+      ->excludes(weights);
+}
+
+Prior load_prior(Context& context, const PriorChoice& choice, int channels) {
   Prior prior;
-  if (weights.empty()) {
+  std::string file = choice.weights;
+  if (!choice.name.empty()) {
+    std::string known;
+    for (const std::string& name : shipped_priors()) known += (known.empty() ? "" : ", ") + name;
+    require((", " + known + ",").find(", " + choice.name + ",") != std::string::npos, "--prior ", choice.name,
+            ": no such prior ships; expected one of ", known);
+    if (choice.name != "spectrum") file = shipped_file(choice.name);
+  } else if (!choice.stated() && (channels == 0 || channels == 3) && fs::exists(shipped_file("photo"))) {
+    file = shipped_file("photo");
+  }
+  if (file.empty()) {
     prior.spectrum = std::make_unique<SpectrumPrior>(context);
     prior.description = "spectrum prior (analytic: Gaussian with the power spectrum of photographs)";
   } else {
-    prior.network.emplace(load_network(context, weights));
-    prior.description = message("U-Net of ", prior.network->unet->parameters(), " parameters from ", weights);
+    prior.network.emplace(load_network(context, file));
+    prior.description = message("U-Net of ", prior.network->unet->parameters(), " parameters from ", file);
   }
   return prior;
 }

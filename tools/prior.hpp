@@ -1,9 +1,11 @@
 // The prior a program works with: a trained network from a weight file, or the analytic one.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/solvers/solver.hpp"
 #include "engine/spectrum_prior.hpp"
@@ -36,7 +38,20 @@ struct Prior {
   Variance variance() const;
 };
 
-/// The network in `weights`, or the spectrum prior when that is empty. Errors: see `load_network`.
-Prior load_prior(Context& context, const std::string& weights);
+/// The priors that ship: "spectrum", and the trained networks in weights/pretrained, by their files' names.
+std::vector<std::string> shipped_priors();
+
+/// Which prior the user wants: a weight file, or one that ships by its name; or neither.
+struct PriorChoice {
+  std::string weights, name;
+  bool stated() const { return !weights.empty() || !name.empty(); }
+};
+/// Adds --weights and --prior, of which one may be given.
+void add_prior_options(CLI::App& app, PriorChoice& choice);
+
+/// The prior of that choice. Where nothing is stated: `photo`, if it ships and has as many channels as the
+/// images (0: any), else the spectrum prior. Errors: an unknown name (the known ones are listed); see
+/// `load_network`.
+Prior load_prior(Context& context, const PriorChoice& choice, int channels);
 
 }  // namespace tweedie

@@ -19,7 +19,8 @@ namespace tweedie {
 namespace {
 
 struct Options {
-  std::string weights, output, device = "auto";
+  PriorChoice prior;
+  std::string output, device = "auto";
   SamplerChoice sampler;
   std::vector<int> labels;
   int count = 4, height = 0, width = 0, steps = 0, channels = 3;
@@ -57,7 +58,7 @@ Image sample_one(Context& context, const Options& o, const Prior& prior, const S
 
 int run(const Options& o) {
   Context context(choose_device(o.device), o.seed);
-  const Prior prior = load_prior(context, o.weights);
+  const Prior prior = load_prior(context, o.prior, 0);
   const Schedule schedule = prior.schedule(o.steps);
   const Shape shape = image_shape(o, prior);
   prior.set_labels(o.labels);  // refuses unknown ones before anything is written
@@ -91,11 +92,10 @@ int main(int argc, char** argv) {
   return run_main("tweedie-sample", argc, argv, [](CLI::App& app, int count, char** words) {
     Options o;
     o.command.assign(words, words + count);
-    app.description(
-        "Draws images from a prior: a trained network, or the analytic spectrum prior without --weights.\n" +
-        describe_samplers());
+    app.description("Draws images from a prior: a trained network, or the analytic spectrum prior.\n" +
+                    describe_samplers());
     app.footer("Written: image_1.png, image_2.png, ..., grid.png, report.json.");
-    app.add_option("--weights", o.weights, "Weight file of a network (see tweedie-convert)");
+    add_prior_options(app, o.prior);
     app.add_option("--count", o.count, "Images to draw")
         ->capture_default_str()
         ->check(whole_number(1, 10000));

@@ -42,8 +42,8 @@ while read -r line; do
           admm-tv) brief=(--iterations 2) ;;
           er | hio | oss) brief=(--iterations 2 --restarts 1) ;;
           zero-filled | wiener | fbp) ;;
-          daps) brief=(--restarts 1 --set levels=1 --set chain=1) ;;
-          *) brief=(--steps 1 --restarts 1) ;;
+          daps) brief=(--prior spectrum --restarts 1 --set levels=1 --set chain=1) ;;
+          *) brief=(--prior spectrum --steps 1 --restarts 1) ;;
         esac
         status=0
         "$bin/tweedie-restore" --device "$device" --task "$task" --method "$method" --quiet "${brief[@]}" \

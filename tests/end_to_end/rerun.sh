@@ -21,12 +21,12 @@ says() {
 # Pictures of the run before go; what somebody else put there stays, and so does what a run was given.
 mkdir out
 cp photo.png out/sample_7.png
-restore out --task denoising --steps 2 --samples 2 --input photo.png
+restore out --task denoising --prior spectrum --steps 2 --samples 2 --input photo.png
 there out/original.png out/sample_1.png out/sample_2.png out/standard_deviation.png
 restore out --task denoising --method wiener --measurement out/measurement.h5
 there out/original.png out/sample_7.png out/restored.png
 gone out/sample_1.png out/sample_2.png out/standard_deviation.png
-restore out --task denoising --steps 2 --samples 2 --input photo.png
+restore out --task denoising --prior spectrum --steps 2 --samples 2 --input photo.png
 restore out --task denoising --method wiener --measurement out/sample_1.png
 there out/sample_1.png
 gone out/sample_2.png out/original.png

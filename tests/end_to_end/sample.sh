@@ -14,16 +14,16 @@ draw() {
 }
 same() { cmp -s "$work/$1" "$work/$2" || fail "$1 and $2 differ, expected the same bytes"; }
 
-draw spectrum --height 31 --width 45
+draw spectrum --prior spectrum --height 31 --width 45
 # Every sampler, both parameterisations: pictures of their own; what has no choice refuses one.
 for sampler in ddim sde ode pc langevin; do
   corrections=()
   case "$sampler" in pc | langevin) corrections=(--corrections 2 --snr 0.2) ;; esac
-  draw "$sampler" --height 31 --width 45 --sampler "$sampler" "${corrections[@]}"
+  draw "$sampler" --prior spectrum --height 31 --width 45 --sampler "$sampler" "${corrections[@]}"
   if cmp -s "$work/$sampler/image_1.png" "$work/spectrum/image_1.png"; then fail "$sampler draws what ddpm draws"; fi
 done
 for sampler in sde ode pc; do
-  draw "$sampler-ve" --height 31 --width 45 --sampler "$sampler" --parameterisation ve
+  draw "$sampler-ve" --prior spectrum --height 31 --width 45 --sampler "$sampler" --parameterisation ve
   if cmp -s "$work/$sampler-ve/image_1.png" "$work/$sampler/image_1.png"; then fail "$sampler: vp and ve are the same"; fi
 done
 if "$bin/tweedie-sample" --device "$device" --steps 2 --sampler ddim --parameterisation ve -o "$work/refused" 2>/dev/null

@@ -6,7 +6,7 @@ source "$(dirname "$0")/common.sh"
 "$bin/end_to_end_prepare" crop "$data/images/camera_gray.png" "$work/gray.png" 51 67 gray
 for picture in colour gray; do
   "$bin/tweedie-restore" --device "$device" --task gaussian_blur --kernel-size 15 --input "$work/$picture.png" \
-    --steps 5 --quiet -o "$work/$picture" >/dev/null
+    --prior spectrum --steps 5 --quiet -o "$work/$picture" >/dev/null
   for file in measurement.png restored.png comparison.png original.png report.json; do
     [ -s "$work/$picture/$file" ] || fail "$picture/$file is missing or empty"
   done

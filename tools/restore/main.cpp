@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "tools/device_option.hpp"
+#include "tools/restore/method.hpp"
 #include "tools/restore/results.hpp"
 #include "tools/restore/solve.hpp"
 #include "tools/restore/task_file.hpp"
@@ -17,15 +18,18 @@ void check_files(const Options& o, const Prior& prior) {
   if (!o.model_config.empty()) {
     require(prior.network.has_value(), "--model-config ", o.model_config,
             ": there is no network: give --weights");
-    check_model_file(o.model_config, *prior.network, o.weights);
+    check_model_file(o.model_config, *prior.network, o.prior.weights);
   }
   if (!o.diffusion_config.empty())
     check_diffusion_file(o.diffusion_config, prior.network ? prior.network->diffusion : DiffusionConfig{});
 }
 
-void announce(const Options& o, const Problem& problem) {
+void announce(const Options& o, const Problem& problem, const Prior& prior) {
   for (const std::string& note : problem.notes) say(message("tweedie-restore: note: ", note, "\n"));
-  if (!o.quiet) say(message("tweedie-restore: ", summary(problem), "\n"));
+  if (o.quiet) return;
+  say(message("tweedie-restore: ", summary(problem), "\n"));
+  if (find_method(o.method).solver)
+    say(message("tweedie-restore: ", o.method, " with the ", prior.description, "\n"));
 }
 
 /// What the samples of a run depend on: its command, and the numbers that were measured.
@@ -42,13 +46,18 @@ std::string run_text(Context& context, const Options& o, const Problem& problem)
 int restore(const Options& o) {
   ResultFolder folder(o);
   Context context(choose_device(o.device), o.seed);
-  const Prior prior = load_prior(context, o.weights);
+  std::optional<Prior> stated;
+  if (o.prior.stated()) stated = load_prior(context, o.prior, 0);
+  Problem problem = pose(context, o, stated ? stated->channels() : 0);
+  const bool samples = find_method(o.method).solver != nullptr;
+  const Prior prior =
+      stated ? std::move(*stated) : load_prior(context, o.prior, samples ? problem.image.C : 1);
   prior.set_labels(o.label ? std::vector{*o.label} : std::vector<int>{});
   check_files(o, prior);
-  const Problem problem = pose(context, o, prior);
+  suit(context, problem, o, prior);
   folder.make();
   SampleStore store(o.output, run_text(context, o, problem), o.samples > 1, o.resume);
-  const Solution solution = solve(context, o, problem, prior, store, [&] { announce(o, problem); });
+  const Solution solution = solve(context, o, problem, prior, store, [&] { announce(o, problem, prior); });
   const Results results = judge(problem, solution);
   write_results(context, folder, o, prior, problem, solution, results);
   store.finish();

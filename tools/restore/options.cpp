@@ -82,8 +82,7 @@ void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
 }
 
 void declare_method(CLI::App& app, Options& o, Raw& raw) {
-  app.add_option("--weights", o.weights,
-                 "Weight file of a trained prior; without it, the analytic spectrum prior");
+  add_prior_options(app, o.prior);
   app.add_option("--label", o.label, "Class of the image, for class-conditional networks");
   app.add_option("--method", o.method, "How the measurement is used (README: which suits which task)")
       ->capture_default_str();
@@ -228,8 +227,8 @@ void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::o
     require_of_use(app, choice);
     require_valid(sampler_options(choice, Variance::fixed_small));  // before anything is loaded
   }
-  for (const char* option :
-       {"--steps", "--samples", "--weights", "--label", "--model-config", "--diffusion-config", "--resume"})
+  for (const char* option : {"--steps", "--samples", "--weights", "--prior", "--label", "--model-config",
+                             "--diffusion-config", "--resume"})
     require(method.solver || app.count(option) == 0, option, " means nothing to --method ", o.method,
             ", which draws no samples");
   require(method.solver || method.estimate->restarts || app.count("--restarts") == 0,
@@ -272,7 +271,7 @@ Options read_options(CLI::App& app, int argc, const char* const* argv) {
   settle_method(app, o, raw, file, diffusion);
   require_sense(app, o);
   for (const std::string& path :
-       {o.task_config, o.model_config, o.diffusion_config, o.input, o.measurement, o.weights})
+       {o.task_config, o.model_config, o.diffusion_config, o.input, o.measurement, o.prior.weights})
     if (!path.empty()) o.reads.push_back(path);
   for (const auto& [option, path] : given_of(app, raw.files)) o.reads.push_back(path);
   if (o.compat)

@@ -8,13 +8,15 @@
 #include <vector>
 
 #include "operators/noise.hpp"
+#include "tools/prior.hpp"
 #include "tools/restore/asked.hpp"
 
 namespace tweedie {
 
 struct Options {
   std::string task, task_config, model_config, diffusion_config;
-  std::string input, measurement, weights, output, device = "auto";
+  std::string input, measurement, output, device = "auto";
+  PriorChoice prior;
   std::optional<Asked> asked;         ///< always there once the options are read
   int slice = 0;                      ///< of a file of another program
   std::optional<Noise> file_noise;    ///< of a task file

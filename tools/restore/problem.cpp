@@ -118,23 +118,21 @@ void note_units(Context& context, Problem& p, const std::string& path) {
                               "black is -1?"));
 }
 
-void take_measurement(Context& context, Problem& p, const Options& o, const Asked& asked,
-                      const Prior& prior) {
+void take_measurement(Context& context, Problem& p, const Options& o, const Asked& asked, int channels) {
   const Shape of_original = p.image;
   const bool exact = holds_hdf5(o.measurement);
   if (exact)
     take_file(context, p, o, asked);
   else
-    take_picture(context, p, o, asked, prior.channels());
+    take_picture(context, p, o, asked, channels);
   p.image = p.measurement.image;
   require(o.input.empty() || p.image == of_original, o.measurement, ": belongs to an image of ", p.image,
           ", but ", o.input, " is ", of_original);
 }
 
-void require_channels(const Problem& p, const Options& o, const Prior& prior) {
-  require(prior.channels() == 0 || p.image.C == prior.channels(),
-          o.measurement.empty() ? o.input : o.measurement, ": is for an image of ", p.image.C,
-          " channels, the prior's have ", prior.channels());
+void require_channels(const Problem& p, const Options& o, int channels) {
+  require(channels == 0 || p.image.C == channels, o.measurement.empty() ? o.input : o.measurement,
+          ": is for an image of ", p.image.C, " channels, the prior's have ", channels);
 }
 
 }  // namespace
@@ -148,23 +146,23 @@ double Problem::misfit(Context& context, const Tensor& x) const {
   return std::sqrt(context.download(squared)[0]);
 }
 
-Problem pose(Context& context, const Options& o, const Prior& prior) {
+Problem pose(Context& context, const Options& o, int channels) {
   const Asked& asked = *o.asked;
   Problem p;
   p.task = asked.name();
   if (!o.input.empty()) {
-    p.original = as_channels(read_image(o.input, &p.notes), prior.channels());
+    p.original = as_channels(read_image(o.input, &p.notes), channels);
     p.original = as_channels(*p.original, asked.op.image_channels());
     p.image = {1, p.original->channels, p.original->height, p.original->width};
   }
   const bool given = !o.measurement.empty(), exact = given && holds_hdf5(o.measurement);
   Measurement& m = p.measurement;
-  if (given) take_measurement(context, p, o, asked, prior);
+  if (given) take_measurement(context, p, o, asked, channels);
   p.noise = noise_of(o, m.noise);
   // What a file says of its own noise stays. Whoever gives a measurement may not have said it; then ours is a
   // guess.
   const bool noise_said = o.noise || o.sigma || o.rate || o.file_noise;
-  require_channels(p, o, prior);
+  require_channels(p, o, channels);
   if (exact) note_units(context, p, o.measurement);
   if (!m.noise && (!given || noise_said)) m.noise = p.noise;
   if (!exact) {
@@ -193,11 +191,15 @@ Problem pose(Context& context, const Options& o, const Prior& prior) {
   if (p.noise.name == "gaussian" && m.noise)
     p.expected_misfit = p.noise.sigma * std::sqrt(double(noise_everywhere ? m.y.shape().size() : p.observed));
   p.views = view_measurement(context, *p.op, m);
+  p.padded = p.image;
+  return p;
+}
 
+void suit(Context& context, Problem& p, const Options& o, const Prior& prior) {
+  require_channels(p, o, prior.channels());
   const int stride = prior.stride();
   p.padded = {1, p.image.C, round_up(p.image.H, stride), round_up(p.image.W, stride)};
   if (p.padded != p.image) p.op = on_crop(context, p.image.H, p.image.W, std::move(p.op));
-  return p;
 }
 
 std::string summary(const Problem& p) {

@@ -39,8 +39,12 @@ struct Problem {
 };
 
 /// Reads the image and measures it, or reads the measurement. Draws from stream 0 of the context. Errors:
-/// files that do not fit the task, each other or the prior; an operator that measures nothing.
-Problem pose(Context& context, const Options& options, const Prior& prior);
+/// files that do not fit the task or each other, or are for images of other channels than `channels` (0:
+/// any); an operator that measures nothing.
+Problem pose(Context& context, const Options& options, int channels);
+
+/// Lets the operator take images with the sides that the prior needs. Errors: the prior has other channels.
+void suit(Context& context, Problem& problem, const Options& options, const Prior& prior);
 
 /// What was understood, in a line or two: task, image, noise, how much was observed.
 std::string summary(const Problem& problem);
