@@ -9,6 +9,7 @@
 
 #include "kernels/for_each_index.hpp"
 #include "kernels/onednn.hpp"
+#include "kernels/onednn_bf16.hpp"
 
 namespace tweedie {
 namespace {
@@ -48,6 +49,14 @@ class CpuConvolutions {
             problem.g.out, " output channels, kernel ", problem.g.kernel);
     return weights_plans_.emplace(problem, std::move(plan)).first->second;
   }
+  onednn::Bf16Convolution& bf16_plan(const ConvolutionProblem& problem) {
+    const auto found = bf16_plans_.find(problem);
+    if (found != bf16_plans_.end()) return found->second;
+    onednn::Bf16Convolution plan(engine_, problem);
+    require(bool(plan), "convolution: oneDNN has none in bf16 for x ", problem.x, ", ", problem.g.out,
+            " output channels, kernel ", problem.g.kernel);
+    return bf16_plans_.emplace(problem, std::move(plan)).first->second;
+  }
 
  private:
   onednn::Convolution make(const ConvolutionProblem& problem) const {
@@ -66,6 +75,7 @@ class CpuConvolutions {
   dnnl::stream stream_;
   std::unordered_map<ConvolutionProblem, onednn::Convolution, ConvolutionProblem::Hash> plans_;
   std::unordered_map<ConvolutionProblem, onednn::WeightsGradient, ConvolutionProblem::Hash> weights_plans_;
+  std::unordered_map<ConvolutionProblem, onednn::Bf16Convolution, ConvolutionProblem::Hash> bf16_plans_;
 };
 
 // ---- the weights' order ---------------------------------------------------------------------------------
@@ -138,6 +148,11 @@ void run(Queue& q, const ConvolutionProblem& problem, float* to, const float* fr
   if (q.on_cuda()) return cuda::convolution(q, problem, to, from, packed, bias);
 #endif
   auto& convolutions = q.state<CpuConvolutions>();
+  if (problem.precision == Precision::bf16) {
+    onednn::Bf16Convolution& plan = convolutions.bf16_plan(problem);
+    return plan.execute(convolutions.stream(), to, from, packed, bias, nullptr,
+                        q.workspace(plan.workspace_bytes()));
+  }
   onednn::Convolution& plan = convolutions.plan(problem);
   const WeightsOrder order = plan.order();
   const std::size_t scratch_bytes = aligned(plan.scratch_bytes());
@@ -165,6 +180,11 @@ void run_weights(Queue& q, const ConvolutionProblem& problem, float* dpacked, fl
   if (q.on_cuda()) return cuda::convolution_backward_weights(q, problem, dpacked, dbias, x, dy);
 #endif
   auto& convolutions = q.state<CpuConvolutions>();
+  if (problem.precision == Precision::bf16) {
+    onednn::Bf16Convolution& plan = convolutions.bf16_plan(problem);
+    return plan.execute(convolutions.stream(), dpacked, x, dy, nullptr, dbias,
+                        q.workspace(plan.workspace_bytes()));
+  }
   onednn::WeightsGradient& plan = convolutions.weights_plan(problem);
   const std::int64_t count = convolution_packed_size(q, problem.g);
   const std::size_t scratch_bytes = aligned(plan.scratch_bytes());
@@ -238,7 +258,8 @@ double best_seconds_cpu(Queue& q, const ConvolutionProblem& problem, int repeats
 }  // namespace
 
 std::size_t ConvolutionProblem::Hash::operator()(const ConvolutionProblem& p) const {
-  std::size_t hash = p.backward + 2 * p.accumulate + 4 * p.bias + 8 * p.weights;
+  std::size_t hash =
+      p.backward + 2 * p.accumulate + 4 * p.bias + 8 * p.weights + 16 * std::size_t(p.precision);
   for (int field : {p.g.in, p.g.out, p.g.kernel.h, p.g.kernel.w, p.g.stride.h, p.g.stride.w, p.g.pad.h,
                     p.g.pad.w, p.x.N, p.x.H, p.x.W})
     hash = hash * 1000003 + std::size_t(field);
@@ -278,14 +299,15 @@ void convolution(Queue& q, View<float> y, View<const float> x, View<const float>
                  const ConvolutionGeometry& g, bool accumulate) {
   check_shapes("convolution", q, x.shape, x.b, y.shape, y.b, packed, g);
   if (x.size() == 0) return;
-  run(q, {g, x.shape, false, accumulate, bias != nullptr}, y.data, x.data, packed.data, bias);
+  run(q, {g, x.shape, false, accumulate, bias != nullptr, false, q.precision()}, y.data, x.data, packed.data,
+      bias);
 }
 
 void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, View<const float> packed,
                                const ConvolutionGeometry& g) {
   check_shapes("convolution_backward_data", q, dx.shape, dx.b, dy.shape, dy.b, packed, g);
   if (dx.size() == 0) return;
-  run(q, {g, dx.shape, true}, dx.data, dy.data, packed.data, nullptr);
+  run(q, {g, dx.shape, true, false, false, false, q.precision()}, dx.data, dy.data, packed.data, nullptr);
 }
 
 void convolution_backward_weights(Queue& q, View<float> dpacked, float* dbias, View<const float> x,
@@ -295,15 +317,18 @@ void convolution_backward_weights(Queue& q, View<float> dpacked, float* dbias, V
   ConvolutionProblem problem{g, x.shape};
   problem.accumulate = problem.weights = true;
   problem.bias = dbias != nullptr;
+  problem.precision = q.precision();
   run_weights(q, problem, dpacked.data, dbias, x.data, dy.data);
 }
 
 std::string convolution_implementation(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward) {
   check_geometry("convolution_implementation", g);
-  const ConvolutionProblem problem{g, x, backward};
+  const ConvolutionProblem problem{g, x, backward, false, false, false, q.precision()};
 #if TWEEDIE_CUDA
   if (q.on_cuda()) return cuda::convolution_implementation(q, problem);
 #endif
+  if (problem.precision == Precision::bf16)
+    return q.state<CpuConvolutions>().bf16_plan(problem).implementation();
   return q.state<CpuConvolutions>().plan(problem).implementation();
 }
 

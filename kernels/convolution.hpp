@@ -50,6 +50,7 @@ struct ConvolutionProblem {
   Shape x;  ///< of the convolution's input, also when going backward
   bool backward = false, accumulate = false, bias = false;
   bool weights = false;  ///< the gradient by the weights; `accumulate` then adds to it
+  Precision precision = Precision::fp32;
   Shape y() const { return {x.N, g.out, g.output_rows(x.H), g.output_columns(x.W)}; }
   bool operator==(const ConvolutionProblem&) const = default;
   struct Hash {
@@ -66,14 +67,15 @@ std::int64_t convolution_packed_size(const Queue& q, const ConvolutionGeometry& 
 /// Weights (out, in, kernel.h, kernel.w) in host memory -> the backend's own order in device memory. `packed`
 /// has convolution_packed_size elements.
 void convolution_pack(Queue& q, View<float> packed, const float* weights, const ConvolutionGeometry& g);
-/// Its inverse: packed weights in device memory -> (out, in, kernel.h, kernel.w) in host memory, which has room
-/// for convolution_packed_size floats.
+/// Its inverse: packed weights in device memory -> (out, in, kernel.h, kernel.w) in host memory, which has
+/// room for convolution_packed_size floats.
 void convolution_unpack(Queue& q, float* weights, View<const float> packed, const ConvolutionGeometry& g);
 
 /// y (N, out, H', W') = x (N, in, H, W) * weights + bias (+ y before the call, when accumulating).
 /// Channel counts are multiples of 16, views in `convolution_block` layout; bias: `out` floats on the device
-/// or null. fp32 throughout: no TF32. Plans (algorithm, kernels, workspace) are made once per shape.
-/// Errors: channels not multiples of 16, shapes or blocks that do not fit, too few or too many weights.
+/// or null. Computed in the queue's precision; fp32 is that throughout: no TF32. Plans (algorithm, kernels,
+/// workspace) are made once per shape. Errors: channels not multiples of 16, shapes or blocks that do not
+/// fit, too few or too many weights.
 void convolution(Queue& q, View<float> y, View<const float> x, View<const float> packed, const float* bias,
                  const ConvolutionGeometry& g, bool accumulate = false);
 /// dx = the transposed convolution of dy: the vjp of `convolution` with respect to x.

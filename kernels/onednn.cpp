@@ -1,85 +1,16 @@
 #include "kernels/onednn.hpp"
 
 #include <algorithm>
-#include <array>
+
+#include "kernels/onednn_call.hpp"
 
 namespace tweedie::onednn {
-namespace {
 
-using dnnl::memory;
-using Tag = memory::format_tag;
-constexpr auto f32 = memory::data_type::f32;
-
-memory::desc activations(const Shape& s) {
-  return {{s.N, s.C, s.H, s.W}, f32, channel_block() == 16 ? Tag::nChw16c : Tag::nChw8c};
+bool multiplies_bf16() {
+  const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
+  const int bf16 = static_cast<int>(dnnl::cpu_isa::avx512_core_bf16);
+  return (isa & bf16) == bf16;
 }
-
-memory::desc weights(const ConvolutionGeometry& g, Tag tag) {
-  return {{g.out, g.in, g.kernel.h, g.kernel.w}, f32, tag};
-}
-
-dnnl::primitive_attr attributes(bool accumulate) {
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  attributes.set_fpmath_mode(dnnl::fpmath_mode::strict);  // whatever the environment says
-  if (accumulate) {
-    dnnl::post_ops operations;
-    operations.append_sum(1.0f);
-    attributes.set_post_ops(operations);
-  }
-  return attributes;
-}
-
-struct Descriptions {
-  dnnl::convolution_forward::primitive_desc forward;
-  dnnl::convolution_backward_data::primitive_desc backward;
-  dnnl::convolution_backward_weights::primitive_desc weights;
-};
-
-// The only difference between oneDNN 2 and 3 that concerns us: 3 has no operation descriptors.
-Descriptions describe(const dnnl::engine& engine, const ConvolutionProblem& p, Method method,
-                      const memory::desc& x, const memory::desc& w, const memory::desc& y) {
-  const auto algorithm =
-      method == Method::direct ? dnnl::algorithm::convolution_direct : dnnl::algorithm::convolution_winograd;
-  // "Training" keeps the weights in their plain order and transforms them at execution.
-  const auto kind = method == Method::winograd_prepared ? dnnl::prop_kind::forward_inference
-                                                        : dnnl::prop_kind::forward_training;
-  const memory::dims stride{p.g.stride.h, p.g.stride.w}, pad{p.g.pad.h, p.g.pad.w};
-  const memory::desc bias = p.bias ? memory::desc({p.g.out}, f32, Tag::a) : memory::desc();
-  const auto plain = attributes(false), forward = attributes(p.accumulate && !p.weights);
-  Descriptions d;
-#if DNNL_VERSION_MAJOR >= 3
-  d.forward = {engine, kind, algorithm, x, w, bias, y, stride, pad, pad, forward, true};
-  if (p.backward && d.forward)
-    d.backward = {engine, algorithm, x, w, y, stride, pad, pad, d.forward, plain, true};
-  if (p.weights && d.forward)
-    d.weights = {engine, algorithm, x, w, bias, y, stride, pad, pad, d.forward, plain, true};
-#else
-  d.forward = {{kind, algorithm, x, w, bias, y, stride, pad, pad}, forward, engine, true};
-  if (p.backward && d.forward)
-    d.backward = {{algorithm, x, w, y, stride, pad, pad}, plain, engine, d.forward, true};
-  if (p.weights && d.forward)
-    d.weights = {{algorithm, x, w, bias, y, stride, pad, pad}, plain, engine, d.forward, true};
-#endif
-  return d;
-}
-
-void check(dnnl_status_t status, const char* what,
-           std::source_location where = std::source_location::current()) {
-  require(Condition(status == dnnl_success, where), "oneDNN: ", what, " failed with status ", int(status));
-}
-
-// The C function, because dnnl::primitive::execute builds two hash maps a call.
-template <std::size_t Count>
-void run(const dnnl::primitive& primitive, dnnl::stream& stream,
-         const std::array<dnnl_exec_arg_t, Count>& arguments, int used) {
-  check(dnnl_primitive_execute(primitive.get(), stream.get(), used, arguments.data()), "execution");
-  check(dnnl_stream_wait(stream.get()), "waiting");
-}
-
-void point(memory& m, const void* data) { m.set_data_handle(const_cast<void*>(data)); }
-
-}  // namespace
 
 int channel_block() {
   const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());  // a set of bits; 0 when not x86
@@ -91,7 +22,7 @@ Convolution::Convolution(const dnnl::engine& engine, const ConvolutionProblem& p
     : problem_(problem), x_desc_(activations(problem.x)), y_desc_(activations(problem.y())) {
   const bool wide = channel_block() == 16;
   packed_desc_ = weights(problem.g, wide ? Tag::OIhw16i16o : Tag::OIhw8i8o);
-  const Descriptions d = describe(engine, problem, method, x_desc_, weights(problem.g, Tag::any), y_desc_);
+  const Descriptions d = describe(engine, problem, method, {x_desc_, weights(problem.g, Tag::any), y_desc_});
   if (problem.backward) {
     if (d.backward) adopt(engine, d.backward);
   } else if (d.forward) {
@@ -171,7 +102,7 @@ void Convolution::reorder(dnnl::stream& stream, float* weights_in_order, const f
 WeightsGradient::WeightsGradient(const dnnl::engine& engine, const ConvolutionProblem& problem, Method method)
     : problem_(problem) {
   const memory::desc x = activations(problem.x), y = activations(problem.y());
-  const auto d = describe(engine, problem, method, x, weights(problem.g, Tag::any), y).weights;
+  const auto d = describe(engine, problem, method, {x, weights(problem.g, Tag::any), y}).weights;
   if (!d) return;
   const memory::desc packed = weights(problem.g, channel_block() == 16 ? Tag::OIhw16i16o : Tag::OIhw8i8o);
   primitive_ = dnnl::convolution_backward_weights(d);

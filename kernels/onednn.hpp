@@ -13,6 +13,9 @@ namespace tweedie::onednn {
 /// blocks of 16 there, oneDNN falls back to its reference loops, a hundred times slower).
 int channel_block();
 
+/// Whether the CPU multiplies bfloat16 (AVX512-BF16 or AMX); without, oneDNN has no or slow kernels for it.
+bool multiplies_bf16();
+
 /// `winograd_prepared` wants weights already transformed: 4 times the memory.
 enum class Method { direct, winograd, winograd_prepared };
 

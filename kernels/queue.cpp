@@ -10,6 +10,8 @@
 #include <new>
 #include <string>
 
+#include "kernels/onednn.hpp"
+
 #if TWEEDIE_CUDA
 #include "kernels/cuda.hpp"
 #endif
@@ -46,6 +48,13 @@ Queue::Queue(Device device) : device_(device) {
   require(cuda_device_count() > 0, "device cuda: no usable CUDA device found; use --device cpu");
   CHECK_CUDA(cudaStreamCreate(&stream_));
 #endif
+}
+
+void Queue::set_precision(Precision precision) {
+  require(precision == Precision::fp32 || !on_cuda(), "precision bf16: on CUDA everything is fp32 so far");
+  require(precision == Precision::fp32 || onednn::multiplies_bf16(),
+          "precision bf16: this CPU multiplies no bfloat16 (AVX512-BF16 or AMX); use fp32");
+  precision_ = precision;
 }
 
 Queue::~Queue() {

@@ -25,6 +25,12 @@ inline const char* name(Device device) { return device == Device::cpu ? "cpu" : 
 /// True when this build holds CUDA code (real, or run by the simulated machine of the tests).
 inline constexpr bool built_with_cuda = TWEEDIE_CUDA != 0;
 
+/// What convolutions multiply: float32, or operands rounded to bfloat16 (products and sums stay float32, and
+/// so does everything that is stored). bf16 is for matrix units: 5 to 10 times as fast where a CPU has AMX.
+enum class Precision { fp32, bf16 };
+
+inline const char* name(Precision precision) { return precision == Precision::fp32 ? "fp32" : "bf16"; }
+
 /// CUDA devices this process can use: 0 without a driver, a GPU or CUDA in the build.
 int cuda_device_count();
 
@@ -56,6 +62,9 @@ class Queue {
   Device device() const { return device_; }
   bool on_cuda() const { return built_with_cuda && device_ == Device::cuda; }
   cudaStream_t stream() const { return stream_; }
+  Precision precision() const { return precision_; }
+  /// Errors: bf16 where the device's library multiplies none (CPUs without AVX512-BF16; CUDA, not yet).
+  void set_precision(Precision precision);
   /// Waits until all queued work is done.
   void synchronize();
 
@@ -85,6 +94,7 @@ class Queue {
 
   Device device_;
   cudaStream_t stream_ = nullptr;
+  Precision precision_ = Precision::fp32;
   MemoryMeter meter_;
   Buffer scratch_, workspace_;
   std::unordered_map<std::type_index, std::shared_ptr<void>> states_;

@@ -20,7 +20,7 @@ namespace {
 
 struct Options {
   PriorChoice prior;
-  std::string output, device = "auto";
+  std::string output, device = "auto", precision = "fp32";
   SamplerChoice sampler;
   std::vector<int> labels;
   int count = 4, height = 0, width = 0, steps = 0, channels = 3;
@@ -58,6 +58,7 @@ Image sample_one(Context& context, const Options& o, const Prior& prior, const S
 
 int run(const Options& o) {
   Context context(choose_device(o.device), o.seed);
+  context.queue.set_precision(choose_precision(o.precision));
   const Prior prior = load_prior(context, o.prior, 0);
   const Schedule schedule = prior.schedule(o.steps);
   const Shape shape = image_shape(o, prior);
@@ -74,6 +75,7 @@ int run(const Options& o) {
   const int columns = int(std::ceil(std::sqrt(double(o.count))));
   write_png(path("grid.png"), contact_sheet(images, columns));
   Json report = start_report({"tweedie-sample", o.command, device_description(context.device()), o.seed});
+  report["precision"] = o.precision;
   report["prior"] = prior.description;
   report["sampler"] = describe(o.sampler, schedule.steps());
   report["image"] = {{"count", o.count}, {"height", shape.H}, {"width", shape.W}, {"channels", shape.C}};
@@ -110,6 +112,7 @@ int main(int argc, char** argv) {
         ->check(whole_number(0));
     add_seed_option(app, o.seed, "Seed");
     add_device_option(app, o.device);
+    add_precision_option(app, o.precision);
     app.add_option("-o,--output", o.output, "Folder for the results (made if missing)")->required();
     app.add_flag("--quiet", o.quiet, "No progress");
     app.parse(count, words);

@@ -1,5 +1,9 @@
 #include "kernels/convolution.hpp"
 
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
 #include "tests/cases/convolution.hpp"
 #include "tests/support/support.hpp"
 
@@ -47,10 +51,19 @@ void each_product(const Case& c, const Visit& visit) {
               }
 }
 
+// bfloat16 is float32's upper half: the value nearest to it, ties to even.
+float to_bf16(float value) {
+  std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  bits += 0x7FFFu + (bits >> 16 & 1u);
+  return std::bit_cast<float>(bits & 0xFFFF0000u);
+}
+
 struct Reference {
   std::vector<float> x, dy, weights, bias, before;  ///< planar
   std::vector<double> y, dx, dweights, dbias;       ///< y without bias
-  explicit Reference(const Case& c)
+  /// `rounded`: what the operands go through first.
+  explicit Reference(
+      const Case& c, float (*rounded)(float) = [](float value) { return value; })
       : x(random_values(c.x.size(), 11)),
         dy(random_values(c.y().size(), 12)),
         weights(random_values(c.weights(), 13)),
@@ -60,6 +73,8 @@ struct Reference {
         dx(x.size()),
         dweights(weights.size()),
         dbias(bias.size()) {
+    for (std::vector<float>* operand : {&x, &dy, &weights})
+      std::transform(operand->begin(), operand->end(), operand->begin(), rounded);
     for (std::size_t i = 0; i < dy.size(); ++i)
       dbias[std::size_t(std::int64_t(i) / c.y().plane() % c.g.out)] += dy[i];
     each_product(c, [&](std::int64_t to, std::int64_t from, std::int64_t weight) {
@@ -185,6 +200,35 @@ TEST_CASE("convolution_backward_weights adds the gradients by weights and bias")
                        run.by_weights(reference.x, reference.dy, reference.weights, reference.bias), dweights,
                        dbias);
     }
+}
+
+TEST_CASE(
+    "in bf16 the operands are rounded, once, to nearest, and nothing else is: forward and both backwards") {
+  Queue q(Device::cpu);
+  try {
+    q.set_precision(Precision::bf16);
+  } catch (const Error& e) {
+    MESSAGE("not tried here: ", e.what());
+    return;
+  }
+  for (const Case c : cases::convolutions_small) {
+    // Products of two bf16 numbers are exact in float32, so that the same tolerance holds as in fp32. The
+    // runner rounds nothing: it gets what the reference had before its rounding.
+    const Reference plain(c), rounded(c, to_bf16);
+    const Runner run(q, c, plain.weights);
+    for (const bool accumulate : {false, true})
+      check_close(message("bf16 ", c.name(), accumulate ? ", accumulating" : ""),
+                  run.forward(plain.x, &plain.bias, accumulate ? &plain.before : nullptr),
+                  rounded.expected(c, true, accumulate), tolerance);
+    check_close(message("bf16 backward ", c.name()), run.backward(plain.dy), rounded.dx, tolerance);
+    std::vector<double> dweights = rounded.dweights, dbias = rounded.dbias;
+    for (std::size_t i = 0; i < dweights.size(); ++i) dweights[i] += plain.weights[i];
+    for (std::size_t i = 0; i < dbias.size(); ++i) dbias[i] += plain.bias[i];
+    check_by_weights(message("bf16 by weights ", c.name()),
+                     run.by_weights(plain.x, plain.dy, plain.weights, plain.bias), dweights, dbias);
+  }
+  CHECK(convolution_implementation(q, {32, 32, 3, 1, 1}, {1, 32, 12, 10}, false).find("bf16") !=
+        std::string::npos);
 }
 
 TEST_CASE("convolution_unpack gives back what was packed") {

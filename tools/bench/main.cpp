@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   return run_main("tweedie-bench", argc, argv, [](CLI::App& app, int count, char** words) {
     bench::ModelOptions model;
     bench::KernelOptions kernels;
-    std::string device = "auto";
+    std::string device = "auto", precision = "fp32";
     bool json = false, train = false;
     app.description(
         "Measures kernels, or one DPS step of a whole network with random weights (--model). Figures are for "
@@ -34,9 +34,11 @@ int main(int argc, char** argv) {
     app.add_option("--width", model.width, "Columns (0: the preset's)")->check(whole_number(0));
     app.add_option("--filter", kernels.filter, "Kernels whose name contains this");
     add_device_option(app, device);
+    add_precision_option(app, precision);
     app.add_flag("--json", json, "Print JSON instead of text");
     app.parse(count, words);
     Context context(choose_device(device), 1);
+    context.queue.set_precision(choose_precision(precision));
     const bool whole = !model.preset.empty() || !model.config.empty();
     require(whole || !train, "--train: of which network? Give --model or --config");
     if (train) {

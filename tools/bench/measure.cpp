@@ -126,6 +126,7 @@ Json Bench::report() const {
           joined(kernels_));
   Json report;
   report["device"] = device_description(context_.device());
+  report["precision"] = name(context_.queue.precision());
   report["flush_bytes"] = flush_.view().size() * std::int64_t(sizeof(float));
   Json& copied = report["peaks"]["copy"];
   copied["what"] = fmt::format("copy of {} MiB", copied_bytes / mebi);
@@ -144,7 +145,8 @@ Json Bench::report() const {
 }
 
 std::string describe_kernels(const Json& report) {
-  std::string text = fmt::format("{}, fp32, cold caches\n", report["device"].get<std::string>());
+  std::string text = fmt::format("{}, {}, cold caches\n", report["device"].get<std::string>(),
+                                 report["precision"].get<std::string>());
   for (const auto& [name, peak] : report["peaks"].items()) {
     const bool memory = peak.contains("gb_per_s");
     text += fmt::format("  peak {:<8} {:9.1f} {:8} (fastest {})\n", name,

@@ -118,6 +118,7 @@ Json bench_model(Context& context, const ModelOptions& o) {
   Json report;
   report["model"] = o.config.empty() ? o.preset : o.config;
   report["device"] = device_description(context.device());
+  report["precision"] = name(context.queue.precision());
   report["parameters"] = unet.parameters();
   report["batch"] = o.batch;
   report["image"] = {image.H, image.W};
@@ -136,16 +137,17 @@ Json bench_model(Context& context, const ModelOptions& o) {
 std::string describe_model(const Json& r) {
   const double step = r["step_seconds"], convolution = r["convolution_seconds"];
   return fmt::format(
-      "{}: one DPS step, batch {}, {}x{}, fp32, on {}\n"
+      "{}: one DPS step, batch {}, {}x{}, {}, on {}\n"
       "  step                  {:.3f} s (median; {:.3f} to {:.3f})\n"
       "  its convolutions      {:.3f} s, each at its fastest ({:.0f} GFLOP, {:.0f} GFLOP/s)\n"
       "  step / convolutions   {:.2f}\n"
       "  peak above weights    {:.2f} GiB ({:.2f} GiB of weights)\n",
       r["model"].get<std::string>(), r["batch"].get<int>(), r["image"][0].get<int>(),
-      r["image"][1].get<int>(), r["device"].get<std::string>(), step, r["step_seconds_min"].get<double>(),
-      r["step_seconds_max"].get<double>(), convolution, r["convolution_gflop"].get<double>(),
-      r["convolution_gflop"].get<double>() / convolution, step / convolution,
-      r["peak_bytes_above_weights"].get<double>() / (1 << 30), r["weight_bytes"].get<double>() / (1 << 30));
+      r["image"][1].get<int>(), r["precision"].get<std::string>(), r["device"].get<std::string>(), step,
+      r["step_seconds_min"].get<double>(), r["step_seconds_max"].get<double>(), convolution,
+      r["convolution_gflop"].get<double>(), r["convolution_gflop"].get<double>() / convolution,
+      step / convolution, r["peak_bytes_above_weights"].get<double>() / (1 << 30),
+      r["weight_bytes"].get<double>() / (1 << 30));
 }
 
 }  // namespace tweedie::bench

@@ -58,6 +58,7 @@ Json bench_training(Context& context, const ModelOptions& o) {
   Json report;
   report["model"] = o.config.empty() ? o.preset : o.config;
   report["device"] = device_description(context.device());
+  report["precision"] = name(context.queue.precision());
   report["parameters"] = unet.parameters();
   report["batch"] = o.batch;
   report["image"] = {image.H, image.W};
@@ -72,14 +73,15 @@ Json bench_training(Context& context, const ModelOptions& o) {
 std::string describe_training(const Json& r) {
   const double seconds = r["training_seconds"];
   return fmt::format(
-      "{}: one training step, {} parameters, batch {}, {}x{}, fp32, on {}\n"
+      "{}: one training step, {} parameters, batch {}, {}x{}, {}, on {}\n"
       "  step                  {:.4f} s (median; {:.4f} to {:.4f}), {:.3g} images/s\n"
       "  a DPS step            {:.4f} s\n"
       "  training / DPS        {:.2f}\n",
       r["model"].get<std::string>(), r["parameters"].get<std::int64_t>(), r["batch"].get<int>(),
-      r["image"][0].get<int>(), r["image"][1].get<int>(), r["device"].get<std::string>(), seconds,
-      r["training_seconds_min"].get<double>(), r["training_seconds_max"].get<double>(),
-      r["batch"].get<int>() / seconds, r["dps_seconds"].get<double>(), r["training_over_dps"].get<double>());
+      r["image"][0].get<int>(), r["image"][1].get<int>(), r["precision"].get<std::string>(),
+      r["device"].get<std::string>(), seconds, r["training_seconds_min"].get<double>(),
+      r["training_seconds_max"].get<double>(), r["batch"].get<int>() / seconds,
+      r["dps_seconds"].get<double>(), r["training_over_dps"].get<double>());
 }
 
 }  // namespace tweedie::bench

@@ -46,6 +46,7 @@ std::string run_text(Context& context, const Options& o, const Problem& problem)
 int restore(const Options& o) {
   ResultFolder folder(o);
   Context context(choose_device(o.device), o.seed);
+  context.queue.set_precision(choose_precision(o.precision));
   std::optional<Prior> stated;
   if (o.prior.stated()) stated = load_prior(context, o.prior, 0);
   Problem problem = pose(context, o, stated ? stated->channels() : 0);

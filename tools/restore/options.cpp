@@ -129,6 +129,7 @@ void declare(CLI::App& app, Options& o, Raw& raw) {
   declare_measurement(app, o, raw);
   declare_method(app, o, raw);
   add_device_option(app, o.device);
+  add_precision_option(app, o.precision);
   app.add_option("-o,--output,--save_dir", o.output, "Folder for the results (made if missing)")->required();
   app.add_flag("--resume", o.resume, "Go on with the samples of an interrupted run in the same folder");
   app.add_flag("--quiet", o.quiet, "No progress");

@@ -15,7 +15,7 @@ namespace tweedie {
 
 struct Options {
   std::string task, task_config, model_config, diffusion_config;
-  std::string input, measurement, output, device = "auto";
+  std::string input, measurement, output, device = "auto", precision = "fp32";
   PriorChoice prior;
   std::optional<Asked> asked;         ///< always there once the options are read
   int slice = 0;                      ///< of a file of another program

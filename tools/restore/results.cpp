@@ -128,6 +128,7 @@ Json describe_task(const Options& o, const Problem& p) {
 Json make_report(Context& context, const Options& o, const Prior& prior, const Problem& p,
                  const Solution& solution, const Results& r, const std::vector<std::string>& pictures) {
   Json report = start_report({"tweedie-restore", o.command, device_description(context.device()), o.seed});
+  report["precision"] = o.precision;
   report["task"] = describe_task(o, p);
   report["prior"] = solution.uses_prior ? Json(prior.description) : Json();
   if (o.label) report["label"] = *o.label;

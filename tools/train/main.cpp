@@ -117,6 +117,7 @@ int run(TrainOptions o) {
   const std::unique_ptr<Dataset> data = open_data(o.settings, o.resume);
   validate(o.settings.unet, "the network");
   Context context(choose_device(o.device), o.settings.seed);
+  context.queue.set_precision(choose_precision(o.precision));
   const std::unique_ptr<Trainer> trainer = make_trainer(context, o);
   if (o.resume) read_checkpoint(*trainer, checkpoint);
   const OutputDirectory output(o.output);

@@ -159,6 +159,7 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
       ->capture_default_str()
       ->check(CLI::Range(1, 256));
   add_device_option(app, o.device);
+  add_precision_option(app, o.precision);
   app.add_flag("--quiet", o.quiet, "No progress");
 }
 
@@ -193,8 +194,9 @@ void make_model(TrainSettings& s, const ModelWords& m) {
 // --resume changes how long a run goes on and what is shown, not what it computes.
 void resume(CLI::App& app, TrainOptions& o) {
   static constexpr const char* free[] = {
-      "--out",     "--resume",       "--steps",          "--stop-after", "--save-every", "--sample-every",
-      "--samples", "--sample-steps", "--loader-threads", "--device",     "--quiet",      "--data"};
+      "--out",          "--resume",  "--steps",        "--stop-after",     "--save-every",
+      "--sample-every", "--samples", "--sample-steps", "--loader-threads", "--device",
+      "--precision",    "--quiet",   "--data"};
   const std::set<std::string> allowed(std::begin(free), std::end(free));
   for (const CLI::Option* option : app.get_options())
     require(option->count() == 0 || allowed.contains(option->get_name()), option->get_name(),
