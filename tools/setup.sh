@@ -19,6 +19,7 @@ packages=(
   libyaml-cpp-dev nlohmann-json3-dev
   libpng-dev libjpeg-dev libtiff-dev zlib1g-dev # images, compressed files
   libcli11-dev libfmt-dev       # command lines, text
+  libopenmpi-dev openmpi-bin    # training by several processes
   doctest-dev                   # tests
 )
 fuzz=no

@@ -244,6 +244,17 @@ TEST_CASE("training data: batches come in order, whatever the threads do, and no
   }
 }
 
+TEST_CASE("training data: loaders that share the batches hand out every one of them once") {
+  const Numbers numbers;
+  for (std::uint64_t rank = 0; rank < 3; ++rank) {
+    BatchLoader loader(numbers, 4, 5, 7 + rank, 2, 2, 3);
+    for (std::uint64_t k = 0; k < 5; ++k) {
+      const Batch& batch = loader.next();
+      for (std::size_t n = 0; n < 4; ++n) REQUIRE(batch.x[2 * n] == float(4 * (7 + rank + 3 * k) + n));
+    }
+  }
+}
+
 TEST_CASE("training data: what a background thread throws comes out of the loader, after the good batches") {
   Numbers numbers;
   numbers.fails_at = 50;

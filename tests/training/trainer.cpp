@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <barrier>
 #include <cmath>
 #include <filesystem>
+#include <thread>
 
 #include "engine/training/timestep_sampler.hpp"
 #include "tests/support/support.hpp"
@@ -148,6 +150,86 @@ TEST_CASE("numbers that are not finite stop the run, with the step and the layer
                        Error);
   parameters.write(trainer.values(), find(name), before);
   CHECK(trainer.steps() == 1);
+}
+
+namespace {
+
+// Ranks that are threads of this process.
+class Meeting {
+ public:
+  explicit Meeting(int size) : barrier_(size), given_(std::size_t(size)) {}
+  std::vector<double> gather(int rank, std::span<const double> values) {
+    given_[std::size_t(rank)].assign(values.begin(), values.end());
+    barrier_.arrive_and_wait();
+    std::vector<double> all;
+    for (const std::vector<double>& each : given_) all.insert(all.end(), each.begin(), each.end());
+    barrier_.arrive_and_wait();
+    return all;
+  }
+
+ private:
+  std::barrier<> barrier_;
+  std::vector<std::vector<double>> given_;
+};
+
+class ThreadRanks final : public Ranks {
+ public:
+  ThreadRanks(Meeting& meeting, int rank, int size) : meeting_(meeting), rank_(rank), size_(size) {}
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  void add_up(std::span<float> values) override {
+    const std::vector<double> all = gather(std::vector<double>(values.begin(), values.end()));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      float sum = 0;
+      for (std::size_t rank = 0; rank < std::size_t(size_); ++rank)
+        sum += float(all[rank * values.size() + i]);
+      values[i] = sum;
+    }
+  }
+  std::vector<double> gather(std::span<const double> values) override {
+    return meeting_.gather(rank_, values);
+  }
+
+ private:
+  Meeting& meeting_;
+  int rank_, size_;
+};
+
+// Batch m of a run: other noise for every m, the same pictures.
+std::vector<float> after_steps(TrainSettings settings, Ranks& ranks, std::vector<double>& losses) {
+  Context context(Device::cpu, settings.seed);
+  InitialWeights initial(settings.seed);
+  Trainer trainer(context, settings, initial, ranks);
+  for (int k = 0; k < 4; ++k) losses.push_back(step(trainer).loss);
+  return everything(context, trainer);
+}
+
+}  // namespace
+
+TEST_CASE("two ranks do what one process does with twice the batches") {
+  TrainSettings settings = tiny();
+  settings.timesteps = "loss-aware";
+  settings.accumulate = 2;
+  Meeting meeting(2);
+  std::vector<float> shared[2];
+  std::vector<double> losses[2], alone_losses;
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < 2; ++rank)
+    threads.emplace_back([&, rank] {
+      ThreadRanks ranks(meeting, rank, 2);
+      shared[rank] = after_steps(settings, ranks, losses[rank]);
+    });
+  for (std::thread& thread : threads) thread.join();
+  check_equal("both ranks", shared[0], shared[1]);
+  settings.accumulate = 4;
+  Ranks one;
+  const std::vector<float> alone = after_steps(settings, one, alone_losses);
+  // Sums in another order: a rounding error of the gradients, which Adam's division by their size turns into
+  // as much of a step wherever a gradient is itself little more than rounding.
+  check_close("the same as alone", shared[0], std::vector<double>(alone.begin(), alone.end()), 1e-4);
+  for (std::size_t k = 0; k < alone_losses.size(); ++k)
+    CHECK(losses[0][k] == doctest::Approx(alone_losses[k]).epsilon(1e-5));
+  CHECK(losses[0] == losses[1]);
 }
 
 TEST_CASE("the averaged weights are written as a weight file of the same network") {

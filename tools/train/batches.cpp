@@ -7,10 +7,10 @@
 namespace tweedie {
 
 BatchLoader::BatchLoader(const Dataset& dataset, int batch, std::uint64_t seed, std::uint64_t first_batch,
-                         int threads, int ahead)
-    : dataset_(dataset), batch_(batch), seed_(seed), handed_out_(first_batch), claimed_(first_batch) {
-  require(batch > 0 && threads > 0 && ahead > 0, "batches of ", batch, " samples, ", ahead, " ahead, by ",
-          threads, " threads: each must be at least 1");
+                         int threads, int ahead, std::uint64_t stride)
+    : dataset_(dataset), batch_(batch), seed_(seed), first_(first_batch), stride_(stride) {
+  require(batch > 0 && threads > 0 && ahead > 0 && stride > 0, "batches of ", batch, " samples, ", ahead,
+          " ahead, by ", threads, " threads: each must be at least 1");
   slots_.resize(std::size_t(ahead) + 1);  // one more is in the caller's hands
   const auto count = std::size_t(batch) * std::size_t(dataset.channels()) * std::size_t(dataset.height()) *
                      std::size_t(dataset.width());
@@ -65,7 +65,8 @@ void BatchLoader::work() {
     try {
       for (int n = 0; n < batch_; ++n) {
         const std::span<float> x(slot.batch.x.data() + std::size_t(n) * sample, sample);
-        const int label = dataset_.draw(x, seed_, mine * std::uint64_t(batch_) + std::uint64_t(n));
+        const int label =
+            dataset_.draw(x, seed_, (first_ + mine * stride_) * std::uint64_t(batch_) + std::uint64_t(n));
         if (!slot.batch.labels.empty()) slot.batch.labels[std::size_t(n)] = label;
       }
     } catch (...) {

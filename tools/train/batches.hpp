@@ -23,10 +23,11 @@ struct Batch {
 /// `first_batch` sees what it would have seen.
 class BatchLoader {
  public:
-  /// `dataset` outlives the loader. `ahead`: how many batches are made before they are asked for. Throws
-  /// `Error` unless all counts are positive.
+  /// `dataset` outlives the loader. Of several processes that share the batches, each takes every
+  /// `stride`-th. `ahead`: how many batches are made before they are asked for. Throws `Error` unless all
+  /// counts are positive.
   BatchLoader(const Dataset& dataset, int batch, std::uint64_t seed, std::uint64_t first_batch = 0,
-              int threads = 1, int ahead = 4);
+              int threads = 1, int ahead = 4, std::uint64_t stride = 1);
   ~BatchLoader();
   BatchLoader(const BatchLoader&) = delete;
   BatchLoader& operator=(const BatchLoader&) = delete;
@@ -45,10 +46,10 @@ class BatchLoader {
 
   const Dataset& dataset_;
   const int batch_;
-  const std::uint64_t seed_;
-  std::uint64_t handed_out_;  ///< the batch that `next` gives next
-  std::uint64_t claimed_;     ///< the first batch that no thread has begun
-  std::vector<Slot> slots_;   ///< batch b lies in slot b % slots_.size()
+  const std::uint64_t seed_, first_, stride_;
+  std::uint64_t handed_out_ = 0;  ///< how many batches `next` has given
+  std::uint64_t claimed_ = 0;     ///< how many batches were begun
+  std::vector<Slot> slots_;       ///< the b-th batch that is handed out lies in slot b % slots_.size()
   double waited_ = 0;
   bool holding_ = false;  ///< the caller has the batch before handed_out_
   bool stopping_ = false;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 
 #include "tools/device_option.hpp"
 #include "tools/files.hpp"
@@ -39,15 +40,15 @@ std::unique_ptr<Dataset> open_data(TrainSettings& s, bool resumed) {
   return data;
 }
 
-std::unique_ptr<Trainer> make_trainer(Context& context, TrainOptions& o) {
+std::unique_ptr<Trainer> make_trainer(Context& context, TrainOptions& o, Ranks& ranks) {
   if (o.weights.empty()) {
     InitialWeights initial(o.settings.seed);
-    return std::make_unique<Trainer>(context, o.settings, initial);
+    return std::make_unique<Trainer>(context, o.settings, initial, ranks);
   }
   WeightFile file(o.weights);
   const UNetConfig config = parse_unet_config(file.header().config, o.weights + ": config");
   require(config == o.settings.unet, o.weights, ": another network than the one to train; give its --config");
-  auto trainer = std::make_unique<Trainer>(context, o.settings, file);
+  auto trainer = std::make_unique<Trainer>(context, o.settings, file, ranks);
   file.require_all_used();
   return trainer;
 }
@@ -72,36 +73,49 @@ class Clock {
   std::chrono::steady_clock::time_point start_, now_, shown_;
 };
 
+// What a run shows and writes is rank 0's alone: all ranks have the same numbers.
 struct Run {
   TrainOptions& o;
   Context& context;
   Trainer& trainer;
-  TrainLog& log;
+  Ranks& ranks;
+  std::optional<TrainLog>& log;
 
+  bool writes() const { return ranks.rank() == 0; }
   void save() const {
+    if (!writes()) return;
     write_checkpoint(in_folder(o.output, "checkpoint.h5"), trainer);
     write_weights(in_folder(o.output, "weights.h5"), trainer);
-    log.draw();
+    log->draw();
   }
   void draw_samples() const {
+    if (!writes()) return;
     write_samples(in_folder(o.output, "samples.png"), context, trainer, o.samples, o.sample_steps);
   }
 };
+
+// A signal may reach the ranks at different steps; they must stop at the same one.
+bool stop_wanted(const Run& run, const StopOnSignal& stop) {
+  float wanted = stop.wanted() ? 1 : 0;
+  run.ranks.add_up(std::span(&wanted, 1));
+  return wanted > 0;
+}
 
 void train(const Run& run, BatchLoader& loader, const StopOnSignal& stop) {
   const TrainOptions& o = run.o;
   const std::int64_t last = o.stop_after > 0 ? std::min(o.stop_after, o.settings.steps) : o.settings.steps;
   Clock clock(run.trainer.steps());
   double loss = 0;
-  while (run.trainer.steps() < last && !stop.wanted()) {
+  while (run.trainer.steps() < last && !stop_wanted(run, stop)) {
     const StepReport report = run.trainer.step([&]() -> const Batch& { return loader.next(); });
     const std::int64_t step = run.trainer.steps();
     clock.tick(step);
     const double seconds = clock.seconds_per_step();
-    const double speed = seconds > 0 ? o.settings.batch * o.settings.accumulate / seconds : 0;
-    run.log.add(step, report, speed);
+    const int samples = o.settings.batch * o.settings.accumulate * run.ranks.size();
+    const double speed = seconds > 0 ? samples / seconds : 0;
+    if (run.writes()) run.log->add(step, report, speed);
     loss = loss == 0 ? report.loss : 0.98 * loss + 0.02 * report.loss;
-    if (!o.quiet && (clock.since_shown() > 10 || step == last)) {
+    if (run.writes() && !o.quiet && (clock.since_shown() > 10 || step == last)) {
       say(progress_line(step, o.settings.steps, loss, speed, seconds * double(last - step)) + "\n");
       clock.shown();
     }
@@ -111,6 +125,7 @@ void train(const Run& run, BatchLoader& loader, const StopOnSignal& stop) {
 }
 
 int run(TrainOptions o) {
+  const std::unique_ptr<Ranks> ranks = join_ranks();
   const std::string checkpoint = in_folder(o.output, "checkpoint.h5");
   require(o.resume || !std::filesystem::exists(checkpoint), checkpoint,
           ": there is a run already; go on with --resume, or choose another folder");
@@ -118,22 +133,28 @@ int run(TrainOptions o) {
   validate(o.settings.unet, "the network");
   Context context(choose_device(o.device), o.settings.seed);
   context.queue.set_precision(choose_precision(o.precision));
-  const std::unique_ptr<Trainer> trainer = make_trainer(context, o);
+  const std::unique_ptr<Trainer> trainer = make_trainer(context, o, *ranks);
   if (o.resume) read_checkpoint(*trainer, checkpoint);
-  const OutputDirectory output(o.output);
-  TrainLog log(o.output, trainer->steps());
-  if (!o.quiet)
-    say(fmt::format("{}\n{} parameters, {}\n", data->describe(), trainer->parameters().learned(),
-                    device_description(context.device())));
+  std::optional<OutputDirectory> output;
+  std::optional<TrainLog> log;
+  const bool writes = ranks->rank() == 0;
+  if (writes) {
+    output.emplace(o.output);
+    log.emplace(o.output, trainer->steps());
+  }
+  if (writes && !o.quiet)
+    say(fmt::format("{}\n{} parameters, {} x {}\n", data->describe(), trainer->parameters().learned(),
+                    ranks->size(), device_description(context.device())));
   const StopOnSignal stop;
   BatchLoader loader(*data, o.settings.batch, o.settings.seed,
-                     std::uint64_t(trainer->steps()) * std::uint64_t(o.settings.accumulate),
-                     o.loader_threads);
-  const Run run{o, context, *trainer, log};
+                     std::uint64_t(trainer->steps() * o.settings.accumulate * ranks->size() + ranks->rank()),
+                     o.loader_threads, 4, std::uint64_t(ranks->size()));
+  const Run run{o, context, *trainer, *ranks, log};
   train(run, loader, stop);
   run.save();
   if (o.sample_every > 0 && !stop.wanted()) run.draw_samples();
   const bool ended = trainer->steps() >= o.settings.steps;
+  if (!writes) return 0;
   say(stdout, fmt::format("{} at step {}: wrote {}\n", ended ? "finished" : "stopped", trainer->steps(),
                           in_folder(o.output, "weights.h5")));
   return 0;

@@ -30,7 +30,11 @@ std::vector<float> InitialWeights::read(const std::string& key, const Extents& e
 }
 
 Trainer::Trainer(Context& context, const TrainSettings& settings, TensorSource& initial)
+    : Trainer(context, settings, initial, alone_) {}
+
+Trainer::Trainer(Context& context, const TrainSettings& settings, TensorSource& initial, Ranks& ranks)
     : context_(context),
+      ranks_(ranks),
       settings_(settings),
       schedule_(make_schedule(settings.diffusion.noise_schedule, settings.diffusion.steps)),
       objective_(default_objective(settings.unet.learn_sigma(), schedule_.steps())),
@@ -53,14 +57,13 @@ std::vector<DrawnTimestep> Trainer::draw_timesteps() {
   return drawn;
 }
 
-void Trainer::accumulate(const Batch& batch, Sums& sums, std::vector<int>& drawn,
-                         std::vector<double>& losses) {
+void Trainer::accumulate(const Batch& batch, std::vector<Seen>& seen) {
   const UNetConfig& c = settings_.unet;
   const int N = settings_.batch;
   const Shape shape{N, c.in_channels, settings_.data.size, settings_.data.size};
   Tensor x = context_.upload(shape, batch.x);
   const std::vector<DrawnTimestep> timesteps = draw_timesteps();
-  const double share = 1.0 / (double(N) * settings_.accumulate);
+  const double share = 1.0 / (double(N) * batches());
   std::vector<int> indices;
   std::vector<double> weights;
   times_.clear();
@@ -76,27 +79,61 @@ void Trainer::accumulate(const Batch& batch, Sums& sums, std::vector<int>& drawn
   const NoisedBatch::Losses terms = noised.losses(gradient, output);
   for (std::size_t n = 0; n < terms.loss.size(); ++n) {
     if (!std::isfinite(terms.loss[n])) stop_at_loss(noised.x_t(), terms.loss[n]);
-    sums.loss += share * timesteps[n].weight * terms.loss[n];
-    sums.mse += share * terms.mse[n];
-    sums.vb += share * terms.vb[n];
+    seen.push_back(
+        {double(timesteps[n].index), timesteps[n].weight, terms.loss[n], terms.mse[n], terms.vb[n]});
   }
   network_->backward(gradient, *saved_, gradients_);
-  drawn.insert(drawn.end(), indices.begin(), indices.end());
-  losses.insert(losses.end(), terms.loss.begin(), terms.loss.end());
+}
+
+// In the order in which one process would have seen them: batch by batch, of all ranks in turn.
+std::vector<Trainer::Seen> Trainer::of_all_ranks(const std::vector<Seen>& own) {
+  if (ranks_.size() == 1) return own;
+  constexpr std::size_t fields = 5;
+  std::vector<double> flat;
+  for (const Seen& s : own)
+    for (const double field : {s.index, s.weight, s.loss, s.mse, s.vb}) flat.push_back(field);
+  const std::vector<double> all = ranks_.gather(flat);
+  std::vector<Seen> ordered;
+  const auto N = std::size_t(settings_.batch), of_rank = own.size();
+  for (std::size_t i = 0; i < of_rank; i += N)
+    for (std::size_t rank = 0; rank < std::size_t(ranks_.size()); ++rank)
+      for (std::size_t n = i; n < i + N; ++n) {
+        const double* const at = all.data() + (rank * of_rank + n) * fields;
+        ordered.push_back({at[0], at[1], at[2], at[3], at[4]});
+      }
+  return ordered;
 }
 
 StepReport Trainer::step(const std::function<const Batch&()>& next) {
   const std::int64_t k = steps();
-  context_.start_stream(std::uint64_t(k) + 1);
-  Sums sums;
+  std::vector<Seen> own;
+  for (int i = 0; i < settings_.accumulate; ++i) {
+    const std::int64_t m = std::int64_t(i) * ranks_.size() + ranks_.rank();
+    context_.start_stream(std::uint64_t(k * batches() + m + 1));
+    accumulate(next(), own);
+  }
+  if (ranks_.size() > 1) {
+    std::vector<float> gradients = context_.download(gradients_.values());
+    ranks_.add_up(gradients);
+    copy_from_host(context_.queue, gradients_.values().data(), gradients.data(),
+                   gradients.size() * sizeof(float));
+  }
+  StepReport report;
   std::vector<int> drawn;
   std::vector<double> losses;
-  for (int i = 0; i < settings_.accumulate; ++i) accumulate(next(), sums, drawn, losses);
-  const double rate = settings_.course().at(k);
-  const double norm = optimiser_.step(parameters_->values(), gradients_.values(), rate);
-  if (!std::isfinite(norm)) stop_at_gradient();
+  const std::vector<Seen> all = of_all_ranks(own);
+  for (const Seen& s : all) {
+    report.loss += s.weight * s.loss / double(all.size());
+    report.mse += s.mse / double(all.size());
+    report.vb += s.vb / double(all.size());
+    drawn.push_back(int(s.index));
+    losses.push_back(s.loss);
+  }
+  report.rate = settings_.course().at(k);
+  report.gradient_norm = optimiser_.step(parameters_->values(), gradients_.values(), report.rate);
+  if (!std::isfinite(report.gradient_norm)) stop_at_gradient();
   timesteps_->update(drawn, losses);
-  return {sums.loss, sums.mse, sums.vb, norm, rate};
+  return report;
 }
 
 // Looks at every layer's output in turn, for the first that is not finite.

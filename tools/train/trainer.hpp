@@ -8,6 +8,7 @@
 #include "engine/training/timestep_sampler.hpp"
 #include "layers/unet.hpp"
 #include "tools/train/batches.hpp"
+#include "tools/train/ranks.hpp"
 #include "tools/train/settings.hpp"
 
 namespace tweedie {
@@ -30,14 +31,20 @@ struct StepReport {
   double loss = 0, mse = 0, vb = 0, gradient_norm = 0, rate = 0;
 };
 
-/// The network, its optimiser and everything random about them. Step k draws its noise and timesteps from
-/// stream k + 1 of the context: what a step does depends on the state and on k alone.
+/// The network, its optimiser and everything random about them. The optimiser's step k sums the gradients of
+/// M = accumulate * ranks batches, shared out in turns: batch m of them, by rank m % ranks, draws its noise
+/// and timesteps from stream k M + m + 1 of the context. So what a step does depends on the state, on k and
+/// on M, and 2 ranks do what one process does with twice `accumulate`, to rounding.
 class Trainer {
  public:
+  /// `ranks` outlives the trainer.
+  Trainer(Context& context, const TrainSettings& settings, TensorSource& initial, Ranks& ranks);
+  /// One process alone.
   Trainer(Context& context, const TrainSettings& settings, TensorSource& initial);
 
-  /// The optimiser's step on `accumulate` batches that `next` gives. Errors: a loss or gradient that is not
-  /// finite, with the step and the layer where it began; the state is then as before.
+  /// The optimiser's step on `accumulate` batches that `next` gives, and as many of every other rank. Errors:
+  /// a loss or gradient that is not finite, with the step and the layer where it began; the state is then as
+  /// before.
   StepReport step(const std::function<const Batch&()>& next);
   /// Steps made so far.
   std::int64_t steps() const { return optimiser_.steps(); }
@@ -54,15 +61,19 @@ class Trainer {
   void with_average(const std::function<void()>& body);
 
  private:
-  struct Sums {
-    double loss = 0, mse = 0, vb = 0;
+  /// What a sample's loss was, and at which timestep.
+  struct Seen {
+    double index, weight, loss, mse, vb;
   };
-  void accumulate(const Batch& batch, Sums& sums, std::vector<int>& drawn, std::vector<double>& losses);
+  int batches() const { return settings_.accumulate * ranks_.size(); }
+  void accumulate(const Batch& batch, std::vector<Seen>& seen);
+  std::vector<Seen> of_all_ranks(const std::vector<Seen>& own);
   std::vector<DrawnTimestep> draw_timesteps();
   [[noreturn]] void stop_at_loss(const Tensor& x, double loss);
   [[noreturn]] void stop_at_gradient();
 
   Context& context_;
+  Ranks alone_, &ranks_;
   TrainSettings settings_;
   Schedule schedule_;
   Objective objective_;
