@@ -30,6 +30,10 @@ if "$bin/tweedie-sample" --device "$device" --steps 2 --sampler ddim --parameter
 then fail "ddim takes --parameterisation ve"; fi
 [ ! -e "$work/refused" ] || fail "a refused run left its folder"
 draw network --weights "$work/unet_small.h5"
+draw shipped --prior fashion --label 3 7
+if "$bin/tweedie-sample" --device "$device" --steps 2 --prior fashion -o "$work/refused" 2>"$work/said"
+then fail "a class-conditional prior takes no label"; fi
+grep -q -- --label "$work/said" || fail "the label that is missing is not named: $(cat "$work/said")"
 draw classes --weights "$work/unet_classcond.h5" --label 3 7
 # The same seed, the same images, whatever is drawn before them; another label, another image.
 draw again --weights "$work/unet_classcond.h5" --label 3

@@ -1,6 +1,7 @@
 #include "tools/train/checkpoint.hpp"
 
 #include <array>
+#include <filesystem>
 
 #include "weights/array_file.hpp"
 #include "weights/hdf5_writer.hpp"
@@ -83,9 +84,12 @@ void read_checkpoint(Trainer& trainer, const std::string& path) {
 
 void write_weights(const std::string& path, Trainer& trainer, bool average) {
   const TrainSettings& s = trainer.settings();
+  // Where the data lay on this machine is nobody's business who gets the file.
+  std::filesystem::path data = std::filesystem::path(s.data.source).lexically_normal();
+  if (!data.has_filename()) data = data.parent_path();
   const WeightFileHeader header{
       "guided_diffusion_unet", to_json(s.unet), to_json(s.diffusion),
-      message("tweedie-train, step ", trainer.steps(), ", data ", s.data.source,
+      message("tweedie-train, step ", trainer.steps(), ", data ", data.filename().string(),
               average ? message(", averaged at ", s.optimiser.ema_rate) : std::string())};
   WeightFileOptions options;
   options.overwrite = true;
