@@ -1,5 +1,6 @@
 #include "operators/factory.hpp"
 
+#include "operators/blind.hpp"
 #include "operators/circular.hpp"
 #include "operators/colourisation.hpp"
 #include "operators/composed.hpp"
@@ -34,6 +35,8 @@ constexpr const OperatorKind* kinds[] = {
     &super_resolution_circular_kind,
     &hdr_kind,
     &jpeg_kind,
+    &blind_blur_kind,
+    &turbulence_kind,
     &composed_kind,
 };
 

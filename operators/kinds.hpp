@@ -74,6 +74,18 @@ struct StepSizes {
   double rho = 1e-2;
 };
 
+/// What of a measurement is unknown besides the image, and has to be found with it.
+struct BlindRow {
+  /// The unknowns after the image, in the operator's order; each is an array of the row, which holds the
+  /// truth where a measurement was simulated.
+  std::span<const char* const> unknowns;
+  /// The operator of all unknowns, the image first.
+  std::unique_ptr<ForwardOperator> (*joint)(Context& context, const Settings& settings);
+  Shape (*shape)(const Settings& settings, const std::string& unknown, const Shape& image);
+  /// The value that a measurement of such an image is simulated with. Errors: settings that do not fit.
+  Tensor (*draw)(Context& context, const Settings& settings, const std::string& unknown, const Shape& image);
+};
+
 /// One row.
 struct OperatorKind {
   const char* name;  ///< in files
@@ -101,6 +113,7 @@ struct OperatorKind {
   Shape (*image_shape)(const Settings& settings, const Shape& measured) = nullptr;
   /// A simple image from the measurement alone, to look at; null: A^+ y, or A^T y, where it is linear.
   Tensor (*first_look)(ForwardOperator& op, const Tensor& y, const Shape& image) = nullptr;
+  const BlindRow* blind = nullptr;  ///< of a blind problem; `make` is for unknowns that are given as arrays
 
   const char* task_name() const { return task ? task : name; }
 };
