@@ -147,7 +147,8 @@ std::unique_ptr<ForwardOperator> make_known_turbulence(Context& context, const S
 
 constexpr const char* paddings = "zero, reflect, replicate, circular";
 constexpr Setting settings[] = {
-    Setting::text("kernel", "motion", "motion, gaussian", "kernel that a measurement is simulated with"),
+    Setting::text("kernel", "motion", "motion, gaussian", "kernel that a measurement is simulated with")
+        .spelled("--true-kernel"),
     Setting::whole("kernel_size", 64, 1, 4095, "pixels along a side of the kernel"),
     Setting::number(
         "intensity", Setting::none, 0, 1000,
@@ -157,13 +158,16 @@ constexpr Setting settings[] = {
     Setting::seed("seed", "of kernel and tilt").spelled(""),
 };
 constexpr Setting turbulence_settings[] = {
-    Setting::text("kernel", "gaussian", "motion, gaussian", "kernel that a measurement is simulated with"),
+    Setting::text("kernel", "gaussian", "motion, gaussian", "kernel that a measurement is simulated with")
+        .spelled("--true-kernel"),
     settings[1],
     settings[2],
     settings[3],
     settings[4],
 };
-constexpr ArrayRow arrays[] = {{"kernel", ArrayRow::Form::numbers}, {"tilt", ArrayRow::Form::numbers}};
+constexpr ArrayRow arrays[] = {
+    {"kernel", ArrayRow::Form::kernel, "--kernel", "file of the kernel that a measurement is simulated with"},
+    {"tilt", ArrayRow::Form::numbers}};
 constexpr const char* unknowns[] = {"kernel", "tilt"};
 constexpr BlindRow blur_row{
     std::span(unknowns, 1),

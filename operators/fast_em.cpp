@@ -26,7 +26,7 @@ FastEmResult fast_em(Context& context, Denoiser& prior, const Schedule& schedule
   walkers.emplace_back(context, of_image, &prior, nullptr, schedule, sampler, noise);
   walkers.emplace_back(context, of_kernel, nullptr, nullptr, schedule, sampler, noise);
   walkers[0].x = std::move(x);
-  walkers[1].x = map.delta();
+  walkers[1].x = options.start ? options.start : map.delta();
   joint_sample(walkers, misfit, [&](int executed) {
     const Tensor& x0 = walkers[0].evaluation().x0;
     if (executed >= options.first_update) walkers[1].x = map.solve(x0, y, walkers[1].x);

@@ -14,6 +14,7 @@ struct FastEmOptions {
   double zeta = 1;       ///< the image moves zeta sqrt(abar_t) against its gradient (DPS)
   double clip = 1;       ///< x0_hat is limited to [-clip, clip]; 0: not
   int first_update = 0;  ///< executed steps before the kernel's first update
+  Tensor start;          ///< the kernel before it, (1, 1, rows, columns); empty: a point
 };
 
 struct FastEmResult {
@@ -28,8 +29,8 @@ using FastEmObserver = std::function<void(int executed, const Tensor& x0, const 
 /// itself, plus noise (Laroche, Almansa & Coupete, WACV 2024, with DPS for their expectation step). x (N, C,
 /// H, W) holds N starts from noise: samples that share the kernel. Every step of the schedule is one of DPS
 /// with the present kernel, followed by `KernelMap::solve` on the estimates x0_hat. The kernel starts as a
-/// delta. The memory of the kernel's gradient is spent, not used. Errors: those of `JointMisfit::step` and of
-/// `KernelMap`.
+/// point, or as it is given. The memory of the kernel's gradient is spent, not used. Errors: those of
+/// `JointMisfit::step` and of `KernelMap`.
 FastEmResult fast_em(Context& context, Denoiser& prior, const Schedule& schedule,
                      const SamplerOptions& sampler, const FastEmOptions& options, Tensor x, Tensor y,
                      NoiseSource& noise, KernelProximal proximal = {}, const FastEmObserver& observer = {});

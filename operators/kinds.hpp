@@ -100,7 +100,7 @@ struct OperatorKind {
   const char* task = nullptr;     ///< what the task is called; null: as the operator
   const char* alias = "";         ///< another name in files
   const char* ignored = "";       ///< a setting of the DPS repository's files that means nothing here
-  const char* compat = "";  ///< "key=value": the setting that makes it what the DPS repository computes
+  const char* compat = "";        ///< "key=value": the setting that makes it what the DPS repository computes
   const char* network = nullptr;  ///< what `OperatorData::weights` is, for `--help`; null: it has no network
   const char* foreign =
       nullptr;                ///< what to do with a picture of such a measurement, where a draw is unknown

@@ -72,6 +72,17 @@ Tensor read_kernel(Context& context, const std::string& path, bool turned, std::
   return context.upload(shape, values);
 }
 
+void draw_unknowns(Context& context, const Asked& asked, const OperatorDescription& op, const Shape& image,
+                   OperatorData& data, std::vector<std::string>& notes) {
+  if (!op.kind->blind) return;
+  for (const char* unknown : op.kind->blind->unknowns) {
+    const auto file = asked.files.find(unknown);
+    data[unknown] = file == asked.files.end()
+                        ? op.kind->blind->draw(context, op.settings, unknown, image)
+                        : read_kernel(context, file->second, asked.kernel_is_psf, notes);
+  }
+}
+
 OperatorData make_arrays(Context& context, const Asked& asked, const Shape& image, std::uint64_t seed,
                          std::vector<std::string>& notes) {
   OperatorData data;
@@ -81,7 +92,7 @@ OperatorData make_arrays(Context& context, const Asked& asked, const Shape& imag
     require(!leaf->kind->network || !asked.network.empty(), "task ", asked.name(),
             ": give the weight file of its network with --operator-weights");
     for (const ArrayRow& row : leaf->kind->arrays) {
-      if (row.form != ArrayRow::Form::kernel || !*row.option) continue;
+      if (row.form != ArrayRow::Form::kernel || !*row.option || leaf->kind->blind) continue;
       const auto file = asked.files.find(row.name);
       require(file != asked.files.end(), "task ", asked.name(), ": give the ", row.name, " with ",
               row.option);

@@ -11,6 +11,11 @@ namespace tweedie {
 OperatorData make_arrays(Context& context, const Asked& asked, const Shape& image, std::uint64_t seed,
                          std::vector<std::string>& notes);
 
+/// Of a blind problem the values of its unknowns that a measurement is simulated with: from the user's file,
+/// or drawn as the operator's settings say, in which every seed is stated. Errors: settings that do not fit.
+void draw_unknowns(Context& context, const Asked& asked, const OperatorDescription& op, const Shape& image,
+                   OperatorData& data, std::vector<std::string>& notes);
+
 /// A gray picture, black where the kernel is 0, or the dataset `kernel` of an HDF5 file, (height, width) or
 /// (1, 1, height, width), told apart by content. (1, 1, H, W), of sum 1. `turned`: by half a turn, which
 /// makes a point spread function, with which an image is convolved, the kernel with which it is correlated.

@@ -59,12 +59,21 @@ std::vector<Task> all_tasks() {
   return tasks;
 }
 
-std::string describe_tasks() {
-  std::string text = "Tasks:";
+namespace {
+
+std::string described(const std::string& title, bool blind) {
+  std::string text = title;
   for (const Task& task : all_tasks())
-    text += message("\n  ", task.name(), std::string(20 - task.name().size(), ' '), task.what());
+    if ((task.kind->blind != nullptr) == blind)
+      text += message("\n  ", task.name(), std::string(20 - task.name().size(), ' '), task.what());
   return text;
 }
+
+}  // namespace
+
+std::string describe_tasks() { return described("Tasks:", false); }
+
+std::string describe_blind_tasks() { return described("Blind tasks:", true); }
 
 Task find_task(const std::string& name) {
   std::vector<std::string> known;
@@ -97,6 +106,23 @@ std::vector<TaskOption> foreign_options() {
   std::vector<TaskOption> options;
   for (const OperatorKind* kind : operator_kinds())
     if (kind->files) add(options, kind->files->option, kind->files->what, "0", kind->task_name());
+  return options;
+}
+
+std::vector<UnknownOption> unknown_options() {
+  std::vector<UnknownOption> options;
+  for (const OperatorKind* kind : operator_kinds()) {
+    if (!kind->blind) continue;
+    for (const char* unknown : kind->blind->unknowns) {
+      auto row = std::find_if(options.begin(), options.end(),
+                              [&](const UnknownOption& each) { return each.unknown == unknown; });
+      if (row == options.end())
+        row = options.insert(
+            options.end(),
+            {unknown, message("--", unknown, "-weights"), message("--", unknown, "-model-config"), {}});
+      row->tasks.push_back(kind->task_name());
+    }
+  }
   return options;
 }
 
@@ -142,9 +168,14 @@ void Asked::set(const std::string& key, const std::string& text) {
   (op.settings.knows(key) ? op.settings : drawn_by).parse(key, text, message("--set ", key));
 }
 
-void Asked::prefer(const std::string& wish) {
-  const std::size_t equals = wish.find('=');
-  if (equals != wish.npos) prefer_in(op, wish.substr(0, equals), wish.substr(equals + 1));
+void Asked::prefer(const std::string& wishes) {
+  for (std::size_t from = 0; from < wishes.size();) {
+    const std::size_t end = std::min(wishes.find(' ', from), wishes.size());
+    const std::string wish = wishes.substr(from, end - from);
+    const std::size_t equals = wish.find('=');
+    if (equals != wish.npos) prefer_in(op, wish.substr(0, equals), wish.substr(equals + 1));
+    from = end + 1;
+  }
 }
 
 Json Asked::describe_mask() const {

@@ -19,8 +19,9 @@ struct Task {
   std::string what() const { return draw ? draw->what : kind->what; }
 };
 std::vector<Task> all_tasks();
-/// Names and one line each, for --help.
+/// Names and one line each, for --help; blind problems apart.
 std::string describe_tasks();
+std::string describe_blind_tasks();
 /// Errors: an unknown name (the known ones are listed).
 Task find_task(const std::string& name);
 
@@ -35,6 +36,13 @@ struct TaskOption {
 std::vector<TaskOption> setting_options();
 std::vector<TaskOption> file_options();
 std::vector<TaskOption> foreign_options();
+/// Of the weights ("--kernel-weights"), and of the configurations ("--kernel-model-config"), of the priors of
+/// what is unknown besides the image; `unknown` is its name.
+struct UnknownOption {
+  std::string unknown, weights, config;
+  std::vector<std::string> tasks;
+};
+std::vector<UnknownOption> unknown_options();
 
 /// Options that were stated, with their texts.
 using Given = std::map<std::string, std::string>;
@@ -61,8 +69,9 @@ struct Asked {
   /// Whether a setting or a range of the mask has this name.
   bool knows(const std::string& key) const { return op.settings.knows(key) || drawn_by.knows(key); }
   void set(const std::string& key, const std::string& text);
-  /// States "key=value" where the operator, or a part of it, has such a setting and nothing was stated.
-  void prefer(const std::string& wish);
+  /// States each "key=value" of a list joined by spaces where the operator, or a part of it, has such a
+  /// setting and nothing was stated.
+  void prefer(const std::string& wishes);
   /// Of a mask, for the report: how it is drawn, or its file; null where there is none.
   Json describe_mask() const;
 };

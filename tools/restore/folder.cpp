@@ -6,6 +6,7 @@
 
 #include "kernels/error.hpp"
 #include "operators/measurement_file.hpp"
+#include "tools/restore/blind.hpp"
 
 namespace tweedie {
 namespace {
@@ -42,6 +43,7 @@ ResultFolder::ResultFolder(const Options& o)
     : path_(o.output), input_(o.input), measurement_(o.measurement), reads_(o.reads) {
   planned_ = {"original.png",   "measurement.png", "restored.png",
               "comparison.png", "measurement.h5",  "report.json"};
+  for (const std::string& name : unknown_files(*o.asked->op.kind)) planned_.push_back(name);
   if (o.samples > 1) planned_.push_back("standard_deviation.png");
   for (int i = 0; i < o.samples && o.samples > 1; ++i) planned_.push_back(sample_name(i));
   if (!input_.empty() && same_file(fs::path(path_) / "original.png", input_))

@@ -28,7 +28,7 @@ void announce(const Options& o, const Problem& problem, const Prior& prior) {
   for (const std::string& note : problem.notes) say(message("tweedie-restore: note: ", note, "\n"));
   if (o.quiet) return;
   say(message("tweedie-restore: ", summary(problem), "\n"));
-  if (find_method(o.method).solver)
+  if (find_method(o.method).samples())
     say(message("tweedie-restore: ", o.method, " with the ", prior.description, "\n"));
 }
 
@@ -50,19 +50,22 @@ int restore(const Options& o) {
   std::optional<Prior> stated;
   if (o.prior.stated()) stated = load_prior(context, o.prior, 0);
   Problem problem = pose(context, o, stated ? stated->channels() : 0);
-  const bool samples = find_method(o.method).solver != nullptr;
+  const MethodRow method = find_method(o.method);
+  const bool samples = method.samples();
   const Prior prior =
       stated ? std::move(*stated) : load_prior(context, o.prior, samples ? problem.image.C : 1);
   prior.set_labels(o.label ? std::vector{*o.label} : std::vector<int>{});
   check_files(o, prior);
   suit(context, problem, o, prior);
+  if (method.blind && method.blind->note)
+    if (const std::string note = method.blind->note(prior); !note.empty()) problem.notes.push_back(note);
   folder.make();
   SampleStore store(o.output, run_text(context, o, problem), o.samples > 1, o.resume);
   const Solution solution = solve(context, o, problem, prior, store, [&] { announce(o, problem, prior); });
   const Results results = judge(problem, solution);
   write_results(context, folder, o, prior, problem, solution, results);
   store.finish();
-  print_results(problem, solution, results);
+  print_results(context, problem, solution, results);
   say(stdout, message("wrote ", (std::filesystem::path(o.output) / "restored.png").string(), "\n"));
   return 0;
 }

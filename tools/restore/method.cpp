@@ -6,8 +6,9 @@ namespace tweedie {
 
 std::vector<MethodRow> all_methods() {
   std::vector<MethodRow> methods;
-  for (const SolverKind* kind : solver_kinds()) methods.push_back({kind, nullptr});
-  for (const EstimateKind& kind : estimate_kinds()) methods.push_back({nullptr, &kind});
+  for (const SolverKind* kind : solver_kinds()) methods.push_back({kind, nullptr, nullptr});
+  for (const EstimateKind& kind : estimate_kinds()) methods.push_back({nullptr, &kind, nullptr});
+  for (const BlindKind* kind : blind_kinds()) methods.push_back({nullptr, nullptr, kind});
   return methods;
 }
 
@@ -20,13 +21,22 @@ MethodRow find_method(const std::string& name) {
   throw Error(message("method '", name, "' is not known; expected one of ", known));
 }
 
-std::string describe_methods() {
-  std::string text = "Methods:";
+namespace {
+
+std::string described(const std::string& title, bool blind) {
+  std::string text = title;
   for (const MethodRow& method : all_methods())
-    text += message("\n  ", method.name(), std::string(20 - std::string(method.name()).size(), ' '),
-                    method.what());
+    if ((method.blind != nullptr) == blind)
+      text += message("\n  ", method.name(), std::string(20 - std::string(method.name()).size(), ' '),
+                      method.what());
   return text;
 }
+
+}  // namespace
+
+std::string describe_methods() { return described("Methods:", false); }
+
+std::string describe_blind_methods() { return described("Methods for blind tasks:", true); }
 
 std::vector<TaskOption> method_options() {
   std::vector<TaskOption> options;

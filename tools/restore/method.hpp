@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/solvers/solver.hpp"
+#include "tools/restore/blind.hpp"
 #include "tools/restore/problem.hpp"
 #include "tools/restore/solution.hpp"
 
@@ -25,19 +26,27 @@ struct EstimateKind {
 };
 std::span<const EstimateKind> estimate_kinds();
 
-/// One of the two rows.
+/// One of the three rows.
 struct MethodRow {
   const SolverKind* solver = nullptr;
   const EstimateKind* estimate = nullptr;
-  const char* name() const { return solver ? solver->name : estimate->name; }
-  const char* what() const { return solver ? solver->what : estimate->what; }
-  std::span<const Setting> settings() const { return solver ? solver->settings : estimate->settings; }
+  const BlindKind* blind = nullptr;
+  const char* name() const { return solver ? solver->name : estimate ? estimate->name : blind->name; }
+  const char* what() const { return solver ? solver->what : estimate ? estimate->what : blind->what; }
+  std::span<const Setting> settings() const {
+    return solver ? solver->settings : estimate ? estimate->settings : blind->settings;
+  }
+  /// Whether it draws samples by a prior that the user chooses.
+  bool samples() const { return !estimate; }
+  /// Settings of the operator that it would rather have: "key=value key=value".
+  const char* prefers() const { return estimate ? estimate->prefers : blind ? blind->prefers : ""; }
 };
 std::vector<MethodRow> all_methods();
 /// Errors: an unknown name (the known ones are listed).
 MethodRow find_method(const std::string& name);
-/// The names with a line each, for --help.
+/// The names with a line each, for --help; those for blind problems apart.
 std::string describe_methods();
+std::string describe_blind_methods();
 /// Options that belong to methods.
 std::vector<TaskOption> method_options();
 

@@ -16,6 +16,7 @@ namespace {
 /// What the command line says, before it is known what it means.
 struct Raw {
   std::map<std::string, std::string> settings, files, foreign, method;  ///< by option
+  std::map<std::string, std::string> unknown_weights, unknown_configs;  ///< by the unknown's name
   std::vector<std::string> sets;                                        ///< "key=value"
   std::string kernel_is = "correlation";
 };
@@ -46,7 +47,7 @@ void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
   app.add_option("--task", o.task, "What was measured (see above)");
   app.add_option("--task-config,--task_config", o.task_config,
                  "Task, noise and method from a YAML file as the DPS repository has them");
-  app.add_option("--model-config,--model_config", o.model_config,
+  app.add_option("--model-config,--model_config,--img_model_config", o.model_config,
                  "YAML file the network's configuration must agree with");
   app.add_option("--diffusion-config,--diffusion_config", o.diffusion_config,
                  "Sampler and respacing from a YAML file");
@@ -83,6 +84,13 @@ void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
 
 void declare_method(CLI::App& app, Options& o, Raw& raw) {
   add_prior_options(app, o.prior);
+  for (const UnknownOption& row : unknown_options()) {
+    const std::string of = of_tasks(row.tasks);
+    app.add_option(row.weights, raw.unknown_weights[row.unknown],
+                   message(of, ": weight file of a prior of the ", row.unknown));
+    app.add_option(message(row.config, ",--", row.unknown, "_model_config"), raw.unknown_configs[row.unknown],
+                   message(of, ": YAML file that prior's configuration must agree with"));
+  }
   app.add_option("--label", o.label, "Class of the image, for class-conditional networks");
   app.add_option("--method", o.method, "How the measurement is used (README: which suits which task)")
       ->capture_default_str();
@@ -108,7 +116,8 @@ void declare_method(CLI::App& app, Options& o, Raw& raw) {
 void declare(CLI::App& app, Options& o, Raw& raw) {
   app.description(
       "Restores an image by diffusion posterior sampling, or by a classical method to compare with.\n" +
-      describe_tasks() + "\n" + describe_methods() + "\n" + describe_samplers());
+      describe_tasks() + "\n" + describe_methods() + "\n" + describe_samplers() + "\n" +
+      describe_blind_tasks() + "\n" + describe_blind_methods());
   app.footer(
       "Examples:\n"
       "  tweedie-restore --task inpainting_random --drop 0.7 --input photo.png -o out\n"
@@ -188,10 +197,48 @@ void settle_task(const CLI::App& app, Options& o, const Raw& raw, const std::opt
   }
 }
 
+/// The priors of what is unknown besides the image.
+void settle_unknowns(const CLI::App& app, Options& o, const Raw& raw) {
+  const BlindRow* blind = o.asked->op.kind->blind;
+  const auto take = [&](const UnknownOption& row, const std::string& option, const std::string& path,
+                        std::map<std::string, std::string>& taken) {
+    if (app.count(option) == 0) return;
+    const bool has = blind && std::any_of(blind->unknowns.begin(), blind->unknowns.end(),
+                                          [&](const char* each) { return row.unknown == each; });
+    require(has, option, " means nothing to task ", o.asked->name(), ", only to ", of_tasks(row.tasks));
+    taken[row.unknown] = path;
+    o.reads.push_back(path);
+  };
+  for (const UnknownOption& row : unknown_options()) {
+    take(row, row.weights, raw.unknown_weights.at(row.unknown), o.unknown_weights);
+    take(row, row.config, raw.unknown_configs.at(row.unknown), o.unknown_configs);
+  }
+}
+
+/// The method by which a blind problem is solved where none is stated: with priors of its unknowns where they
+/// are given or where there is no other way.
+std::string method_for_blind(const Options& o) {
+  const bool more = o.asked->op.kind->blind->unknowns.size() > 1;
+  return more || !o.unknown_weights.empty() ? blind_dps_kind.name : fast_em_kind.name;
+}
+
+/// What fits a blind problem is what is made for one.
+void require_fitting(const Options& o, const MethodRow& method) {
+  const bool blind = o.asked->op.kind->blind != nullptr;
+  std::string known;
+  for (const BlindKind* kind : blind_kinds())
+    known += (known.empty() ? "" : " or ") + std::string(kind->name);
+  require(!blind || method.blind, "task ", o.asked->name(), ": --method ", o.method,
+          " supposes that only the image is unknown; expected ", known);
+  require(blind || !method.blind, "task ", o.asked->name(), ": --method ", o.method,
+          " is for blind tasks; here only the image is unknown");
+}
+
 /// The values of the method's settings. What a sampler or an estimate has no use for is refused.
 void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::optional<TaskFile>& file,
                    const std::optional<DiffusionFile>& diffusion) {
   const MethodRow method = find_method(o.method);
+  require_fitting(o, method);
   o.settings.emplace(message("--method ", o.method), method.settings());
   Settings& s = *o.settings;
   const auto from_file = [&](const char* key, const SettingValue& value) {
@@ -230,11 +277,11 @@ void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::o
   }
   for (const char* option : {"--steps", "--samples", "--weights", "--prior", "--label", "--model-config",
                              "--diffusion-config", "--resume"})
-    require(method.solver || app.count(option) == 0, option, " means nothing to --method ", o.method,
+    require(method.samples() || app.count(option) == 0, option, " means nothing to --method ", o.method,
             ", which draws no samples");
-  require(method.solver || method.estimate->restarts || app.count("--restarts") == 0,
+  require(method.solver || (method.estimate && method.estimate->restarts) || app.count("--restarts") == 0,
           "--restarts means nothing to --method ", o.method);
-  if (method.estimate) o.asked->prefer(method.estimate->prefers);
+  o.asked->prefer(method.prefers());
 }
 
 void require_sense(const CLI::App& app, const Options& o) {
@@ -269,6 +316,8 @@ Options read_options(CLI::App& app, int argc, const char* const* argv) {
   }
   require(file || !o.task.empty(), "give a --task or a --task-config");
   settle_task(app, o, raw, file);
+  settle_unknowns(app, o, raw);
+  if (o.asked->op.kind->blind && app.count("--method") == 0) o.method = method_for_blind(o);
   settle_method(app, o, raw, file, diffusion);
   require_sense(app, o);
   for (const std::string& path :

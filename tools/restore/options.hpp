@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,8 @@ struct Options {
   std::string task, task_config, model_config, diffusion_config;
   std::string input, measurement, output, device = "auto", precision = "fp32";
   PriorChoice prior;
+  std::map<std::string, std::string> unknown_weights,
+      unknown_configs;                ///< of priors of what is unknown besides the image, by its name
   std::optional<Asked> asked;         ///< always there once the options are read
   int slice = 0;                      ///< of a file of another program
   std::optional<Noise> file_noise;    ///< of a task file

@@ -43,13 +43,14 @@ void take_picture(Context& context, Problem& p, const Options& o, const Asked& a
   require(!drawn_mask, "task ", p.task, " draws its own mask, which is not that of ", o.measurement, ": ",
           asked.op.kind->foreign ? asked.op.kind->foreign : "give a mask with --mask");
   for (const OperatorDescription* leaf : asked.op.leaves())
-    require(!draws(*leaf), "task ", p.task, " draws its own kernel, which is not that of ", o.measurement,
-            ": ", leaf->kind->foreign ? leaf->kind->foreign : "give the measurement.h5 of another run");
+    require(!draws(*leaf) || leaf->kind->blind, "task ", p.task,
+            " draws its own kernel, which is not that of ", o.measurement, ": ",
+            leaf->kind->foreign ? leaf->kind->foreign : "give the measurement.h5 of another run");
   const int measured = asked.op.measured_channels();
   const Image shown = as_channels(picture, measured ? measured : channels);
   Measurement& m = p.measurement;
   m.y = context.upload({1, shown.channels, shown.height, shown.width}, shown.data);
-  m.op = stated(asked.op, o.seed);
+  m.op = asked.op.kind->blind ? asked.op : stated(asked.op, o.seed);  // of what nobody knows nothing is said
   m.image = m.op->image_shape(m.y.shape());
 }
 
@@ -166,8 +167,9 @@ Problem pose(Context& context, const Options& o, int channels) {
   if (exact) note_units(context, p, o.measurement);
   if (!m.noise && (!given || noise_said)) m.noise = p.noise;
   if (!exact) {
-    m.op = stated(asked.op, o.seed);
+    if (!given) m.op = stated(asked.op, o.seed);
     m.data = make_arrays(context, asked, p.image, o.seed, p.notes);
+    if (!given) draw_unknowns(context, asked, *m.op, p.image, m.data, p.notes);
     m.image = p.image;
     p.mask = asked.describe_mask();
   }

@@ -7,6 +7,7 @@
 #include "operators/measurement_file.hpp"
 #include "tools/metrics.hpp"
 #include "tools/posterior.hpp"
+#include "tools/restore/blind.hpp"
 #include "tools/restore/views.hpp"
 #include "tools/say.hpp"
 
@@ -57,7 +58,7 @@ Results judge(const Problem& p, const Solution& solution) {
   return r;
 }
 
-void print_results(const Problem& p, const Solution& solution, const Results& r) {
+void print_results(Context& context, const Problem& p, const Solution& solution, const Results& r) {
   // Of restarts, who succeeded is seen by the misfit, without the truth.
   if (solution.samples[0].runs.size() > 1) {
     for (std::size_t i = 0; i < solution.samples.size(); ++i) {
@@ -76,6 +77,7 @@ void print_results(const Problem& p, const Solution& solution, const Results& r)
         fmt::format("{}: PSNR {:.2f} dB before, {:.2f} dB after\n", p.task, r.before->psnr, r.after->psnr));
   else if (r.after)
     say(stdout, fmt::format("{}: PSNR {:.2f} dB\n", p.task, r.after->psnr));
+  print_unknowns(context, p, solution);
   if (r.inside)
     say(stdout, fmt::format("truth inside the samples' central 50 %: {:.0f} %, 90 %: {:.0f} %\n",
                             100 * (*r.inside)[0], 100 * (*r.inside)[1]));
@@ -95,22 +97,23 @@ Json to_json(const Quality& q) {
   return json;
 }
 
-Json describe(const Run& run, const Problem& p) {
+Json describe(Context& context, const Run& run, const Problem& p) {
   Json entry{{"misfit", run.misfit}};
   if (run.seconds_per_step > 0) entry["seconds_per_step"] = run.seconds_per_step;
   if (const auto q = quality(run.restored, p)) {
     entry.update(to_json(*q));
     if (q->half_turned) entry["psnr_half_turned_db"] = *q->half_turned;
   }
+  if (!run.unknowns.empty()) entry["unknowns"] = describe_unknowns(context, p, run);
   return entry;
 }
 
-Json describe(const Solution& solution, const Problem& p) {
+Json describe(Context& context, const Solution& solution, const Problem& p) {
   Json list = Json::array();
   for (const Sample& sample : solution.samples) {
-    Json entry = describe(sample.best, p);
+    Json entry = describe(context, sample.best, p);
     if (sample.runs.size() > 1)
-      for (const Run& run : sample.runs) entry["runs"].push_back(describe(run, p));
+      for (const Run& run : sample.runs) entry["runs"].push_back(describe(context, run, p));
     list.push_back(entry);
   }
   return list;
@@ -143,7 +146,7 @@ Json make_report(Context& context, const Options& o, const Prior& prior, const P
   if (r.after) report["after"] = to_json(*r.after);
   if (r.inside)
     report["calibration"] = {{"inside_central_50", (*r.inside)[0]}, {"inside_central_90", (*r.inside)[1]}};
-  report["samples"] = describe(solution, p);
+  report["samples"] = describe(context, solution, p);
   if (!p.notes.empty()) report["notes"] = p.notes;
   report["pictures"] = pictures;
   report["peak_device_bytes"] = context.queue.meter().peak;
@@ -179,6 +182,7 @@ void write_pictures(ResultFolder& folder, const Problem& p, const Results& r) {
 void write_results(Context& context, ResultFolder& folder, const Options& o, const Prior& prior,
                    const Problem& p, const Solution& solution, const Results& r) {
   write_pictures(folder, p, r);
+  if (p.description().kind->blind) write_unknowns(context, folder, p, solution);
   if (const auto path = folder.place("measurement.h5")) write_measurement(context, *path, p.measurement);
   const auto report = folder.place("report.json");
   std::vector<std::string> pictures = folder.pictures();

@@ -38,6 +38,7 @@ void write_results(Context& context, ResultFolder& folder, const Options& option
 
 /// Runs of restarts, PSNR before and after, calibration; one line on stderr where the result does not explain
 /// the measurement.
-void print_results(const Problem& problem, const Solution& solution, const Results& results);
+void print_results(Context& context, const Problem& problem, const Solution& solution,
+                   const Results& results);
 
 }  // namespace tweedie

@@ -29,6 +29,12 @@ std::vector<fs::path> parts_in(const std::string& folder) {
   return parts;
 }
 
+Image read_picture(const ArrayFile& file, const std::string& name) {
+  const Extents e = file.extents(name);
+  require(e.size() == 3, file.path(), ": ", name, " is damaged");
+  return {int(e[0]), int(e[1]), int(e[2]), file.floats(name)};
+}
+
 }  // namespace
 
 SampleStore::SampleStore(std::string folder, std::string run, bool several, bool resume)
@@ -51,9 +57,10 @@ std::optional<Sample> SampleStore::read(int index) const {
   std::vector<Run> runs;
   for (const nlohmann::json& each : numbers) {
     const std::string name = message("run_", runs.size());
-    const Extents e = file.extents(name);
-    require(e.size() == 3 && each.is_array() && each.size() == 2, file.path(), ": ", name, " is damaged");
-    runs.push_back({{int(e[0]), int(e[1]), int(e[2]), file.floats(name)}, each[0], each[1]});
+    require(each.is_array() && each.size() == 3, file.path(), ": ", name, " is damaged");
+    runs.push_back({read_picture(file, name), each[0], each[1]});
+    for (const std::string unknown : each[2])
+      runs.back().unknowns.emplace(unknown, read_picture(file, message(name, "_", unknown)));
   }
   require(runs.size() > 1, file.path(), ": holds no runs");
   const Run best = runs.front();
@@ -68,9 +75,17 @@ void SampleStore::write(int index, const Sample& sample) const {
   std::vector<Run> runs = sample.runs;
   runs.insert(runs.begin(), sample.best);
   for (const Run& run : runs) {
-    const Image& x = run.restored;
-    file.array(message("run_", numbers.size()), {x.channels, x.height, x.width}, x.data);
-    numbers.push_back({run.misfit, run.seconds_per_step});
+    const std::string name = message("run_", numbers.size());
+    const auto write_picture = [&](const std::string& as, const Image& x) {
+      file.array(as, {x.channels, x.height, x.width}, x.data);
+    };
+    write_picture(name, run.restored);
+    nlohmann::json unknowns = nlohmann::json::array();
+    for (const auto& [unknown, x] : run.unknowns) {
+      write_picture(message(name, "_", unknown), x);
+      unknowns.push_back(unknown);
+    }
+    numbers.push_back({run.misfit, run.seconds_per_step, unknowns});
   }
   file.text("numbers", numbers.dump());
   file.text("run", run_);

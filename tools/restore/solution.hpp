@@ -1,6 +1,8 @@
 // What a run of tweedie-restore comes to.
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "tools/image.hpp"
@@ -12,6 +14,9 @@ namespace tweedie {
 struct Run {
   Image restored;  ///< clipped to [-1, 1], of the picture's size
   double misfit = 0, seconds_per_step = 0;
+  /// Of blind problems what was found besides, by name: kernels (1, height, width) of sum 1, tilts (2,
+  /// height, width) in pixels.
+  std::map<std::string, Image> unknowns = {};
 };
 
 /// The run with the least misfit, and how all fared.

@@ -106,6 +106,7 @@ Solution solve(Context& context, const Options& o, const Problem& p, const Prior
                const std::function<void()>& ready) {
   const MethodRow method = find_method(o.method);
   if (method.estimate) return method.estimate->run(context, o, p, ready);
+  if (method.blind) return solve_blind(context, o, p, prior, *method.blind, store, ready);
   const NoiseModel noise{p.noise.name == "gaussian" ? p.noise.sigma : 0,
                          p.noise.name == "poisson" ? p.noise.rate : 0};
   Plan plan{*method.solver, settings_of(o, p, prior), schedule_of(o, prior, *method.solver),

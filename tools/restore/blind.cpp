@@ -1,0 +1,167 @@
+#include "tools/restore/blind.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/elementwise.hpp"
+#include "kernels/reduce.hpp"
+#include "operators/blind.hpp"
+#include "tools/progress.hpp"
+#include "tools/restore/method.hpp"
+#include "tools/restore/task_file.hpp"
+#include "weights/settings_json.hpp"
+
+namespace tweedie {
+namespace {
+
+constexpr const BlindKind* kinds[] = {&blind_dps_kind, &fast_em_kind};
+
+int round_up(int n, int to) { return (n + to - 1) / to * to; }
+
+std::string joined(std::span<const char* const> words) {
+  std::string text;
+  for (const char* word : words) text += (text.empty() ? "" : ", ") + std::string(word);
+  return text;
+}
+
+/// The priors of the other unknowns. Errors: one that is for something else, or of another diffusion.
+std::map<std::string, Prior> load_priors(Context& context, const Options& o, const Problem& p,
+                                         const Prior& image) {
+  std::map<std::string, Prior> priors;
+  const BlindRow& row = *p.description().kind->blind;
+  for (const char* unknown : row.unknowns) {
+    const auto path = o.unknown_weights.find(unknown);
+    const auto config = o.unknown_configs.find(unknown);
+    require(path != o.unknown_weights.end() || config == o.unknown_configs.end(), "--", unknown,
+            "-model-config: there is no network: give --", unknown, "-weights");
+    if (path == o.unknown_weights.end()) continue;
+    Prior prior = load_prior(context, PriorChoice{path->second, ""}, 0);
+    const Shape needed = row.shape(p.description().settings, unknown, p.image);
+    require(prior.channels() == needed.C, path->second, ": a prior of ", prior.channels(), " channels; the ",
+            unknown, " has ", needed.C);
+    const DiffusionConfig ours = prior.network->diffusion,
+                          its = image.network ? image.network->diffusion : DiffusionConfig{};
+    require(ours.noise_schedule == its.noise_schedule && ours.steps == its.steps, path->second,
+            ": trained with ", ours.steps, " steps, ", ours.noise_schedule, ", the image's prior with ",
+            its.steps, ", ", its.noise_schedule, "; all unknowns walk by the same steps");
+    if (config != o.unknown_configs.end()) check_model_file(config->second, *prior.network, path->second);
+    priors.emplace(unknown, std::move(prior));
+  }
+  return priors;
+}
+
+std::unique_ptr<ForwardOperator> joint_operator(const BlindProblem& b) {
+  std::unique_ptr<ForwardOperator> op = b.row().joint(b.context, b.problem.description().settings);
+  std::vector<Shape> sides{b.problem.image};
+  bool cropped = b.problem.padded != b.problem.image;
+  for (const char* unknown : b.row().unknowns) {
+    sides.push_back(b.shape(unknown));
+    cropped = cropped || b.padded(unknown) != b.shape(unknown);
+  }
+  return cropped ? on_crops(b.context, std::move(op), std::move(sides)) : std::move(op);
+}
+
+Image picture_of(Context& context, const Tensor& x, const Shape& shape) {
+  const Shape s = x.shape();
+  const Image whole{s.C, s.H, s.W, context.download(x)};
+  Image part{s.C, shape.H, shape.W, {}};
+  for (int c = 0; c < s.C; ++c)
+    for (int h = 0; h < shape.H; ++h)
+      for (int w = 0; w < shape.W; ++w) part.data.push_back(whole.data[whole.index(c, h, w)]);
+  return part;
+}
+
+double joint_misfit(BlindProblem& b, const Image& image, const std::map<std::string, Image>& found) {
+  Context& context = b.context;
+  const std::unique_ptr<ForwardOperator> op = b.row().joint(context, b.problem.description().settings);
+  std::vector<Tensor> u{context.upload(b.problem.image, image.data)};
+  for (const char* unknown : b.row().unknowns) {
+    const Image& x = found.at(unknown);
+    u.push_back(context.upload({1, x.channels, x.height, x.width}, x.data));
+  }
+  const Tensor measured = op->forward(Unknowns(u));
+  Tensor residual = context.planar(measured.shape());
+  axpby(context.queue, residual, 1.f, b.problem.y(), -1.f, measured);
+  TensorOf<double> squared = context.per_sample(1);
+  sum_squares(context.queue, squared.view(), residual);
+  return std::sqrt(context.download(squared)[0]);
+}
+
+Run run_once(BlindProblem& b, const BlindKind& kind, const std::string& label) {
+  const Options& o = b.options;
+  const int steps = kind.steps(b);
+  Progress progress(label, steps, o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic);
+  const BlindFound found = kind.run(b, [&](int executed, double distance) {
+    require(std::isfinite(distance), "the sampler diverged at step ", executed + 1, " of ", steps,
+            ": try smaller step sizes");
+    progress.update(std::min(executed + 1, steps), distance);
+  });
+  Run run;
+  run.seconds_per_step = progress.seconds_per_step();
+  run.restored = clipped(picture_of(b.context, found.image, b.problem.image));
+  for (const auto& [name, value] : found.unknowns)
+    run.unknowns.emplace(name, picture_of(b.context, value, b.shape(name)));
+  run.misfit = joint_misfit(b, run.restored, run.unknowns);
+  return run;
+}
+
+}  // namespace
+
+std::span<const BlindKind* const> blind_kinds() { return kinds; }
+
+Shape BlindProblem::shape(const std::string& unknown) const {
+  return row().shape(problem.description().settings, unknown, problem.image);
+}
+
+Shape BlindProblem::padded(const std::string& unknown) const {
+  Shape s = shape(unknown);
+  const auto prior_of = priors.find(unknown);
+  const int stride = prior_of == priors.end() ? 1 : prior_of->second.stride();
+  return {s.N, s.C, round_up(s.H, stride), round_up(s.W, stride)};
+}
+
+// Values in steps of 1/255 have noise, too.
+double BlindProblem::sigma() const {
+  constexpr double rounding = 2.0 / 255 / 3.4641016;
+  return problem.noise.name == "gaussian" ? std::max(problem.noise.sigma, rounding) : rounding;
+}
+
+Solution solve_blind(Context& context, const Options& o, const Problem& p, const Prior& prior,
+                     const BlindKind& kind, SampleStore& store, const std::function<void()>& ready) {
+  require(p.noise.name != "poisson", "--method ", o.method,
+          " supposes Gaussian noise, this is Poisson noise");
+  const bool respaced = o.steps == 0 && !o.respacing.empty();
+  BlindProblem b{context,
+                 o,
+                 p,
+                 prior,
+                 load_priors(context, o, p, prior),
+                 respaced ? prior.schedule(o.respacing) : prior.schedule(o.steps)};
+  kind.require_suits(b);
+  b.op = joint_operator(b);
+  ready();
+  Solution solution;
+  for (int i = 0; i < o.samples; ++i) {
+    if (std::optional<Sample> finished = store.read(i)) {
+      solution.samples.push_back(std::move(*finished));
+      continue;
+    }
+    context.start_stream(std::uint64_t(i) + 1);
+    Run run = run_once(b, kind, o.samples == 1 ? "restore" : fmt::format("sample {}/{}", i + 1, o.samples));
+    Sample sample{run, {run}};
+    store.write(i, sample);
+    solution.samples.push_back(std::move(sample));
+  }
+  Json method = to_json(*o.settings, true);
+  method["name"] = kind.name;
+  method["compat"] = o.compat;
+  method["unknowns"] = joined(b.row().unknowns);
+  solution.settings = {{"method", std::move(method)},
+                       {"sampler", {{"name", "ddpm"}, {"steps", kind.steps(b)}}}};
+  for (const auto& [name, its] : b.priors) solution.settings["priors"][name] = its.description;
+  return solution;
+}
+
+}  // namespace tweedie
