@@ -243,6 +243,10 @@ bool set_script_key(ModelSettings& s, const ConfigValue& value) {
     s.stated.insert("model_mean_type");
   } else if (key == "dims") {
     if (value.as_int() != 2) value.refuse("2");
+  } else if (key == "grayscale" || key == "twochan") {  // the BlindDPS repository's: kernels and tilts
+    if (!value.as_bool()) return true;
+    s.unet.in_channels = key == "grayscale" ? 1 : 2;
+    s.stated.insert("in_channels");
   } else if (key == "sigma_small") {
     s.fixed_variance = value.as_bool() ? "fixed_small" : "fixed_large";
   } else {

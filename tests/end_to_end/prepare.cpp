@@ -26,7 +26,8 @@ constexpr const char* usage =
     "       prepare rename FILE FROM TO               of a group in an HDF5 file\n"
     "       prepare kspace IN OUT COILS [masked]      picture to a fastMRI file of two slices, the first "
     "empty\n"
-    "       prepare has FILE POINTER...               exit code 0 when a JSON file has all of these\n";
+    "       prepare has FILE POINTER...               exit code 0 when a JSON file has all of these\n"
+    "       prepare number FILE POINTER               prints a number of a JSON file\n";
 
 void make_crop(const std::vector<std::string>& words) {
   const Image part = crop(read_image(words.at(1)), 0, 0, std::stoi(words.at(3)), std::stoi(words.at(4)));
@@ -179,6 +180,12 @@ void has(const std::vector<std::string>& words) {
     require(json.contains(nlohmann::json::json_pointer(words[i])), words[1], ": has no ", words[i]);
 }
 
+void print_number(const std::vector<std::string>& words) {
+  std::ifstream file(words.at(1));
+  const nlohmann::json json = nlohmann::json::parse(file);
+  std::printf("%.9g\n", json.at(nlohmann::json::json_pointer(words.at(2))).get<double>());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -199,6 +206,8 @@ int main(int argc, char** argv) {
       make_kspace(words);
     else if (command == "has")
       has(words);
+    else if (command == "number")
+      print_number(words);
     else
       throw Error(usage);
   } catch (const std::exception& error) {

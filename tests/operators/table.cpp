@@ -117,6 +117,20 @@ std::vector<Row> filter_rows() {
        even},
       {"super-resolution of a blur",
        named({{"name", "composed"}, {"operators", {gaussian_blur("reflect"), smaller(2, "bicubic")}}})},
+      {"a blur that was blind, by a given kernel",
+       named({{"name", "blind_blur"}, {"padding", "reflect"}},
+             [](Context& context, Shape) {
+               OperatorData data;
+               data["kernel"] = context.upload({1, 1, 6, 9}, random_values(54, 6));
+               return data;
+             })},
+      {"turbulence, known",
+       named({{"name", "turbulence"}, {"kernel_size", 7}},
+             [](Context& context, Shape s) {
+               OperatorData data;
+               data["tilt"] = context.upload({1, 2, s.H, s.W}, random_values(2 * s.plane(), 7, -2.5f, 2.5f));
+               return data;
+             })},
       {"crop", {"", [](Context& context, Shape s) { return make_crop(context, s.H - 3, s.W - 5); }}},
       {"blur of a crop", {"", cropped_blur}},
   };

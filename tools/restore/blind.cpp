@@ -93,8 +93,8 @@ Run run_once(BlindProblem& b, const BlindKind& kind, const std::string& label) {
   const Options& o = b.options;
   const int steps = kind.steps(b);
   Progress progress(label, steps, o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic);
-  const BlindFound found = kind.run(b, [&](int executed, double distance) {
-    require(std::isfinite(distance), "the sampler diverged at step ", executed + 1, " of ", steps,
+  const BlindFound found = kind.run(b, [&](int executed, std::optional<double> distance) {
+    require(std::isfinite(distance.value_or(0)), "the sampler diverged at step ", executed + 1, " of ", steps,
             ": try smaller step sizes");
     progress.update(std::min(executed + 1, steps), distance);
   });
@@ -157,6 +157,7 @@ Solution solve_blind(Context& context, const Options& o, const Problem& p, const
   Json method = to_json(*o.settings, true);
   method["name"] = kind.name;
   method["compat"] = o.compat;
+  if (kind.describe) method.update(kind.describe(b));
   method["unknowns"] = joined(b.row().unknowns);
   solution.settings = {{"method", std::move(method)},
                        {"sampler", {{"name", "ddpm"}, {"steps", kind.steps(b)}}}};

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -32,8 +33,8 @@ struct BlindProblem {
   double sigma() const;
 };
 
-/// Called after every step with its number from 0 on and |y - A(...)|.
-using BlindProgress = std::function<void(int executed, double distance)>;
+/// Called after every step with its number from 0 on and, where it is known, |y - A(...)|.
+using BlindProgress = std::function<void(int executed, std::optional<double> distance)>;
 
 /// What a run finds: planar, of the padded shapes; unknowns as the operator takes them.
 struct BlindFound {
@@ -51,6 +52,8 @@ struct BlindKind {
   int (*steps)(const BlindProblem& problem);
   BlindFound (*run)(BlindProblem& problem, const BlindProgress& progress);
   const char* prefers = "";  ///< "key=value key=value": settings of the operator that it would rather have
+  /// For the report, what was decided where nothing was stated; null: nothing.
+  Json (*describe)(const BlindProblem& problem) = nullptr;
   /// What to say of its results with this prior; empty: nothing.
   std::string (*note)(const Prior& prior) = nullptr;
 };

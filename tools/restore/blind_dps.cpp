@@ -103,6 +103,15 @@ BlindFound run(BlindProblem& b, const BlindProgress& progress) {
   return found;
 }
 
+Json describe(const BlindProblem& b) {
+  Json scales{{"image", options_of(b, "image").step.scale}}, clips{{"image", options_of(b, "image").clip}};
+  for (const std::string unknown : b.row().unknowns) {
+    scales[unknown] = options_of(b, unknown).step.scale;
+    clips[unknown] = options_of(b, unknown).clip;
+  }
+  return {{"scales", scales}, {"clips", clips}};
+}
+
 }  // namespace
 
 const BlindKind blind_dps_kind{
@@ -111,6 +120,8 @@ const BlindKind blind_dps_kind{
     settings,
     require_suits,
     [](const BlindProblem& b) { return b.schedule.steps(); },
-    run};
+    run,
+    "",
+    describe};
 
 }  // namespace tweedie

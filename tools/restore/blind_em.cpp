@@ -42,7 +42,7 @@ void require_suits(const BlindProblem& b) {
 BlindFound by_spectrum(BlindProblem& b, const SpectralKernelOptions& o, const BlindProgress& progress) {
   const Tensor& y = b.problem.y();
   const SpectralKernel found = spectral_kernel(b.context, *b.prior.spectrum, y, o);
-  progress(0, 0);
+  progress(0, std::nullopt);
   return {spectral_mean(b.context, *b.prior.spectrum, y, found, o.sigma), {{"kernel", found.kernel}}};
 }
 
@@ -70,9 +70,9 @@ BlindFound run(BlindProblem& b, const BlindProgress& progress) {
   SamplerOptions sampler;
   sampler.variance = b.prior.variance();
   ContextNoise noise(context);
-  FastEmResult found = fast_em(context, b.prior.denoiser(), b.schedule, sampler, o,
-                               context.normal(b.problem.image), b.problem.y(), noise, {},
-                               [&](int executed, const Tensor&, const Tensor&) { progress(executed, 0); });
+  FastEmResult found = fast_em(
+      context, b.prior.denoiser(), b.schedule, sampler, o, context.normal(b.problem.image), b.problem.y(),
+      noise, {}, [&](int executed, const Tensor&, const Tensor&) { progress(executed, std::nullopt); });
   std::vector<float> values = context.download(found.kernel);
   remove_haze(values, kernel.H, kernel.W, spectral.threshold);
   return {found.image, {{"kernel", context.upload(kernel, values)}}};
@@ -94,6 +94,7 @@ const BlindKind fast_em_kind{
     [](const BlindProblem& b) { return b.prior.network ? b.schedule.steps() : 1; },
     run,
     "padding=circular kernel_size=33",
+    nullptr,
     note};
 
 }  // namespace tweedie

@@ -18,7 +18,7 @@ struct Raw {
   std::map<std::string, std::string> settings, files, foreign, method;  ///< by option
   std::map<std::string, std::string> unknown_weights, unknown_configs;  ///< by the unknown's name
   std::vector<std::string> sets;                                        ///< "key=value"
-  std::string kernel_is = "correlation";
+  std::string kernel_is = "correlation", gpu;
 };
 
 std::string of_tasks(const std::vector<std::string>& tasks) {
@@ -139,6 +139,7 @@ void declare(CLI::App& app, Options& o, Raw& raw) {
   declare_method(app, o, raw);
   add_device_option(app, o.device);
   add_precision_option(app, o.precision);
+  app.add_option("--gpu", raw.gpu, "Accepted as published command lines have it; see --device");
   app.add_option("-o,--output,--save_dir", o.output, "Folder for the results (made if missing)")->required();
   app.add_flag("--resume", o.resume, "Go on with the samples of an interrupted run in the same folder");
   app.add_flag("--quiet", o.quiet, "No progress");
@@ -222,6 +223,18 @@ std::string method_for_blind(const Options& o) {
   return more || !o.unknown_weights.empty() ? blind_dps_kind.name : fast_em_kind.name;
 }
 
+/// The step sizes of a blind problem's file: one number is the paper's constant for all. The published code
+/// does not look at it.
+void take_scales(Settings& s, const TaskFile& file, bool compat) {
+  const std::string key = "scale_";
+  for (const std::string unknown : {"image", "kernel", "tilt"})
+    if (file.zeta && !compat && s.knows(key + unknown)) s.set(key + unknown, *file.zeta);
+  if (file.zeta && !compat && s.knows("scale_rule")) s.set("scale_rule", std::string("constant"));
+  for (const auto& [unknown, scale] : file.scales)
+    if (s.knows(key + unknown)) s.set(key + unknown, scale);
+  if (file.scale_rule && s.knows("scale_rule")) s.set("scale_rule", *file.scale_rule);
+}
+
 /// What fits a blind problem is what is made for one.
 void require_fitting(const Options& o, const MethodRow& method) {
   const bool blind = o.asked->op.kind->blind != nullptr;
@@ -249,6 +262,7 @@ void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::o
   if (diffusion && diffusion->variance) from_file("variance", *diffusion->variance);
   if (diffusion && !diffusion->clip) from_file("no_clip", true);
   if (o.compat) from_file("compat", true);
+  if (file && method.blind) take_scales(s, *file, o.compat);
   for (const auto& [option, text] : given_of(app, raw.method)) {
     const auto row =
         std::find_if(s.rows().begin(), s.rows().end(),
@@ -317,7 +331,8 @@ Options read_options(CLI::App& app, int argc, const char* const* argv) {
   require(file || !o.task.empty(), "give a --task or a --task-config");
   settle_task(app, o, raw, file);
   settle_unknowns(app, o, raw);
-  if (o.asked->op.kind->blind && app.count("--method") == 0) o.method = method_for_blind(o);
+  if (o.asked->op.kind->blind && app.count("--method") == 0 && o.method == "dps")
+    o.method = file && file->method ? blind_dps_kind.name : method_for_blind(o);
   settle_method(app, o, raw, file, diffusion);
   require_sense(app, o);
   for (const std::string& path :

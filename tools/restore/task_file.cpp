@@ -30,6 +30,25 @@ std::int64_t pixels(double v, const char* key, const std::string& what) {
   return std::int64_t(v);
 }
 
+/// Step sizes of a blind problem: one for all, or {img: , kernel: , tilt: }. Returns what is left to read.
+json read_scales(TaskFile& file, json params, const std::string& what) {
+  static constexpr Setting rows[] = {
+      Setting::number("img", Setting::none, 0, Setting::unbounded, "step size"),
+      Setting::number("kernel", Setting::none, 0, Setting::unbounded, ""),
+      Setting::number("tilt", Setting::none, 0, Setting::unbounded, "")};
+  if (states(params, "scale") && params["scale"].is_object()) {
+    const Settings s = settings_from_json(params["scale"], what + ": scale", rows);
+    for (const Setting& row : rows)
+      if (s.stated(row.name)) file.scales[row.name == rows[0].name ? "image" : row.name] = s.number(row.name);
+    params.erase("scale");
+  }
+  if (states(params, "scale_rule")) {
+    file.scale_rule = text_member(params, "scale_rule", what);
+    params.erase("scale_rule");
+  }
+  return params;
+}
+
 void read_conditioning(TaskFile& file, const json& table, const std::string& what) {
   static constexpr Setting rows[] = {
       Setting::number("scale", Setting::none, 0, Setting::unbounded, "step size"),
@@ -40,7 +59,9 @@ void read_conditioning(TaskFile& file, const json& table, const std::string& wha
   require(method != "vanilla", what, ": the method 'vanilla' samples the prior: use tweedie-sample");
   file.method = method == "ps" ? "dps" : method;
   if (!states(table, "params")) return;
-  const Settings params = settings_from_json(table_member(table, "params", what), what + ": params", rows);
+  json stated = table_member(table, "params", what);
+  if (file.asked.op.kind->blind) stated = read_scales(file, std::move(stated), what + ": params");
+  const Settings params = settings_from_json(stated, what + ": params", rows);
   if (params.stated("scale")) file.zeta = params.number("scale");
 }
 
@@ -79,6 +100,19 @@ void read_mask(Asked& asked, const json& table, const std::string& what) {
   }
 }
 
+constexpr std::string_view beside_blind[] = {"kernel", "kernel_size", "intensity"};
+
+/// Settings of a blind problem's operator that stand at the top of the file.
+void read_beside(OperatorDescription& op, const json& table, const std::string& path) {
+  if (!op.kind->blind) return;
+  json beside = json::object();
+  for (const std::string_view key : beside_blind)
+    if (table.contains(key)) beside[std::string(key)] = table.at(std::string(key));
+  const Settings stated = settings_from_json(beside, path, op.kind->settings);
+  for (const std::string_view key : beside_blind)
+    if (stated.stated(key) && !op.settings.stated(key)) op.settings.set(key, *stated.value(key));
+}
+
 }  // namespace
 
 TaskFile read_task_file(const std::string& path) {
@@ -92,19 +126,24 @@ TaskFile read_task_file(const std::string& path) {
   const json mask = masks ? table_member(measurement, "mask_opt", what) : json::object();
   const DrawRow* draw =
       masks ? &find_draw(description, text_member(mask, "mask_type", what + ": mask_opt"), what) : nullptr;
-  TaskFile file{Asked(std::move(description), draw), {}, {}, {}};
+  read_beside(description, table, path);
+  const bool blind = description.kind->blind != nullptr;
+  TaskFile file{Asked(std::move(description), draw), {}, {}, {}, {}, {}};
   if (masks) read_mask(file.asked, mask, what + ": mask_opt");
   if (states(measurement, "noise")) file.noise = parse_noise(table_member(measurement, "noise", what));
   require_only(measurement, what, {"operator", "mask_opt", "noise"});
   if (states(table, "conditioning"))
     read_conditioning(file, table_member(table, "conditioning", path), path + ": conditioning");
-  require_only(table, path, {"conditioning", "data", "measurement"});
+  if (blind)
+    require_only(table, path, {"conditioning", "data", "measurement", "kernel", "kernel_size", "intensity"});
+  else
+    require_only(table, path, {"conditioning", "data", "measurement"});
   return file;
 }
 
 DiffusionFile read_diffusion_file(const std::string& path) {
   static constexpr Setting rows[] = {
-      Setting::text("sampler", nullptr, "ddpm, ddim, sde, ode, pc, langevin", ""),
+      Setting::text("sampler", nullptr, "ddpm, ddim, sde, ode, pc, langevin, blind_dps", ""),
       Setting::text("model_var_type", nullptr, "learned_range, fixed_small, fixed_large", ""),
       Setting::text("model_mean_type", "epsilon", "epsilon", ""),
       Setting::flag("dynamic_threshold", ""),

@@ -6,12 +6,15 @@
 
 namespace tweedie {
 
-/// What a task_config says: conditioning (method, params.scale), measurement (operator, mask_opt, noise).
+/// What a task_config says: conditioning (method, params.scale), measurement (operator, mask_opt, noise); of
+/// a blind problem, in the BlindDPS repository's words, also kernel, kernel_size and intensity beside them.
 /// `data` is accepted and not used: the image comes with --input. A key without a value says nothing.
 struct TaskFile {
   Asked asked;
   std::optional<std::string> method;
   std::optional<double> zeta;
+  std::map<std::string, double> scales;   ///< of a blind problem's unknowns, by name; the image's is "image"
+  std::optional<std::string> scale_rule;  ///< of a blind problem
   std::optional<Noise> noise;
 };
 /// Errors: an unknown or unsupported setting, named.
