@@ -1,10 +1,11 @@
-// --device and --precision, the same for every program.
+// --device, --threads and --precision, the same for every program.
 #pragma once
 
 #include <CLI/CLI.hpp>
 #include <string>
 
 #include "kernels/queue.hpp"
+#include "tools/threads.hpp"
 
 namespace tweedie {
 
@@ -12,6 +13,7 @@ inline void add_device_option(CLI::App& app, std::string& device) {
   app.add_option("--device", device, "auto (CUDA where there is a device, else the CPU), cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
+  add_threads_option(app);
 }
 
 inline Device choose_device(const std::string& device) {

@@ -1,0 +1,213 @@
+#include "tools/table/cells.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <map>
+
+#include "kernels/error.hpp"
+#include "tools/files.hpp"
+#include "tools/metrics/folders.hpp"
+#include "tools/metrics/resize.hpp"
+
+extern char** environ;
+
+namespace tweedie::table {
+namespace {
+
+namespace fs = std::filesystem;
+using metrics::Planes;
+
+constexpr std::size_t largest_text = std::size_t(1) << 26;
+
+// Half the sides, each pixel the mean of four (Pillow's BOX filter).
+Planes halved(const Planes& x) {
+  Planes y{x.channels, x.height / 2, x.width / 2, {}};
+  for (int c = 0; c < y.channels; ++c)
+    for (int i = 0; i < y.height; ++i)
+      for (int j = 0; j < y.width; ++j) {
+        const double* at =
+            x.data.data() +
+            (std::size_t(c) * std::size_t(x.height) + 2 * std::size_t(i)) * std::size_t(x.width) +
+            2 * std::size_t(j);
+        y.data.push_back((at[0] + at[1] + at[x.width] + at[x.width + 1]) / 4);
+      }
+  return y;
+}
+
+Image image_of(const Planes& planes) {
+  Image image{planes.channels, planes.height, planes.width, {}};
+  for (const double v : planes.data) image.data.push_back(float(2 * v - 1));
+  return image;
+}
+
+// guided-diffusion's recipe: halve while the short side is at least twice the size, then Pillow's bicubic to
+// the size, then the square in the middle. `centre`: the square first.
+Image cut(const Image& image, const Selection& s, const std::string& path) {
+  const int side = std::min(image.height, image.width);
+  require(side >= s.size, path, ": ", describe(image), ", smaller than the table's ", s.size, " pixels");
+  if (s.crop == "centre") {
+    const Image square = crop(image, (image.height - side) / 2, (image.width - side) / 2, side, side);
+    return image_of(
+        metrics::resized(metrics::planes_of(square), s.size, s.size, metrics::Resizer::bicubic_pil));
+  }
+  Planes planes = metrics::planes_of(image);
+  while (std::min(planes.height, planes.width) >= 2 * s.size) planes = halved(planes);
+  const double scale = double(s.size) / std::min(planes.height, planes.width);
+  const int height = int(std::lround(planes.height * scale)), width = int(std::lround(planes.width * scale));
+  const Image scaled = image_of(metrics::resized(planes, height, width, metrics::Resizer::bicubic_pil));
+  return crop(scaled, (height - s.size) / 2, (width - s.size) / 2, s.size, s.size);
+}
+
+// Where the programs lie: beside this one.
+std::string program(const std::string& name) {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  return error ? name : (self.parent_path() / name).string();
+}
+
+std::string last_line(const std::string& path) {
+  std::string text = read_file(path, largest_text);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text.substr(text.rfind('\n') + 1);
+}
+
+// Runs a command with both streams in a file. The result: its exit status; 128 and more: ended by a signal.
+int run(const std::vector<std::string>& words, const std::string& log) {
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  pid_t child = 0;
+  const int code = posix_spawn(&child, words[0].c_str(), &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  require(code == 0, words[0], ": cannot be run: ", std::strerror(code));
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0)
+    require(errno == EINTR, words[0], ": cannot be waited for: ", std::strerror(errno));
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+bool Cell::complete() const {
+  std::error_code none;
+  return fs::exists(fs::path(folder) / "report.json", none);
+}
+
+std::vector<Cell> cells_of(const Table& table, const Setting& setting) {
+  std::vector<Cell> cells;
+  for (const Row& task : table.tasks)
+    for (std::size_t n = 0; n < setting.images.size(); ++n)
+      for (const std::uint64_t seed : table.seeds)
+        for (const Row& method : table.methods) {
+          if (!table.pairs(task, method)) continue;
+          const std::string stem = fs::path(setting.images[n]).stem().string();
+          const std::string name = table.seeds.size() > 1 ? fmt::format("{}_seed{}", stem, seed) : stem;
+          const fs::path folder = fs::path(setting.out) / "cells" / task.id() / method.id() / name;
+          cells.push_back({&task, &method, setting.images[n], name, seed + n, folder.string()});
+        }
+  return cells;
+}
+
+std::vector<std::string> choose_images(const Table& table, const std::string& folder,
+                                       const std::string& out) {
+  const Selection& s = table.images;
+  std::vector<std::string> files = metrics::image_files(folder);
+  if (!s.ids.empty()) {
+    std::map<std::string, std::string> by_stem;
+    for (const std::string& file : files) by_stem[fs::path(file).stem().string()] = file;
+    files.clear();
+    for (const std::string& id : s.ids) {
+      if (s.first > 0 && files.size() == std::size_t(s.first)) break;
+      const auto found = by_stem.find(id);
+      require(found != by_stem.end(), folder, ": there is no image ", id, ", which the table names");
+      files.push_back(found->second);
+    }
+  }
+  if (s.first > 0 && files.size() > std::size_t(s.first)) files.resize(std::size_t(s.first));
+  if (s.crop == "none") {
+    if (s.size > 0)
+      for (const std::string& file : files) {
+        const Image image = read_image(file);
+        require(image.height == s.size && image.width == s.size, file, ": ", describe(image),
+                ", the table is of ", s.size, " x ", s.size, "; a crop in its images can make it so");
+      }
+    return files;
+  }
+  ensure_output_directory((fs::path(out) / "images").string());
+  for (std::string& file : files) {
+    const std::string to = (fs::path(out) / "images" / (fs::path(file).stem().string() + ".png")).string();
+    if (!fs::exists(to)) write_png(to, cut(read_image(file), s, file));
+    file = to;
+  }
+  return files;
+}
+
+std::vector<std::string> command_of(const Table& table, const Setting& setting, const Cell& cell,
+                                    const std::string& folder) {
+  std::vector<std::string> words{program("tweedie-restore"), "--input", cell.image};
+  for (const std::vector<std::string>* part : {&table.common, &cell.task->words, &cell.method->words})
+    words.insert(words.end(), part->begin(), part->end());
+  const auto add = [&](const char* option, const std::string& value) {
+    words.push_back(option);
+    words.push_back(value);
+  };
+  add("--seed", std::to_string(cell.seed));
+  const std::string& prior = cell.method->prior;
+  if (prior.empty() && !setting.weights.empty()) add("--weights", setting.weights);
+  if (prior.empty() && !setting.prior.empty()) add("--prior", setting.prior);
+  if (!prior.empty() && prior != "none") add("--prior", prior);
+  add("--device", setting.device);
+  add("--precision", setting.precision);
+  words.push_back("--quiet");
+  add("-o", folder);
+  return words;
+}
+
+std::optional<std::string> run_cell(const Table& table, const Setting& setting, const Cell& cell) {
+  const std::string part = cell.folder + ".part", log = cell.folder + ".log";
+  ensure_output_directory(fs::path(cell.folder).parent_path().string());
+  fs::remove_all(part);  // of a run that was killed
+  const auto start = std::chrono::steady_clock::now();
+  const int status = run(command_of(table, setting, cell, part), log);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (status != 0) {
+    const std::string reason = last_line(log);
+    return reason.empty() ? fmt::format("tweedie-restore ended with status {}", status) : reason;
+  }
+  atomic_write(part + "/seconds", fmt::format("{:.3f}\n", seconds));
+  std::error_code error;
+  fs::rename(part, cell.folder, error);
+  require(!error, cell.folder, ": cannot be made: ", error.message());
+  fs::remove(log, error);
+  return std::nullopt;
+}
+
+Json report_of(const Cell& cell) {
+  const std::string path = cell.folder + "/report.json";
+  Json report;
+  try {
+    report = Json::parse(read_file(path, largest_text));
+    report["seconds"] = std::stod(read_file(cell.folder + "/seconds", largest_text));
+  } catch (const std::logic_error& e) {  // of std::stod
+    throw Error(message(cell.folder, ": no complete result; remove the folder to have it made again"));
+  } catch (const Json::exception& e) {
+    throw Error(message(path, ": ", e.what(), "; remove the folder to have it made again"));
+  }
+  return report;
+}
+
+}  // namespace tweedie::table

@@ -1,0 +1,52 @@
+// The runs of a table: each image of each task by each method is one run of tweedie-restore, in a folder of
+// its own that appears when it is complete.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/report.hpp"
+#include "tools/table/table.hpp"
+
+namespace tweedie::table {
+
+/// What all runs of a table have in common besides the table.
+struct Setting {
+  std::string out;                  ///< the table's folder
+  std::vector<std::string> images;  ///< paths, as chosen and cut
+  std::string weights;              ///< of the table's network, or ""
+  std::string prior, device = "auto", precision = "fp32";
+};
+
+struct Cell {
+  const Row *task, *method;
+  std::string image;  ///< path
+  std::string name;   ///< of the image, and of the seed where there are several
+  std::uint64_t seed;
+  std::string folder;  ///< its results, once it is complete
+
+  bool complete() const;
+};
+
+/// All of them, tasks outermost, then images, seeds and methods. The seed of a run is the table's plus the
+/// image's number, so that images see different noise, and methods the same.
+std::vector<Cell> cells_of(const Table& table, const Setting& setting);
+
+/// The images of `folder` that the table wants, cut to its size into `out`/images where that is asked for.
+/// Errors: one is missing or too small.
+std::vector<std::string> choose_images(const Table& table, const std::string& folder, const std::string& out);
+
+/// The command of a cell's run, as words.
+std::vector<std::string> command_of(const Table& table, const Setting& setting, const Cell& cell,
+                                    const std::string& folder);
+
+/// Runs a cell in a process of its own. What is there of it appears under its name complete, or not at all.
+/// The result: why it failed, in a line; nothing where it did not.
+std::optional<std::string> run_cell(const Table& table, const Setting& setting, const Cell& cell);
+
+/// The report of a cell that is complete, with "seconds" of its whole run.
+Json report_of(const Cell& cell);
+
+}  // namespace tweedie::table

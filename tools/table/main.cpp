@@ -1,0 +1,172 @@
+// tweedie-table: a grid of tasks, methods and images, each run once, and the table of their numbers.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+
+#include "tools/device_option.hpp"
+#include "tools/files.hpp"
+#include "tools/numbers.hpp"
+#include "tools/run_main.hpp"
+#include "tools/say.hpp"
+#include "tools/table/html.hpp"
+#include "tools/table/plan.hpp"
+
+namespace tweedie::table {
+namespace {
+
+struct Options {
+  std::string table, images, networks = ".", shard;
+  Setting setting;
+  std::optional<double> step_seconds;
+  bool dry_run = false, quiet = false;
+};
+
+/// The i-th of n parts: as --shard says, or as mpirun or SLURM numbered the processes that it started.
+struct Shard {
+  int index = 0, count = 1;
+  bool has(std::size_t cell) const { return int(cell % std::size_t(count)) == index; }
+};
+
+Shard shard_of(const std::string& text) {
+  Shard shard;
+  if (text.empty()) {
+    for (const auto& [rank, size] : {std::pair{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+                                     {"PMI_RANK", "PMI_SIZE"},
+                                     {"SLURM_PROCID", "SLURM_NTASKS"}})
+      if (std::getenv(rank) && std::getenv(size)) {
+        shard = {std::atoi(std::getenv(rank)), std::atoi(std::getenv(size))};
+        break;
+      }
+  } else {
+    int read = 0;
+    const bool two = std::sscanf(text.c_str(), "%d/%d%n", &shard.index, &shard.count, &read) == 2;
+    require(two && std::size_t(read) == text.size() && shard.index >= 1, "--shard ", text,
+            ": expected I/N, the I-th of N parts, such as 1/4");
+    --shard.index;
+  }
+  require(shard.count >= 1 && shard.index >= 0 && shard.index < shard.count, "--shard ", text,
+          ": there is no part ", shard.index + 1, " of ", shard.count);
+  return shard;
+}
+
+std::string time_text(double seconds) {
+  if (seconds < 100) return fmt::format("{:.0f} s", seconds);
+  if (seconds < 6000) return fmt::format("{:.0f} min", seconds / 60);
+  return fmt::format("{:.1f} h", seconds / 3600);
+}
+
+/// Runs what is missing of this part. The result: how many failed.
+int run_missing(const Table& table, const Options& o, const std::vector<Cell>& cells, const Shard& shard) {
+  std::vector<const Cell*> missing;
+  for (std::size_t k = 0; k < cells.size(); ++k)
+    if (shard.has(k) && !cells[k].complete()) missing.push_back(&cells[k]);
+  int failed = 0;
+  const auto start = std::chrono::steady_clock::now();
+  for (std::size_t k = 0; k < missing.size(); ++k) {
+    const Cell& cell = *missing[k];
+    const std::string name = message(cell.task->name, " / ", cell.method->name, " / ", cell.name);
+    if (const auto reason = run_cell(table, o.setting, cell)) {
+      ++failed;
+      say(message("tweedie-table: ", name, ": ", *reason, "\n"));
+      continue;
+    }
+    if (o.quiet) continue;
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+    const double left = spent.count() / double(k + 1) * double(missing.size() - k - 1);
+    const Json report = report_of(cell);
+    std::string quality;
+    if (report.contains("after"))
+      quality = fmt::format(", {:.2f} dB", report["after"]["psnr_db"].get<double>());
+    say(fmt::format("run {}/{}: {}{}; {} left\n", k + 1, missing.size(), name, quality, time_text(left)));
+  }
+  return failed;
+}
+
+void write_all(const Table& table, const Figures& figures, const std::vector<Cell>& cells,
+               const std::string& out) {
+  const auto write = [&](const char* name, const std::string& text) {
+    atomic_write((std::filesystem::path(out) / name).string(), text);
+  };
+  write("table.txt", as_text(table, figures));
+  write("table.md", as_markdown(table, figures));
+  write("table.csv", as_csv(figures));
+  write("table.tex", as_latex(table, figures));
+  write("table.json", as_json(table, figures).dump(2) + "\n");
+  write("report.html", as_html(table, figures, cells, out));
+}
+
+void describe(CLI::App& app, Options& o) {
+  app.description(
+      "Makes a table: every image of every task by every method, each a run of tweedie-restore with its "
+      "pictures\n"
+      "and report. What is complete is not run again, so a table that was stopped or killed goes on.");
+  app.add_option("TABLE", o.table, "The table, a YAML file (see tools/tables)")->required();
+  app.add_option("--images", o.images, "Folder of images (PNG, JPEG, TIFF)");
+  app.add_option("-o,--out", o.setting.out, "Folder of the table (made if missing)");
+  CLI::Option* weights = app.add_option("--weights", o.setting.weights,
+                                        "Weight file of the prior, for methods whose row names none");
+  app.add_option("--prior", o.setting.prior, "The same by the name of a prior that ships")->excludes(weights);
+  app.add_option("--networks", o.networks, "Folder of the metrics' networks (see tweedie-metrics)")
+      ->capture_default_str();
+  app.add_option(
+      "--shard", o.shard,
+      "I/N: run the I-th of N parts only (default: as mpirun or SLURM numbered this process). Whoever "
+      "comes last has the whole table; without anything to run it is printed at once");
+  app.add_flag("--dry-run", o.dry_run,
+               "Print what would run and about how long it takes; run one step, write nothing");
+  app.add_option(
+         "--step-seconds", o.step_seconds,
+         "Of --dry-run: what a step of the network takes, on another machine; else it is measured here")
+      ->check(positive_number());
+  app.add_flag("--quiet", o.quiet, "No progress");
+  add_device_option(app, o.setting.device);
+  add_precision_option(app, o.setting.precision);
+  app.footer(
+      "Written: table.txt, .md, .csv, .tex, .json, report.html, and cells/TASK/METHOD/IMAGE/ with pictures "
+      "and\n"
+      "report.json of each run. Exit code 2 if a run failed; it is tried again next time.\n\n"
+      "Examples:\n"
+      "  tweedie-table tools/tables/bundled.yaml --images tests/data/images -o out/bundled\n"
+      "  tweedie-table tools/tables/dps_ffhq.yaml --images ffhq256 --weights ffhq.h5 --dry-run\n"
+      "  mpirun -n 4 tweedie-table tools/tables/dps_ffhq.yaml --images ffhq256 --weights ffhq.h5 -o out/dps");
+}
+
+int run(Options& o) {
+  const Table table = read_table(o.table);
+  if (o.dry_run) {
+    print_result(plan_text(table, o.images, o.setting, o.step_seconds));
+    return 0;
+  }
+  require(!o.images.empty(), "give the folder of images with --images");
+  require(!o.setting.out.empty(), "give the table's folder with --out");
+  require(!o.setting.weights.empty() || table.network.empty(), o.table, ": is of the network ", table.network,
+          ": give its --weights");
+  const Shard shard = shard_of(o.shard);
+  Context context(choose_device(o.setting.device));
+  require_metrics(context, table, o.networks);
+  const OutputDirectory output(o.setting.out);
+  o.setting.images = choose_images(table, o.images, o.setting.out);
+  const std::vector<Cell> cells = cells_of(table, o.setting);
+  const int failed = run_missing(table, o, cells, shard);
+  const Figures figures = sum_up(context, table, cells, o.networks, o.setting.out);
+  write_all(table, figures, cells, o.setting.out);
+  print_result(as_text(table, figures));
+  if (figures.complete < figures.wanted)
+    say(fmt::format("{} of {} runs are complete\n", figures.complete, figures.wanted));
+  require(failed == 0, failed, failed == 1 ? " run" : " runs", " failed (see above)");
+  return 0;
+}
+
+}  // namespace
+}  // namespace tweedie::table
+
+int main(int argc, char** argv) {
+  return tweedie::run_main("tweedie-table", argc, argv, [](CLI::App& app, int count, char** words) {
+    tweedie::table::Options options;
+    tweedie::table::describe(app, options);
+    app.parse(count, words);
+    return tweedie::table::run(options);
+  });
+}

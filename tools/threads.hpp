@@ -1,0 +1,27 @@
+// How many threads a program computes with, and how they wait for each other.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace tweedie {
+
+/// Lets OpenMP's threads sleep soon when they wait for each other, unless the user's environment says how
+/// they should (OMP_WAIT_POLICY, GOMP_SPINCOUNT). A thread that spins keeps a core from the very thread it
+/// waits for as soon as other programs want the cores, too: there a step of the analytic prior took 36 times
+/// as long. The runtime reads its environment when a process begins, so this begins the process anew, once,
+/// with the same arguments; call it first thing in main.
+void wait_politely(char** argv);
+
+/// Adds --threads: all cores this process may use, or as many as its container's quota pays for, or N.
+void add_threads_option(CLI::App& app);
+
+/// The cores that this process may keep busy: those of its affinity, but no more than cgroup's CPU quota,
+/// rounded up.
+int usable_cores();
+
+/// ceil(quota / period) of a cgroup's cpu.max ("150000 100000" is 2), or 0 where it sets none ("max 100000")
+/// or says something else.
+int cores_of_quota(const std::string& cpu_max);
+
+}  // namespace tweedie
