@@ -128,7 +128,12 @@ std::vector<std::string> choose_images(const Table& table, const std::string& fo
   std::vector<std::string> files = metrics::image_files(folder);
   if (!s.ids.empty()) {
     std::map<std::string, std::string> by_stem;
-    for (const std::string& file : files) by_stem[fs::path(file).stem().string()] = file;
+    for (const std::string& file : files) {
+      // 00000001 is also ILSVRC2012_val_00000001.
+      const std::string stem = fs::path(file).stem().string();
+      by_stem.emplace(stem.substr(stem.rfind('_') + 1), file);
+      by_stem[stem] = file;
+    }
     files.clear();
     for (const std::string& id : s.ids) {
       if (s.first > 0 && files.size() == std::size_t(s.first)) break;

@@ -21,7 +21,7 @@ struct Row {
 
 /// Which images, and how they are cut to the table's size.
 struct Selection {
-  std::vector<std::string> ids;  ///< names without ending; none: all of the folder
+  std::vector<std::string> ids;  ///< names without ending, or what follows their last _; none: all
   int first = 0;                 ///< only so many (0: all)
   std::string crop = "none";     ///< none, centre (square, then bicubic) or guided-diffusion (halved first)
   int size = 0;                  ///< sides in pixels; of `none`, what they must be (0: any)
