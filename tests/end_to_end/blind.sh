@@ -124,6 +124,7 @@ refused "a prior of 2 channels; the kernel has 1" --task blind_blur --kernel-wei
 refused "needs a multiple of 4" --task blind_blur --kernel-size 15 "${priors[@]}"
 refused "gone.h5" --task blind_blur --kernel-size 16 --kernel-weights gone.h5
 refused "Poisson noise" --task blind_blur --noise poisson
+refused "expects an odd number" --task blind_blur --kernel-size 8 --weights unet_small.h5
 refused "expected circular" --task blind_blur --method fast-em --padding zero
 refused "of which there is one" --task blind_blur --prior spectrum --samples 2
 refused "there is no network: give --kernel-weights" --task blind_blur --kernel_model_config "$files/kernel_model_config.yaml"
