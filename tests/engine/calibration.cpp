@@ -1,0 +1,329 @@
+// Every solver on a posterior that is known: mean, variance, calibration and cost as one table.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <string>
+
+#include "engine/solvers/solver.hpp"
+#include "engine/spectrum_prior.hpp"
+#include "kernels/elementwise.hpp"
+#include "tests/engine/hartley.hpp"
+#include "tests/support/support.hpp"
+
+using namespace tweedie;
+
+namespace {
+
+constexpr int truths = 16;   ///< images drawn from the prior, measured once each
+constexpr int samples = 19;  ///< of each posterior: a truth among them has one of 20 ranks, all alike
+constexpr Shape image{1, 1, 8, 8};
+constexpr double sigma = 0.05;
+/// A standard deviation of 0.2 a pixel, so that no method's clipping to [-1, 1] has anything to clip.
+constexpr SpectrumParameters spectrum{{1.6e-3, 0, 0}, 0.1, 2.5};
+
+/// One mode: its variance S under the prior, its singular value, and the posterior's variance P.
+struct Mode {
+  double S, s, P;
+  /// The posterior's mean, y being the mode's coefficient of the measurement.
+  double mean(double y) const { return P * s * y / (sigma * sigma); }
+};
+
+std::vector<Mode> modes_of(const SpectrumPrior& prior) {
+  const std::vector<double> power = prior.spectrum(image);
+  std::vector<Mode> modes;
+  for (int h = 0; h < image.H; ++h)
+    for (int w = 0; w < image.W; ++w) {
+      const int along_h = std::min(h, image.H - h), along_w = std::min(w, image.W - w);
+      const int far = std::max(along_h, along_w);
+      const double S = power[std::size_t(h * (image.W / 2 + 1) + along_w)];
+      const double s = far < 2 ? 1 : far < 3 ? 0.5 : far < 4 ? 0.25 : 0;
+      modes.push_back({S, s, 1 / (1 / S + s * s / (sigma * sigma))});
+    }
+  return modes;
+}
+
+/// The prior, and how often it was asked.
+class Counted : public Denoiser {
+ public:
+  explicit Counted(Denoiser& inner) : inner_(inner) {}
+  std::unique_ptr<Saved> make_saved() const override { return inner_.make_saved(); }
+  Prediction forward(const Tensor& x, const NoiseLevel& level, Saved* saved = nullptr) override {
+    ++evaluations;
+    return inner_.forward(x, level, saved);
+  }
+  Tensor backward(const Tensor& deps, Saved& saved) override {
+    ++gradients;
+    return inner_.backward(deps, saved);
+  }
+  bool learns_variance() const override { return inner_.learns_variance(); }
+  int evaluations = 0, gradients = 0;
+
+ private:
+  Denoiser& inner_;
+};
+
+/// What a method makes of a mode: a mean of on_y times the mode's measurement, and a variance.
+struct Line {
+  double on_y = 0, variance = 1;
+};
+/// One step of a linear method: x <- on_x x + on_y y + noise z.
+struct Affine {
+  double on_x, on_y, noise;
+};
+
+// DDIM's shares of new noise and of the estimated one (Song et al., ICLR 2021, Eq. 12).
+double new_noise(double bar, double next, double eta) {
+  return eta * std::sqrt((1 - next) / (1 - bar) * (1 - bar / next));
+}
+double kept_noise(double next, double c1) { return std::sqrt(std::max(1 - next - c1 * c1, 0.0)); }
+// x0_hat = this times x_t, of a Gaussian of variance S.
+double gain(double bar, double S) { return std::sqrt(bar) * S / (bar * S + 1 - bar); }
+double eps_gain(double bar, double S) { return std::sqrt(1 - bar) / (bar * S + 1 - bar); }
+
+Affine pigdm(const Mode& m, double bar, double next) {
+  const double c1 = new_noise(bar, next, 1), c2 = kept_noise(next, c1), g = gain(bar, m.S), r2 = 1 - bar,
+               pull = std::sqrt(next * bar) * g * r2 * m.s / (r2 * m.s * m.s + sigma * sigma);
+  return {std::sqrt(next) * g + c2 * eps_gain(bar, m.S) - pull * m.s * g, pull, c1};
+}
+
+// DDIM with the denoiser of the posterior, which moment matching finds where its linear system is solved.
+Affine mmps(const Mode& m, double bar, double next) {
+  const double c1 = new_noise(bar, next, 1), c2 = kept_noise(next, c1), g = gain(bar, m.P),
+               on_y = m.mean(1) * (1 - std::sqrt(bar) * g), e = c2 / std::sqrt(1 - bar);
+  return {std::sqrt(next) * g + e * (1 - std::sqrt(bar) * g), (std::sqrt(next) - e * std::sqrt(bar)) * on_y,
+          c1};
+}
+
+// Kawar et al., Eq. 8, in the form of their code, eta 0.85 and etab 1.
+Affine ddrm(const Mode& m, double bar, double next) {
+  const double level = std::sqrt((1 - next) / next), eta = 0.85, kept = std::sqrt(1 - eta * eta),
+               a = std::sqrt(next), g = gain(bar, m.S);
+  if (m.s == 0) return {a * (g + kept * level * eps_gain(bar, m.S)), 0, a * eta * level};
+  if (level * m.s < sigma)
+    return {a * g * (1 - kept * level * m.s / sigma), a * kept * level / sigma, a * eta * level};
+  return {0, a / m.s, a * std::sqrt(level * level - sigma * sigma / (m.s * m.s))};
+}
+
+// Wang et al., Eq. 17 to 19, eta 0.85; `sy` is the noise that the method believes in.
+Affine ddnm(const Mode& m, double bar, double next, double sy) {
+  const double a = std::sqrt(next), st = std::sqrt(1 - next), eta = 0.85, kept = std::sqrt(1 - eta * eta),
+               g = gain(bar, m.S), e = eps_gain(bar, m.S);
+  if (m.s == 0) return {a * g + st * kept * e, 0, st * eta};
+  if (sy == 0) return {st * kept * e, a / m.s, st * eta};
+  if (st >= a * sy / m.s) return {0, a / m.s, std::sqrt(st * st - a * a * sy * sy / (m.s * m.s))};
+  const double moved = m.s * st * kept / (a * sy);
+  return {a * (1 - moved) * g, a * moved / m.s, st * eta};
+}
+
+// Zhu et al., lambda 7 and zeta 0.3; the noise counts in [0, 1] images.
+Affine diffpir(const Mode& m, double bar, double next) {
+  const double sn = sigma / 2, rho = 7 * sn * sn * bar / (1 - bar), g = gain(bar, m.S),
+               on_x = rho * g / (m.s * m.s + rho), on_y = m.s / (m.s * m.s + rho);
+  if (next == 1) return {on_x, on_y, 0};
+  const double e = std::sqrt(0.7 * (1 - next) / (1 - bar)), rest = std::sqrt(next) - e * std::sqrt(bar);
+  return {rest * on_x + e, rest * on_y, std::sqrt(0.3 * (1 - next))};
+}
+
+/// The recursion of a method that is linear, over a schedule; false where there is none.
+bool theory(Line& line, const std::string& method, const Mode& m, const Schedule& schedule) {
+  line = {};
+  if (method == "ddrm") {
+    const double sT = std::sqrt(1 / schedule.alphas_cumprod.back() - 1);
+    if (m.s * sT > sigma) line = {1 / (m.s * sT), (sT * sT - sigma * sigma / (m.s * m.s)) / (sT * sT)};
+  }
+  for (std::size_t i = schedule.betas.size(); i-- > 0;) {
+    const double bar = schedule.alphas_cumprod[i], next = schedule.alphas_cumprod_prev[i];
+    Affine step{};
+    if (method == "pigdm")
+      step = pigdm(m, bar, next);
+    else if (method == "mmps")
+      step = mmps(m, bar, next);
+    else if (method == "ddrm")
+      step = ddrm(m, bar, next);
+    else if (method == "ddnm")
+      step = ddnm(m, bar, next, 0);
+    else if (method == "ddnm+")
+      step = ddnm(m, bar, next, sigma);
+    else if (method == "diffpir")
+      step = diffpir(m, bar, next);
+    else
+      return false;
+    line = {step.on_x * line.on_y + step.on_y,
+            step.on_x * step.on_x * line.variance + step.noise * step.noise};
+  }
+  return true;
+}
+
+/// What the samples of a method are like, in the mean over modes and truths.
+struct Row {
+  double mean_error = 0;               ///< of their mean from the posterior's, in its standard deviations
+  double variance_ratio = 0;           ///< their variance over the posterior's
+  double inside_90 = 0;                ///< how often the truth is inside their central nine tenths
+  int evaluations = 0, gradients = 0;  ///< of the prior, for one sample
+};
+
+/// The same against what theory says of the method.
+struct Agreement {
+  double mean = 0, variance = 0;  ///< over what theory expects, in the modes that vary: 1 where it is right
+  double off = 0;                 ///< the largest error where theory knows a mode without variance
+};
+
+struct Problem {
+  explicit Problem(Context& c) : context(c), prior(c, spectrum), modes(modes_of(prior)) {
+    std::vector<float> s;
+    for (const Mode& m : modes) s.push_back(float(m.s));
+    op = std::make_unique<HartleyOp>(c, image, s);
+    const Shape some{truths, 1, image.H, image.W};
+    const Tensor x = prior.draw(some);
+    Tensor once = op->apply(x);
+    axpby(c.queue, once, 1.f, once, float(sigma), c.normal(some));
+    truth = c.download(op->spectral(image)->Vt(x));
+    // Of y, all modes: what noise does to those that are not measured, no method may look at.
+    measured = c.download(op->spectral(image)->Vt(once));
+    const std::vector<float> pixels = c.download(once);
+    std::vector<float> repeated;
+    for (std::size_t k = 0; k < truths; ++k)
+      for (int i = 0; i < samples; ++i)
+        repeated.insert(repeated.end(), pixels.begin() + std::ptrdiff_t(k * modes.size()),
+                        pixels.begin() + std::ptrdiff_t((k + 1) * modes.size()));
+    y = c.upload(batch, repeated);
+  }
+  using HartleyOp = test::HartleyOperator;
+  Row judge(const Tensor& x, const std::vector<Line>& lines, Agreement& agreement) const;
+
+  Context& context;
+  SpectrumPrior prior;
+  std::vector<Mode> modes;
+  std::unique_ptr<HartleyOp> op;
+  std::vector<float> truth, measured;  ///< coefficients, truth by truth
+  Tensor y;
+  const Shape batch{truths * samples, 1, image.H, image.W};
+};
+
+Row Problem::judge(const Tensor& x, const std::vector<Line>& lines, Agreement& agreement) const {
+  const std::vector<float> c = context.download(op->spectral(image)->Vt(x));
+  const std::size_t count = modes.size();
+  const double share = 1 / double(truths * count);
+  Row row;
+  int varying = 0;
+  for (std::size_t k = 0; k < truths; ++k)
+    for (std::size_t j = 0; j < count; ++j) {
+      double sum = 0, squares = 0, y_mode = measured[k * count + j];
+      int below = 0;
+      for (std::size_t i = 0; i < samples; ++i) {
+        const double value = c[(k * samples + i) * count + j];
+        sum += value, squares += value * value;
+        below += value < truth[k * count + j];
+      }
+      const double mean = sum / samples, variance = std::max((squares - sum * mean) / (samples - 1), 0.0);
+      // Without the variance of a mean of so few.
+      row.mean_error += share * (std::pow(mean - modes[j].mean(y_mode), 2) - variance / samples) / modes[j].P;
+      row.variance_ratio += share * variance / modes[j].P;
+      row.inside_90 += below >= 1 && below <= 18 ? share : 0;
+      if (lines.empty()) continue;
+      const double off = mean - lines[j].on_y * y_mode;
+      if (lines[j].variance == 0) {
+        agreement.off = std::max(agreement.off, std::abs(off) + std::sqrt(variance));
+        continue;
+      }
+      ++varying;
+      agreement.mean += off * off * samples / lines[j].variance;
+      agreement.variance += variance / lines[j].variance;
+    }
+  if (varying > 0) agreement.mean /= varying, agreement.variance /= varying;
+  row.mean_error = std::sqrt(std::max(row.mean_error, 0.0));
+  return row;
+}
+
+std::ptrdiff_t varying_modes(const std::vector<Line>& lines) {
+  return std::count_if(lines.begin(), lines.end(), [](const Line& line) { return line.variance > 0; });
+}
+
+Row run(Problem& problem, const SolverKind& kind, Agreement& agreement, std::vector<Line>& lines) {
+  Context& context = problem.context;
+  context.start_stream(1);
+  ContextNoise noise(context);
+  Likelihood likelihood(context, *problem.op, problem.y, {.sigma = sigma});
+  Counted prior(problem.prior);
+  const Schedule schedule = schedule_of(kind, "linear", 1000, 0);
+  Posterior posterior{context, prior, schedule, likelihood, problem.batch, noise};
+  const auto refused = refusal(kind, likelihood, problem.batch);
+  REQUIRE_MESSAGE(!refused, *refused);
+  Settings settings(kind.name, kind.settings);
+  if (settings.knows("zeta")) settings.set("zeta", 0.3);
+  if (settings.knows("no_clip")) settings.set("no_clip", true);
+  if (std::string(kind.name) == "mmps") settings.set("iterations", std::int64_t(12));
+  const Tensor x = solve(*kind.make(settings, posterior), posterior);
+  lines.resize(problem.modes.size());
+  bool has_theory = true;
+  for (std::size_t j = 0; j < lines.size(); ++j)
+    has_theory = has_theory && theory(lines[j], kind.name, problem.modes[j], schedule);
+  if (!has_theory) lines.clear();
+  Row row = problem.judge(x, lines, agreement);
+  row.evaluations = prior.evaluations, row.gradients = prior.gradients;
+  return row;
+}
+
+}  // namespace
+
+// One problem that every row of the table fits: modes measured with singular values 1, 1/2, 1/4 and 0, noise
+// 0.05. The linear methods are held to the recursion of their steps, in double, mode by mode; for the others
+// the table says what they are like, and a row that changes is seen. A new solver has to state its row.
+// - mmps solves its system, so that it has the posterior's denoiser: its mean is exact. Its variance is that
+//   of 100 DDIM steps, which are coarse beside a posterior as narrow as 0.05.
+// - projection, mcg and ddnm end in A^+ y: where s = 1/4 the noise comes back four times as large.
+TEST_CASE("every solver on a posterior known exactly: mean, variance, calibration, evaluations") {
+  Context context(Device::cpu, 31);
+  Problem problem(context);
+  const std::map<std::string, Row> recorded = {{"dps", {1.145, 0.322, 0.410, 1000, 1000}},
+                                               {"ps+", {1.238, 0.328, 0.432, 1000, 1000}},
+                                               {"noisy-gradient", {1.387, 0.256, 0.345, 1000, 0}},
+                                               {"mcg", {2.085, 0.199, 0.206, 1000, 1000}},
+                                               {"projection", {2.085, 0.199, 0.206, 1000, 0}},
+                                               {"ilvr", {1.274, 0.265, 0.344, 1000, 0}},
+                                               {"ddrm", {0.559, 0.644, 0.558, 20, 0}},
+                                               {"ddnm", {2.085, 0.110, 0.181, 100, 0}},
+                                               {"ddnm+", {0.166, 0.383, 0.705, 100, 0}},
+                                               {"pigdm", {0.125, 0.441, 0.739, 100, 100}},
+                                               {"mmps", {0.000, 0.496, 0.772, 1379, 1379}},
+                                               {"diffpir", {0.194, 0.791, 0.861, 100, 0}},
+                                               {"reddiff", {1.454, 0.296, 0.475, 1000, 0}},
+                                               {"daps", {1.009, 2.419, 0.891, 1000, 0}}};
+  std::string table = "\n                mean error  variance ratio  inside 90 %  evaluations  gradients";
+  for (const SolverKind* kind : solver_kinds()) {
+    CAPTURE(std::string(kind->name));
+    Agreement agreement;
+    std::vector<Line> lines;
+    const Row row = run(problem, *kind, agreement, lines);
+    char text[160];
+    std::snprintf(text, sizeof text, "\n%-16s%10.3f%16.3f%13.3f%13d%11d", kind->name, row.mean_error,
+                  row.variance_ratio, row.inside_90, row.evaluations, row.gradients);
+    table += text;
+    if (!lines.empty()) {
+      std::snprintf(text, sizeof text, "  theory: mean %.3f, variance %.3f", agreement.mean,
+                    agreement.variance);
+      table += text;
+      // At least 200 squares of a standard normal, most have 1024: a standard error of 0.1, or 0.044. So many
+      // variances of 19 values: 0.024, or 0.011.
+      CHECK(std::abs(agreement.mean - 1) < (varying_modes(lines) < 64 ? 0.3 : 0.13));
+      CHECK(std::abs(agreement.variance - 1) < (varying_modes(lines) < 64 ? 0.07 : 0.033));
+      // Coefficients of order 1 after float transforms of 8 pixels.
+      CHECK(agreement.off < 1e-5);
+    }
+    const auto found = recorded.find(kind->name);
+    CHECK_MESSAGE(found != recorded.end(), "a new solver: state its row here");
+    if (found == recorded.end()) continue;
+    const Row& r = found->second;
+    // The same seed gives the same draws everywhere; FFTs of other machines differ in the last bits, which
+    // guidance amplifies.
+    CHECK(std::abs(row.mean_error - r.mean_error) < std::max(0.1 * r.mean_error, 0.03));
+    CHECK(std::abs(row.variance_ratio - r.variance_ratio) < std::max(0.1 * r.variance_ratio, 0.02));
+    CHECK(std::abs(row.inside_90 - r.inside_90) < 0.03);
+    // Conjugate gradients of mmps may stop an iteration earlier or later.
+    CHECK(std::abs(row.evaluations - r.evaluations) <=
+          (r.evaluations == r.gradients ? r.evaluations / 50 : 0));
+    CHECK(std::abs(row.gradients - r.gradients) <= r.gradients / 50);
+  }
+  MESSAGE(table);
+}
