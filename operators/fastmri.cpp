@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <complex>
+#include <filesystem>
 #include <numbers>
 
 #include "operators/mri.hpp"
 #include "weights/array_file.hpp"
 #include "weights/element.hpp"
 #include "weights/hdf5_read.hpp"
+#include "weights/npy_file.hpp"
 
 namespace tweedie {
 namespace {
@@ -137,11 +140,44 @@ int reach(const FastMriSlice& s) {
   return r;
 }
 
+/// The slice of an array of all.
+FastMriSlice read_npy_slice(const std::string& path, int slice) {
+  const NpyArray array = read_npy(path);
+  Extents e = array.shape();
+  const std::size_t rank = e.size();
+  require(rank >= 2 && rank <= 4, path, ": k-space of the shape ", to_string(e),
+          "; expected (slices, coils, H, W), (coils, H, W) or (H, W)");
+  e.insert(e.begin(), 4 - rank, 1);
+  for (const std::int64_t side : e)
+    require(side > 0 && side <= largest_side, path, ": k-space of the shape ", to_string(array.shape()),
+            "; expected sides of 1 to ", largest_side);
+  require(slice >= 0 && slice < e[0], path, ": slice ", slice, " of ", e[0], ", counted from 0");
+  FastMriSlice result;
+  result.coils = int(e[1]);
+  result.H = int(e[2]);
+  result.W = int(e[3]);
+  const std::int64_t plane = e[2] * e[3];
+  const std::vector<std::complex<float>> all = array.complexes();
+  std::vector<Part> parts;
+  for (std::int64_t i = slice * e[1] * plane; i < (slice + 1) * e[1] * plane; ++i)
+    parts.push_back({all[std::size_t(i)].real(), all[std::size_t(i)].imag()});
+  result.kspace = planes(parts, plane, path);
+  return result;
+}
+
 }  // namespace
+
+bool holds_kspace_npy(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
+  const auto source = open_file(path);
+  return is_npy(*source) && NpyArray::read(*source).is_complex();
+}
 
 int fastmri_slices(const std::string& path) { return int(open_kspace(ArrayFile(path)).extents()[0]); }
 
 FastMriSlice read_fastmri(const std::string& path, int slice) {
+  if (holds_kspace_npy(path)) return read_npy_slice(path, slice);
   const ArrayFile file(path);
   const Sliced kspace = open_kspace(file);
   const Extents& e = kspace.extents();

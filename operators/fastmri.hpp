@@ -22,6 +22,9 @@ struct FastMriSlice {
   int truth_H = 0, truth_W = 0;
 };
 
+/// Whether the path leads to a .npy file of complex numbers. Errors: a .npy file that is damaged.
+bool holds_kspace_npy(const std::string& path);
+
 /// Number of slices of a file. Errors as for `read_fastmri`.
 int fastmri_slices(const std::string& path);
 
@@ -31,7 +34,9 @@ int fastmri_slices(const std::string& path);
 /// - `mask` (optional): W numbers or truth values;
 /// - `sensitivity_maps` (optional): complex, of k-space's shape;
 /// - `reconstruction_rss` or `reconstruction_esc` (optional): (slices, h, w).
-/// Errors, in one line that begins with the path: not HDF5, `kspace` missing, another type or shape, a slice
+/// Or of a .npy file of complex numbers, which is k-space alone: (slices, coils, H, W), (coils, H, W) or (H,
+/// W); frequency 0 is in the middle here, too.
+/// Errors, in one line that begins with the path: neither, `kspace` missing, another type or shape, a slice
 /// out of range, NaN or infinity.
 FastMriSlice read_fastmri(const std::string& path, int slice);
 

@@ -35,7 +35,9 @@ std::vector<float> implied_mask(const FastMriSlice& slice, const std::string& pa
 
 }  // namespace
 
-bool is_fastmri(const std::string& path) { return holds_hdf5(path) && ArrayFile(path).has("kspace"); }
+bool is_fastmri(const std::string& path) {
+  return holds_kspace_npy(path) || (holds_hdf5(path) && ArrayFile(path).has("kspace"));
+}
 
 ForeignMeasurement fastmri_measurement(Context& context, const std::string& path, int index,
                                        const OperatorDescription& asked, std::uint64_t seed) {

@@ -5,7 +5,7 @@
 
 namespace tweedie {
 
-/// Whether this file is HDF5 and holds k-space in that layout.
+/// Whether this file is HDF5 and holds k-space in that layout, or a .npy file of complex numbers.
 bool is_fastmri(const std::string& path);
 
 /// Reads a slice; where the file has no sensitivities they are estimated. A file without a mask is fully

@@ -11,6 +11,8 @@ namespace {
 /// What makes `fft2` orthonormal on planes of that shape.
 float orthonormal(const Shape& s) { return float(1 / std::sqrt(double(s.plane()))); }
 
+int padded(int side, double oversample) { return side + 2 * int(oversample / 8 * side); }
+
 }  // namespace
 
 PhaseRetrieval::PhaseRetrieval(Context& context, double oversample, Range range)
@@ -23,8 +25,7 @@ PhaseRetrieval::PhaseRetrieval(Context& context, double oversample, Range range)
 }
 
 Shape PhaseRetrieval::output_shape(const Shape& image) const {
-  const auto padded = [this](int side) { return side + 2 * int(oversample_ / 8 * side); };
-  return {image.N, image.C, padded(image.H), padded(image.W)};
+  return {image.N, image.C, padded(image.H, oversample_), padded(image.W, oversample_)};
 }
 
 TensorOf<std::complex<float>> PhaseRetrieval::transform(const Tensor& x) {
@@ -74,6 +75,16 @@ std::unique_ptr<ForwardOperator> make_phase_retrieval(Context& context, const Se
   return std::make_unique<PhaseRetrieval>(context, s.number("oversample"), range);
 }
 
+/// The image whose transform has that shape; a side of 0 where none has.
+Shape image_of_magnitudes(const Settings& s, const Shape& measured) {
+  const auto side = [&](int measured_side) {
+    int image = int(measured_side / (1 + s.number("oversample") / 4));  // rounding makes it larger, if at all
+    while (padded(image, s.number("oversample")) < measured_side) ++image;
+    return padded(image, s.number("oversample")) == measured_side ? image : 0;
+  };
+  return {measured.N, measured.C, side(measured.H), side(measured.W)};
+}
+
 constexpr Setting settings[] = {
     Setting::number("oversample", 2, 0, 1024, "oversample / 8 of a side are added all around"),
     Setting::text("range", "pm1", "pm1, unit", "transform the image in [-1, 1] (pm1) or in [0, 1] (unit)"),
@@ -87,6 +98,7 @@ const OperatorKind phase_retrieval_kind{.name = "phase_retrieval",
                                         .settings = settings,
                                         .shows = Shows::magnitudes,
                                         .steps = {0.4, 0.4, 0.3, 0.045},
-                                        .restarts = 4};
+                                        .restarts = 4,
+                                        .image_shape = image_of_magnitudes};
 
 }  // namespace tweedie

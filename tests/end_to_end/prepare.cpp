@@ -26,6 +26,7 @@ constexpr const char* usage =
     "       prepare rename FILE FROM TO               of a group in an HDF5 file\n"
     "       prepare kspace IN OUT COILS [masked]      picture to a fastMRI file of two slices, the first "
     "empty\n"
+    "       prepare npy FILE DATASET OUT              a dataset of an HDF5 file, real or complex, to .npy\n"
     "       prepare has FILE POINTER...               exit code 0 when a JSON file has all of these\n"
     "       prepare number FILE POINTER               prints a number of a JSON file\n";
 
@@ -38,6 +39,36 @@ void make_mask(const std::vector<std::string>& words) {
   Image mask = uniform_image(1, std::stoi(words.at(2)), std::stoi(words.at(3)), 1);
   for (std::size_t i = 0; i < mask.data.size(); i += 3) mask.data[i] = -1;
   write_png(words.at(1), mask);
+}
+
+/// Real numbers, or compounds of r and i; float32 in memory.
+void make_npy(const std::vector<std::string>& words) {
+  const hid_t file = H5Fopen(words.at(1).c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  const hid_t set = H5Dopen2(file, words.at(2).c_str(), H5P_DEFAULT);
+  require(set >= 0, words.at(2), ": not there");
+  const hid_t space = H5Dget_space(set), stored = H5Dget_type(set);
+  const bool complex = H5Tget_class(stored) == H5T_COMPOUND;
+  const hid_t pair = H5Tcreate(H5T_COMPOUND, 2 * sizeof(float));
+  H5Tinsert(pair, "r", 0, H5T_NATIVE_FLOAT);
+  H5Tinsert(pair, "i", sizeof(float), H5T_NATIVE_FLOAT);
+  std::vector<float> values(std::size_t(H5Sget_simple_extent_npoints(space)) * (complex ? 2 : 1));
+  require(H5Dread(set, complex ? pair : H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0,
+          words.at(2), ": not read");
+  std::vector<hsize_t> extents(std::size_t(H5Sget_simple_extent_ndims(space)));
+  H5Sget_simple_extent_dims(space, extents.data(), nullptr);
+  for (const hid_t type : {pair, stored}) H5Tclose(type);
+  H5Sclose(space);
+  H5Dclose(set);
+  H5Fclose(file);
+  std::string shape;
+  for (const hsize_t extent : extents) shape += std::to_string(extent) + ",";
+  std::string header =
+      message("{'descr': '", complex ? "<c8" : "<f4", "', 'fortran_order': False, 'shape': (", shape, ")}");
+  header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 11, ' ');
+  header += '\n';
+  std::ofstream out(words.at(3), std::ios::binary);
+  out << "\x93NUMPY\x01" << '\0' << char(header.size()) << char(header.size() >> 8) << header;
+  out.write(reinterpret_cast<const char*>(values.data()), std::streamsize(values.size() * sizeof(float)));
 }
 
 void add_dataset(hid_t file, const std::string& path, const std::vector<hsize_t>& extents, float value) {
@@ -204,6 +235,8 @@ int main(int argc, char** argv) {
       rename_group(words);
     else if (command == "kspace")
       make_kspace(words);
+    else if (command == "npy")
+      make_npy(words);
     else if (command == "has")
       has(words);
     else if (command == "number")

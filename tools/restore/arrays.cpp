@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tools/arrays.hpp"
 #include "tools/image.hpp"
 #include "weights/array_file.hpp"
 #include "weights/hdf5_read.hpp"
@@ -48,14 +49,16 @@ std::vector<Shape> shapes_before(Context& context, const OperatorDescription& op
 Tensor read_kernel(Context& context, const std::string& path, bool turned, std::vector<std::string>& notes) {
   std::vector<float> values;
   Shape shape{1, 1, 0, 0};
-  if (holds_hdf5(path)) {
-    const ArrayFile file(path);
-    const Extents e = file.extents("kernel");
+  const bool numbers = is_array_file(path) && !is_image_file(path);
+  if (numbers) {
+    const bool named = holds_hdf5(path) && ArrayFile(path).has("kernel");
+    Array array = read_array(path, named ? "kernel" : "");
+    const Extents& e = array.shape;
     const bool plane = e.size() == 2 || (e.size() == 4 && e[0] == 1 && e[1] == 1);
     require(plane && e[e.size() - 2] < 4096 && e.back() < 4096, path, ": kernel has shape ", to_string(e),
             ", expected (height, width)");
     shape.H = int(e[e.size() - 2]), shape.W = int(e.back());
-    values = file.floats("kernel");
+    values = std::move(array.values);
   } else {
     const Image image = to_gray(read_image(path, &notes));
     shape.H = image.height, shape.W = image.width;
@@ -64,7 +67,7 @@ Tensor read_kernel(Context& context, const std::string& path, bool turned, std::
   double sum = 0;
   for (const float v : values) sum += v;
   require(sum > 0, path, ": the kernel's sum is ", sum, ", expected a positive number: ",
-          holds_hdf5(path) ? "the values of a kernel" : "a gray picture, black where the kernel is 0");
+          numbers ? "the values of a kernel" : "a gray picture, black where the kernel is 0");
   for (float& v : values) v = float(v / sum);
   require(shape.H % 2 == 1 && shape.W % 2 == 1, path, ": a kernel of ", shape.W, " x ", shape.H,
           " pixels; expected odd sides");

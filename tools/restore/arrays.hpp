@@ -16,10 +16,10 @@ OperatorData make_arrays(Context& context, const Asked& asked, const Shape& imag
 void draw_unknowns(Context& context, const Asked& asked, const OperatorDescription& op, const Shape& image,
                    OperatorData& data, std::vector<std::string>& notes);
 
-/// A gray picture, black where the kernel is 0, or the dataset `kernel` of an HDF5 file, (height, width) or
-/// (1, 1, height, width), told apart by content. (1, 1, H, W), of sum 1. `turned`: by half a turn, which
-/// makes a point spread function, with which an image is convolved, the kernel with which it is correlated.
-/// Errors: no such file; even sides; a sum that is not positive.
+/// A gray picture, black where the kernel is 0, or an array of numbers (.npy, .npz, HDF5), (height, width) or
+/// (1, 1, height, width), told apart by content; of several arrays in an HDF5 file, `kernel`. (1, 1, H, W),
+/// of sum 1. `turned`: by half a turn, which makes a point spread function, with which an image is convolved,
+/// the kernel with which it is correlated. Errors: no such file; even sides; a sum that is not positive.
 Tensor read_kernel(Context& context, const std::string& path, bool turned, std::vector<std::string>& notes);
 
 }  // namespace tweedie

@@ -100,7 +100,8 @@ Run run_once(BlindProblem& b, const BlindKind& kind, const std::string& label) {
   });
   Run run;
   run.seconds_per_step = progress.seconds_per_step();
-  run.restored = clipped(picture_of(b.context, found.image, b.problem.image));
+  run.unclipped = picture_of(b.context, found.image, b.problem.image);
+  run.restored = clipped(run.unclipped);
   for (const auto& [name, value] : found.unknowns)
     run.unknowns.emplace(name, picture_of(b.context, value, b.shape(name)));
   run.misfit = joint_misfit(b, run.restored, run.unknowns);

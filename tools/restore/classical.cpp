@@ -19,7 +19,8 @@ constexpr double wiener_tolerance = 1e-6;
 
 Run finished(Context& context, const Problem& p, const Tensor& x, const Progress* progress) {
   Run run;
-  run.restored = clipped({p.image.C, p.image.H, p.image.W, context.download(x)});
+  run.unclipped = {p.image.C, p.image.H, p.image.W, context.download(x)};
+  run.restored = clipped(run.unclipped);
   run.misfit = p.misfit(context, context.upload(p.image, run.restored.data));
   if (progress) run.seconds_per_step = progress->seconds_per_step();
   return run;

@@ -22,7 +22,10 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-bool is_picture(const std::string& name) { return fs::path(name).extension() == ".png"; }
+bool is_picture(const std::string& name) {
+  const fs::path extension = fs::path(name).extension();
+  return extension == ".png" || extension == ".npy";
+}
 
 /// The pictures that an earlier run has written into this folder, by its report.
 std::vector<std::string> earlier_pictures(const std::string& folder) {
@@ -39,6 +42,8 @@ std::vector<std::string> earlier_pictures(const std::string& folder) {
 
 std::string sample_name(int index) { return message("sample_", index + 1, ".png"); }
 
+std::string sample_array_name(int index) { return message("sample_", index + 1, ".npy"); }
+
 ResultFolder::ResultFolder(const Options& o)
     : path_(o.output), input_(o.input), measurement_(o.measurement), reads_(o.reads) {
   planned_ = {"original.png",   "measurement.png", "restored.png",
@@ -46,6 +51,9 @@ ResultFolder::ResultFolder(const Options& o)
   for (const std::string& name : unknown_files(*o.asked->op.kind)) planned_.push_back(name);
   if (o.samples > 1) planned_.push_back("standard_deviation.png");
   for (int i = 0; i < o.samples && o.samples > 1; ++i) planned_.push_back(sample_name(i));
+  if (o.save_arrays) planned_.push_back("restored.npy");
+  for (int i = 0; i < o.samples && o.samples > 1 && o.save_arrays; ++i)
+    planned_.push_back(sample_array_name(i));
   if (!input_.empty() && same_file(fs::path(path_) / "original.png", input_))
     stays_.push_back("original.png");
   if (same_file(fs::path(path_) / "measurement.h5", measurement_) && is_measurement(measurement_))

@@ -21,7 +21,7 @@ class ResultFolder {
   const std::string& path() const { return path_; }
   /// Where a planned file goes; nothing where the run's own input of that name stays.
   std::optional<std::string> place(const std::string& name);
-  /// The pictures among what was placed or stayed.
+  /// The pictures, and their arrays, among what was placed or stayed.
   std::vector<std::string> pictures() const;
 
   /// Removes pictures of an earlier run (by its report.json), which would be taken for this one's, but for
@@ -36,7 +36,8 @@ class ResultFolder {
   std::optional<OutputDirectory> directory_;
 };
 
-/// The name of sample `index`, from 0.
+/// The names of sample `index`, from 0: the picture and the array.
 std::string sample_name(int index);
+std::string sample_array_name(int index);
 
 }  // namespace tweedie

@@ -5,10 +5,10 @@
 
 #include "operators/measurement_file.hpp"
 #include "tools/device_option.hpp"
+#include "tools/restore/measured_array.hpp"
 #include "tools/restore/method.hpp"
 #include "tools/restore/task_file.hpp"
 #include "tools/sampler_option.hpp"
-#include "weights/hdf5_read.hpp"
 
 namespace tweedie {
 namespace {
@@ -52,10 +52,12 @@ void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
   app.add_option("--diffusion-config,--diffusion_config", o.diffusion_config,
                  "Sampler and respacing from a YAML file");
   app.add_option("--input", o.input,
-                 "Image (PNG, JPEG) to degrade and restore; or, with --measurement, the truth");
-  app.add_option("--measurement", o.measurement,
-                 "Restore this measurement instead of simulating one: PNG, JPEG, or the measurement.h5 of "
-                 "another run");
+                 "Image (PNG, JPEG, TIFF, NumPy) to degrade and restore; or, with --measurement, the truth");
+  app.add_option(
+      "--measurement", o.measurement,
+      "Restore this measurement instead of simulating one: a picture, an array of magnitudes or line "
+      "integrals (.npy, .npz, TIFF, HDF5), k-space (fastMRI file or complex .npy), or the "
+      "measurement.h5 of another run");
   declare_task_options(app, file_options(), raw.files);
   app.add_option(
          "--kernel-is", raw.kernel_is,
@@ -142,6 +144,10 @@ void declare(CLI::App& app, Options& o, Raw& raw) {
   app.add_option("--gpu", raw.gpu, "Accepted as published command lines have it; see --device");
   app.add_option("-o,--output,--save_dir", o.output, "Folder for the results (made if missing)")->required();
   app.add_flag("--resume", o.resume, "Go on with the samples of an interrupted run in the same folder");
+  app.add_flag(
+      "--save-arrays", o.save_arrays,
+      "Write restored.npy too, and sample_K.npy: float32, (channels, height, width), in units of [-1, "
+      "1] images, not clipped");
   app.add_flag("--quiet", o.quiet, "No progress");
 }
 
@@ -170,7 +176,7 @@ void settle_task(const CLI::App& app, Options& o, const Raw& raw, const std::opt
   for (const TaskOption& row : file_options())
     require(!exact || !files.contains(row.option) || row.option == "--operator-weights", row.option,
             ": it is in ", o.measurement, "; leave it out");
-  require(!o.asked->op.kind->of_many || file || holds_hdf5(o.measurement), "task ", o.asked->name(),
+  require(!o.asked->op.kind->of_many || file || is_measurement(o.measurement), "task ", o.asked->name(),
           ": give its operators with --task-config, or a measurement.h5");
   o.asked->take_settings(settings);
   o.asked->take_files(files);
@@ -304,7 +310,7 @@ void require_sense(const CLI::App& app, const Options& o) {
   for (const auto& [option, value] :
        {std::pair{"--sigma", o.sigma.value_or(0)}, {"--rate", o.rate.value_or(1)}})
     require(std::isfinite(value), option, ": ", value, " is not a finite number");
-  if (!holds_hdf5(o.measurement)) noise_of(o, {});  // else once it is read
+  if (!is_described(o)) noise_of(o, {});  // else once it is read
 }
 
 }  // namespace

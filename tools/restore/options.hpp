@@ -31,7 +31,7 @@ struct Options {
   std::optional<int> label;          ///< of a class-conditional network
   int steps = 0, samples = 1, restarts = 0;
   std::string respacing;  ///< of a diffusion_config; `steps` wins
-  bool compat = false, quiet = false, resume = false;
+  bool compat = false, quiet = false, resume = false, save_arrays = false;
   std::uint64_t seed = 0;
   std::vector<std::string> command;
   std::vector<std::string> reads;  ///< every file that the command line names

@@ -10,6 +10,7 @@
 #include "operators/composed.hpp"
 #include "operators/measurement_file.hpp"
 #include "tools/restore/arrays.hpp"
+#include "tools/restore/measured_array.hpp"
 #include "tools/restore/views.hpp"
 #include "weights/hdf5_read.hpp"
 
@@ -38,7 +39,7 @@ OperatorDescription stated(OperatorDescription op, std::uint64_t seed) {
 void take_picture(Context& context, Problem& p, const Options& o, const Asked& asked, int channels) {
   const Image picture = read_image(o.measurement, &p.notes);
   require(asked.op.shows() == Shows::picture, o.measurement, ": the measurement of task ", p.task,
-          " is not a picture; expected the measurement.h5 of another run");
+          " is not a picture; expected an array of numbers or the measurement.h5 of another run");
   const bool drawn_mask = asked.draw && !asked.files.contains("mask");
   require(!drawn_mask, "task ", p.task, " draws its own mask, which is not that of ", o.measurement, ": ",
           asked.op.kind->foreign ? asked.op.kind->foreign : "give a mask with --mask");
@@ -121,8 +122,9 @@ void note_units(Context& context, Problem& p, const std::string& path) {
 
 void take_measurement(Context& context, Problem& p, const Options& o, const Asked& asked, int channels) {
   const Shape of_original = p.image;
-  const bool exact = holds_hdf5(o.measurement);
-  if (exact)
+  if (is_measured_array(o))
+    p.measurement = read_measured_array(context, o.measurement, asked.op, p.notes);
+  else if (is_described(o))
     take_file(context, p, o, asked);
   else
     take_picture(context, p, o, asked, channels);
@@ -156,7 +158,7 @@ Problem pose(Context& context, const Options& o, int channels) {
     p.original = as_channels(*p.original, asked.op.image_channels());
     p.image = {1, p.original->channels, p.original->height, p.original->width};
   }
-  const bool given = !o.measurement.empty(), exact = given && holds_hdf5(o.measurement);
+  const bool given = !o.measurement.empty(), exact = given && is_described(o);
   Measurement& m = p.measurement;
   if (given) take_measurement(context, p, o, asked, channels);
   p.noise = noise_of(o, m.noise);

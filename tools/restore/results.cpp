@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "operators/measurement_file.hpp"
+#include "tools/arrays.hpp"
 #include "tools/metrics.hpp"
 #include "tools/posterior.hpp"
 #include "tools/restore/blind.hpp"
@@ -177,11 +178,24 @@ void write_pictures(ResultFolder& folder, const Problem& p, const Results& r) {
     write_heat_map(*path, map, r.restored.height, r.restored.width, 0, high);
 }
 
+/// restored.npy and those of samples, as the method left them.
+void write_arrays(ResultFolder& folder, const Solution& solution) {
+  const auto write = [&](const std::string& name, const Image& x) {
+    if (const auto path = folder.place(name)) write_npy(*path, {x.channels, x.height, x.width}, x.data);
+  };
+  std::vector<Image> samples;
+  for (const Sample& sample : solution.samples) samples.push_back(sample.best.unclipped);
+  write("restored.npy", mean_of(samples));
+  for (std::size_t i = 0; i < samples.size() && samples.size() > 1; ++i)
+    write(sample_array_name(int(i)), samples[i]);
+}
+
 }  // namespace
 
 void write_results(Context& context, ResultFolder& folder, const Options& o, const Prior& prior,
                    const Problem& p, const Solution& solution, const Results& r) {
   write_pictures(folder, p, r);
+  if (o.save_arrays) write_arrays(folder, solution);
   if (p.description().kind->blind) write_unknowns(context, folder, p, solution);
   if (const auto path = folder.place("measurement.h5")) write_measurement(context, *path, p.measurement);
   const auto report = folder.place("report.json");

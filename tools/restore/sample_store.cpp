@@ -59,6 +59,7 @@ std::optional<Sample> SampleStore::read(int index) const {
     const std::string name = message("run_", runs.size());
     require(each.is_array() && each.size() == 3, file.path(), ": ", name, " is damaged");
     runs.push_back({read_picture(file, name), each[0], each[1]});
+    if (runs.size() == 1) runs.back().unclipped = read_picture(file, "unclipped");
     for (const std::string unknown : each[2])
       runs.back().unknowns.emplace(unknown, read_picture(file, message(name, "_", unknown)));
   }
@@ -87,6 +88,8 @@ void SampleStore::write(int index, const Sample& sample) const {
     }
     numbers.push_back({run.misfit, run.seconds_per_step, unknowns});
   }
+  const Image& exact = sample.best.unclipped;
+  file.array("unclipped", {exact.channels, exact.height, exact.width}, exact.data);
   file.text("numbers", numbers.dump());
   file.text("run", run_);
   file.commit();

@@ -17,6 +17,7 @@ struct Run {
   /// Of blind problems what was found besides, by name: kernels (1, height, width) of sum 1, tilts (2,
   /// height, width) in pixels.
   std::map<std::string, Image> unknowns = {};
+  Image unclipped = {};  ///< `restored` as the method left it
 };
 
 /// The run with the least misfit, and how all fared.

@@ -69,9 +69,10 @@ Run run_once(Context& context, Plan& plan, const Options& o, const Problem& p, c
   });
   Run run;
   run.seconds_per_step = progress.seconds_per_step();
-  const Image full = clipped({p.padded.C, p.padded.H, p.padded.W, context.download(x)});
+  const Image unclipped{p.padded.C, p.padded.H, p.padded.W, context.download(x)}, full = clipped(unclipped);
   run.misfit = p.misfit(context, context.upload(p.padded, full.data));
   run.restored = crop(full, 0, 0, p.image.H, p.image.W);
+  run.unclipped = crop(unclipped, 0, 0, p.image.H, p.image.W);
   return run;
 }
 

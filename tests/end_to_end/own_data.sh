@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Measurements of other programs, one command each: own_data.sh BIN DATA DEVICE
+source "$(dirname "$0")/common.sh"
+
+"$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/gray.png" 24 24 gray
+restore() { # restore FOLDER OPTIONS...
+  "$bin/tweedie-restore" --device "$device" --quiet -o "$work/$1" "${@:2}" >"$work/printed" 2>"$work/complaints" ||
+    fail "$*: exit code $?: $(cat "$work/complaints")"
+}
+same() { # same FOLDER FOLDER
+  cmp -s "$work/$1/restored.png" "$work/$2/restored.png" || fail "$2: not the picture of $1"
+}
+psnr() { # psnr FOLDER: of the result
+  sed -n '/"after"/,/}/s/.*"psnr_db": \([0-9.]*\),*/\1/p' "$work/$1/report.json"
+}
+refused() { # refused TEXT OPTIONS...
+  local status=0
+  "$bin/tweedie-restore" --device "$device" --quiet -o "$work/none" "${@:2}" >/dev/null 2>"$work/complaints" || status=$?
+  [ "$status" = 2 ] && grep -qF "$1" "$work/complaints" || fail "'$1' expected: $(cat "$work/complaints")"
+}
+
+# Magnitudes of a Fourier transform as a .npy file: what our own file of them gives.
+restore phase --task phase_retrieval --input "$work/gray.png" --method hio --iterations 20 --restarts 1 --noise none
+"$bin/end_to_end_prepare" npy "$work/phase/measurement.h5" measurement "$work/magnitudes.npy"
+restore phase_again --task phase_retrieval --measurement "$work/magnitudes.npy" --method hio --iterations 20 \
+  --restarts 1 --noise none
+same phase phase_again
+refused "no image has magnitudes of 36 x 36" --task phase_retrieval --measurement "$work/magnitudes.npy" --oversample 3 --method hio
+
+# A sinogram as a .npy file. The scale is a guess: white is what is nearly the brightest.
+restore ct --task ct --input "$work/gray.png" --method fbp --angles 45 --noise none
+"$bin/end_to_end_prepare" npy "$work/ct/measurement.h5" measurement "$work/sinogram.npy"
+restore ct_again --task ct --measurement "$work/sinogram.npy" --method fbp
+grep -q "white for" "$work/complaints" || fail "the scale is not said: $(cat "$work/complaints")"
+refused "a sinogram of 45 angles; stated are 44" --task ct --measurement "$work/sinogram.npy" --angles 44 --method fbp
+
+# Complex k-space as a .npy file: what the fastMRI file gives.
+"$bin/end_to_end_prepare" kspace "$work/gray.png" "$work/full.h5" 2
+"$bin/end_to_end_prepare" npy "$work/full.h5" kspace "$work/kspace.npy"
+restore mri --task mri --measurement "$work/full.h5" --slice 1 --acceleration 2 --method zero-filled
+restore mri_again --task mri --measurement "$work/kspace.npy" --slice 1 --acceleration 2 --method zero-filled
+awk "BEGIN { exit !($(psnr mri_again) > 15) }" || fail "k-space: PSNR $(psnr mri_again)"
+
+# Arrays on request, each sample's too; without the request an earlier run's are gone.
+restore arrays --task denoising --input "$work/gray.png" --samples 2 --steps 5 --save-arrays
+for file in restored sample_1 sample_2; do
+  [ "$(wc -c <"$work/arrays/$file.npy")" = $((128 + 4 * 24 * 24)) ] || fail "$file.npy: not 24 x 24 numbers"
+done
+restore arrays --task denoising --input "$work/gray.png" --steps 5
+[ ! -e "$work/arrays/restored.npy" ] || fail "restored.npy is of an earlier run"
