@@ -10,14 +10,14 @@
 #include "kernels/error.hpp"
 #include "tools/network.hpp"
 #include "tools/numbers.hpp"
+#include "tools/programs.hpp"
 #include "tools/run_main.hpp"
 #include "tools/say.hpp"
 #include "weights/convert.hpp"
 #include "weights/unet_config.hpp"
 
+namespace tweedie {
 namespace {
-
-using namespace tweedie;
 
 struct Options {
   ConvertOptions convert;
@@ -81,14 +81,23 @@ void describe(CLI::App& app, Options& options) {
       "  tweedie-convert pt_inception-2015-12-05-6726825d.pth inception_fid.h5");
 }
 
-// Interrupts wait in the queue while a file is being written, so that it can be removed first.
-void hold_interrupts() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  sigprocmask(SIG_BLOCK, &set, nullptr);
-}
+// While it lives, interrupts wait in the queue, so that a file that is being written can be removed first.
+class HeldInterrupts {
+ public:
+  HeldInterrupts() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, &before_);
+  }
+  ~HeldInterrupts() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  HeldInterrupts(const HeldInterrupts&) = delete;
+  HeldInterrupts& operator=(const HeldInterrupts&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 void require_no_interrupt() {
   sigset_t pending;
@@ -146,13 +155,13 @@ void print(const ConvertReport& report, const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int convert_program(int argc, char** argv) {
   return run_main("tweedie-convert", argc, argv, [](CLI::App& app, int count, char** arguments) {
     Options options;
     describe(app, options);
     app.parse(count, arguments);
     options.convert.format = options.to.value_or(format_of_name(options.convert.output));
-    hold_interrupts();
+    const HeldInterrupts held;
     options.convert.accept = [&](const WeightFileHeader& header, const TensorShapes& tensors) {
       require_usable(header, tensors, options.convert.checkpoint);
     };
@@ -161,3 +170,5 @@ int main(int argc, char** argv) {
     return 0;
   });
 }
+
+}  // namespace tweedie

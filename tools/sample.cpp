@@ -9,6 +9,7 @@
 #include "tools/image.hpp"
 #include "tools/numbers.hpp"
 #include "tools/prior.hpp"
+#include "tools/programs.hpp"
 #include "tools/progress.hpp"
 #include "tools/report.hpp"
 #include "tools/run_main.hpp"
@@ -87,10 +88,8 @@ int run(const Options& o) {
 }
 
 }  // namespace
-}  // namespace tweedie
 
-int main(int argc, char** argv) {
-  using namespace tweedie;
+int sample_program(int argc, char** argv) {
   return run_main("tweedie-sample", argc, argv, [](CLI::App& app, int count, char** words) {
     Options o;
     o.command.assign(words, words + count);
@@ -121,3 +120,5 @@ int main(int argc, char** argv) {
     return run(o);
   });
 }
+
+}  // namespace tweedie

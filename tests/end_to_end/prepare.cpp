@@ -1,4 +1,5 @@
-// What the scripts beside this file need and a shell does not have: pictures, spoiled weight files, JSON.
+#include "tests/end_to_end/prepare.hpp"
+
 #include <hdf5.h>
 
 #include <cmath>
@@ -13,8 +14,7 @@
 #include "kernels/error.hpp"
 #include "tools/image.hpp"
 
-using namespace tweedie;
-
+namespace tweedie::test {
 namespace {
 
 constexpr const char* usage =
@@ -219,33 +219,28 @@ void print_number(const std::vector<std::string>& words) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  const std::vector<std::string> words(argv + 1, argv + argc);
+void prepare(const std::vector<std::string>& words) {
   const std::string command = words.empty() ? "" : words[0];
-  try {
-    if (command == "crop")
-      make_crop(words);
-    else if (command == "mask")
-      make_mask(words);
-    else if (command == "spoil")
-      spoil(words);
-    else if (command == "attribute" || command == "attributes")
-      set_attribute(words);
-    else if (command == "rename")
-      rename_group(words);
-    else if (command == "kspace")
-      make_kspace(words);
-    else if (command == "npy")
-      make_npy(words);
-    else if (command == "has")
-      has(words);
-    else if (command == "number")
-      print_number(words);
-    else
-      throw Error(usage);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "prepare: %s\n", error.what());
-    return 1;
-  }
-  return 0;
+  if (command == "crop")
+    make_crop(words);
+  else if (command == "mask")
+    make_mask(words);
+  else if (command == "spoil")
+    spoil(words);
+  else if (command == "attribute" || command == "attributes")
+    set_attribute(words);
+  else if (command == "rename")
+    rename_group(words);
+  else if (command == "kspace")
+    make_kspace(words);
+  else if (command == "npy")
+    make_npy(words);
+  else if (command == "has")
+    has(words);
+  else if (command == "number")
+    print_number(words);
+  else
+    throw Error(usage);
 }
+
+}  // namespace tweedie::test

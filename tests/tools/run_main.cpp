@@ -1,49 +1,26 @@
 // Exit codes and the one line of every failure.
 #include "tools/run_main.hpp"
 
-#include <unistd.h>
-
 #include <stdexcept>
 
+#include "tests/support/captured.hpp"
 #include "tests/tools/files_for_tests.hpp"
 
 namespace tweedie::test {
 namespace {
 
-struct Outcome {
-  int code;
-  std::string out, error;
-};
-
-/// Runs `body` as the program "tweedie-test" with these arguments; stdout and stderr go to files meanwhile.
+/// Runs `body` as the program "tweedie-test" with these arguments.
 template <class Body>
-Outcome run(std::vector<std::string> arguments, Body&& body) {
-  const TemporaryFolder folder;
+Printed run(std::vector<std::string> arguments, Body&& body) {
   arguments.insert(arguments.begin(), "tweedie-test");
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
-
-  Outcome outcome;
-  std::fflush(nullptr);
-  std::cout.flush();
-  const int out = ::dup(1), error = ::dup(2);
-  REQUIRE(std::freopen((folder / "out").c_str(), "w", stdout));
-  REQUIRE(std::freopen((folder / "error").c_str(), "w", stderr));
-  outcome.code = run_main("tweedie-test", int(arguments.size()), argv.data(), body);
-  std::cout.flush();
-  std::fflush(nullptr);
-  ::dup2(out, 1);
-  ::dup2(error, 2);
-  ::close(out);
-  ::close(error);
-  outcome.out = read_bytes(folder / "out");
-  outcome.error = read_bytes(folder / "error");
-  return outcome;
+  return captured([&] { return run_main("tweedie-test", int(arguments.size()), argv.data(), body); });
 }
 
 template <class Exception>
-Outcome thrown(const Exception& exception) {
+Printed thrown(const Exception& exception) {
   return run({}, [&](CLI::App&, int, char**) -> int { throw exception; });
 }
 
@@ -56,7 +33,7 @@ TEST_CASE("run_main: a program that works, or says its own exit code") {
     app.parse(argc, argv);
     return steps;
   };
-  Outcome outcome = run({"--steps", "0"}, body);
+  Printed outcome = run({"--steps", "0"}, body);
   CHECK(outcome.code == 0);
   CHECK(outcome.error.empty());
   CHECK(run({"--steps", "1"}, body).code == 1);
@@ -80,7 +57,7 @@ TEST_CASE("run_main: a program that works, or says its own exit code") {
 }
 
 TEST_CASE("run_main: every failure is one line and a code") {
-  Outcome outcome = thrown(Error("photo.png: truncated\nPNG\t here\r\n"));
+  Printed outcome = thrown(Error("photo.png: truncated\nPNG\t here\r\n"));
   CHECK(outcome.code == 2);
   CHECK(outcome.error == "tweedie-test: error: photo.png: truncated PNG here\n");
   outcome = thrown(std::bad_alloc());

@@ -4,6 +4,7 @@
 #include "tools/device_option.hpp"
 #include "tools/network.hpp"
 #include "tools/numbers.hpp"
+#include "tools/programs.hpp"
 #include "tools/report.hpp"
 #include "tools/run_main.hpp"
 #include "tools/say.hpp"
@@ -81,10 +82,8 @@ int verify_files(const Options& options) {
 }
 
 }  // namespace
-}  // namespace tweedie
 
-int main(int argc, char** argv) {
-  using namespace tweedie;
+int verify_program(int argc, char** argv) {
   return run_main("tweedie-verify", argc, argv, [](CLI::App& app, int count, char** words) {
     Options options;
     app.description(
@@ -117,3 +116,5 @@ int main(int argc, char** argv) {
     return verify_files(options);
   });
 }
+
+}  // namespace tweedie

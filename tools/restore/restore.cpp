@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "tools/device_option.hpp"
+#include "tools/programs.hpp"
 #include "tools/restore/method.hpp"
 #include "tools/restore/results.hpp"
 #include "tools/restore/solve.hpp"
@@ -71,11 +72,11 @@ int restore(const Options& o) {
 }
 
 }  // namespace
-}  // namespace tweedie
 
-int main(int argc, char** argv) {
-  using namespace tweedie;
+int restore_program(int argc, char** argv) {
   return run_main("tweedie-restore", argc, argv, [](CLI::App& app, int count, char** words) {
     return restore(read_options(app, count, words));
   });
 }
+
+}  // namespace tweedie
