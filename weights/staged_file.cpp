@@ -1,12 +1,18 @@
 #include "weights/staged_file.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
+#include <regex>
+#include <utility>
+#include <vector>
 
 #include "kernels/error.hpp"
 #include "weights/descriptor.hpp"
@@ -20,6 +26,15 @@ std::string reason() { return std::strerror(errno); }
 
 bool sync(int descriptor) {
   return ::fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP;  // some file systems have no fsync
+}
+
+/// The target's name and the process in the name of a staged file, TARGET.PID.ATTEMPT.tmp; nothing for
+/// another file.
+std::optional<std::pair<std::string, ::pid_t>> staged_by(const std::string& name) {
+  const std::regex form(R"((.+)\.([1-9][0-9]{0,8})\.[0-9]{1,4}\.tmp)");
+  std::smatch parts;
+  if (!std::regex_match(name, parts, form)) return {};
+  return std::pair{parts[1].str(), ::pid_t(std::stol(parts[2]))};
 }
 
 std::string folder_of(const std::string& path) {
@@ -72,6 +87,17 @@ void StagedFile::commit() {
   // The new name survives a power failure only once its folder is on the disk; that is a best effort.
   const Descriptor folder(::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.get() >= 0) sync(folder.get());
+}
+
+void remove_abandoned(const std::string& folder, const std::function<bool(const std::string&)>& of) {
+  std::error_code error;
+  std::vector<std::filesystem::path> abandoned;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const auto staged = staged_by(entry.path().filename().string());
+    if (staged && of(staged->first) && ::kill(staged->second, 0) != 0 && errno == ESRCH)
+      abandoned.push_back(entry.path());
+  }
+  for (const std::filesystem::path& path : abandoned) std::filesystem::remove(path, error);
 }
 
 }  // namespace tweedie

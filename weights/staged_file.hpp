@@ -1,6 +1,7 @@
 // A file that appears under its name complete, or not at all.
 #pragma once
 
+#include <functional>
 #include <string>
 
 namespace tweedie {
@@ -35,5 +36,10 @@ class StagedFile {
   Existing existing_;
   bool committed_ = false;
 };
+
+/// Removes from `folder` the staged files of processes that were killed while they wrote: those of targets
+/// whose name `of` accepts, made by a process that is gone. What cannot be removed stays; so does everything
+/// where there is no such folder.
+void remove_abandoned(const std::string& folder, const std::function<bool(const std::string& name)>& of);
 
 }  // namespace tweedie

@@ -66,9 +66,8 @@ std::vector<std::string> words_of(const Case& c, Device device) {
 
 void check_refused(const Case& c, Device device, const std::vector<std::string>& before) {
   const std::string program = c.form.program;
-  CAPTURE(program);
-  CAPTURE(c.form.always);
-  CAPTURE(c.words);
+  const std::string command = message(program, " ", c.form.always, " ", c.words);
+  CAPTURE(command);
   const Printed printed = captured([&] { return run_program(program, words_of(c, device)); });
   const std::string& said = printed.error;
   CHECK_MESSAGE(printed.code == 2, said);

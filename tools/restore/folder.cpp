@@ -7,6 +7,7 @@
 #include "kernels/error.hpp"
 #include "operators/measurement_file.hpp"
 #include "tools/restore/blind.hpp"
+#include "weights/staged_file.hpp"
 
 namespace tweedie {
 namespace {
@@ -64,7 +65,10 @@ ResultFolder::ResultFolder(const Options& o)
               ": this run's own would take its place; give another folder with -o");
 }
 
-void ResultFolder::make() { directory_.emplace(path_); }
+void ResultFolder::make() {
+  directory_.emplace(path_);
+  remove_abandoned(path_, [&](const std::string& name) { return holds(planned_, name); });
+}
 
 std::optional<std::string> ResultFolder::place(const std::string& name) {
   require(holds(planned_, name), "results: ", name, " was not planned");

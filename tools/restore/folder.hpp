@@ -15,7 +15,7 @@ class ResultFolder {
   /// Plans the files of a run; makes nothing yet. Errors: one of them is a file that this run reads. But the
   /// picture that is given as the truth, and a measurement of another run, stay in their places as they are.
   explicit ResultFolder(const Options& options);
-  /// Makes the folder. Without results it is gone again.
+  /// Makes the folder; without results it is gone again. Halves of files that a killed run left there go.
   void make();
 
   const std::string& path() const { return path_; }

@@ -62,7 +62,11 @@ int restore(const Options& o) {
     if (const std::string note = method.blind->note(prior); !note.empty()) problem.notes.push_back(note);
   folder.make();
   SampleStore store(o.output, run_text(context, o, problem), o.samples > 1, o.resume);
-  const Solution solution = solve(context, o, problem, prior, store, [&] { announce(o, problem, prior); });
+  const Solution solution = solve(context, o, problem, prior, store, [&] {
+    announce(o, problem, prior);
+    if (const int found = store.found(o.samples); found > 0 && !o.quiet)
+      say(message("tweedie-restore: goes on after ", found, " of ", o.samples, " samples\n"));
+  });
   const Results results = judge(problem, solution);
   write_results(context, folder, o, prior, problem, solution, results);
   store.finish();

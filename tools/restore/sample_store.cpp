@@ -5,6 +5,7 @@
 #include "weights/array_file.hpp"
 #include "weights/hdf5_read.hpp"
 #include "weights/hdf5_writer.hpp"
+#include "weights/staged_file.hpp"
 
 namespace tweedie {
 namespace {
@@ -39,6 +40,7 @@ Image read_picture(const ArrayFile& file, const std::string& name) {
 
 SampleStore::SampleStore(std::string folder, std::string run, bool several, bool resume)
     : folder_(std::move(folder)), run_(std::move(run)), several_(several), resume_(resume) {
+  remove_abandoned(folder_, [](const std::string& name) { return index_of(name) >= 0; });
   if (!resume_) remove_parts();
   for (const fs::path& path : parts_in(folder_))
     require(holds_hdf5(path.string()) && ArrayFile(path.string()).text_attribute("run") == run_,
@@ -96,10 +98,9 @@ void SampleStore::write(int index, const Sample& sample) const {
   write_png((fs::path(folder_) / message("sample_", index + 1, ".png")).string(), sample.best.restored);
 }
 
-int SampleStore::found() const {
+int SampleStore::found(int samples) const {
   int count = 0;
-  if (resume_ && several_)
-    for (const fs::path& path : parts_in(folder_)) count += holds_hdf5(path.string());
+  for (int i = 0; i < samples && resume_ && several_; ++i) count += holds_hdf5(part(i));
   return count;
 }
 

@@ -18,8 +18,8 @@ class SampleStore {
   /// Sample `index` (from 0) of this run as it was written; nothing where it was not.
   std::optional<Sample> read(int index) const;
   void write(int index, const Sample& sample) const;
-  /// How many samples `read` would find.
-  int found() const;
+  /// How many of the first `samples` samples `read` would find.
+  int found(int samples) const;
   /// The run is complete: the parts go.
   void finish() const;
 
