@@ -13,13 +13,33 @@ void MeasurementGuidance::keep_distance(const Tensor& residual) {
   sum_squares(context_.queue, distance_squared_.view(), residual);
 }
 
+void MeasurementGuidance::descend(Tensor& next, double zeta, Tensor gradient) {
+  Queue& q = context_.queue;
+  if (limited_) {
+    const int count = gradient.shape().N;
+    if (gradient_squared_.shape().N != count) gradient_squared_ = context_.per_sample(count);
+    sum_squares(q, gradient_squared_.view(), gradient);
+    squared_.resize(std::size_t(count));
+    lengths_.resize(squared_.size());
+    // A few bytes and a wait: little beside the network's step.
+    copy_to_host(q, squared_.data(), distance_squared_.data(), squared_.size() * sizeof(double));
+    copy_to_host(q, lengths_.data(), gradient_squared_.data(), lengths_.size() * sizeof(double));
+    for (std::size_t n = 0; n < squared_.size(); ++n) {
+      const double ratio = squared_[n] > 0 ? zeta * lengths_[n] / std::sqrt(squared_[n]) : 0;
+      lengths_[n] = ratio > 1 ? ratio * ratio : 1;
+    }
+    copy_from_host(q, gradient_squared_.data(), lengths_.data(), lengths_.size() * sizeof(double));
+    divide_by_norm(q, gradient, gradient, gradient_squared_.view(), 1.f);
+  }
+  axpby(q, next, 1.f, next, float(-zeta), gradient);
+}
+
 Tensor DpsGuidance::apply(Step& step, Tensor next) {
   Queue& q = context_.queue;
   Tensor residual = likelihood_.residual(step.x0);
   keep_distance(residual);
   divide_by_norm(q, residual, residual, distance_squared_.view(), -1.f);  // d|r| / d(A x0_hat) = -r / |r|
-  const Tensor gradient = step.pull_back(likelihood_.pull_back(residual));
-  axpby(q, next, 1.f, next, float(-zeta_), gradient);
+  descend(next, zeta_, step.pull_back(likelihood_.pull_back(residual)));
   return next;
 }
 
@@ -52,7 +72,7 @@ Tensor PerturbedGuidance::apply(Step& step, Tensor next) {
   }
   for (double& value : mean_) value *= value;
   copy_from_host(q, distance_squared_.data(), mean_.data(), mean_.size() * sizeof(double));
-  axpby(q, next, 1.f, next, float(-zeta_), step.pull_back(sum));
+  descend(next, zeta_, step.pull_back(sum));
   return next;
 }
 

@@ -14,6 +14,12 @@ namespace tweedie {
 class MeasurementGuidance : public Guidance {
  public:
   const TensorOf<double>& distance_squared() const override { return distance_squared_; }
+  /// From now on no step of a gradient goes further than to where the misfit, were it linear, would be 0: the
+  /// step size of Polyak (1969) for a least value of 0, d / |grad d|^2 for the misfit d. At the noisiest
+  /// steps, where the gradient is some hundred times as long as at the last, a constant step size overshoots.
+  /// Noise that a sampler adds repairs that; a deterministic one keeps what overshot where nothing is
+  /// measured.
+  void limit_steps() { limited_ = true; }
 
  protected:
   MeasurementGuidance(Context& context, Likelihood& likelihood)
@@ -22,10 +28,18 @@ class MeasurementGuidance : public Guidance {
         distance_squared_(context.per_sample(likelihood.y().shape().N)) {}
   /// Writes |residual|^2 of each sample to the misfit.
   void keep_distance(const Tensor& residual);
+  /// next <- next - zeta gradient, for each sample; `gradient`, of the kept misfit, is overwritten where
+  /// steps are limited.
+  void descend(Tensor& next, double zeta, Tensor gradient);
 
   Context& context_;
   Likelihood& likelihood_;
   TensorOf<double> distance_squared_;
+
+ private:
+  bool limited_ = false;
+  TensorOf<double> gradient_squared_;
+  std::vector<double> squared_, lengths_;  // on the host; kept, so that a step allocates nothing
 };
 
 /// Diffusion posterior sampling (Chung et al., ICLR 2023, Algorithm 1 in the form of their experiments):

@@ -29,8 +29,7 @@ Tensor PoissonGuidance::apply(Step& step, Tensor next) {
   // With D^2 = Lambda: d|D r| / d(A x0_hat) = -D (D r) / |D r|.
   divide_by_norm(q, residual, residual, distance_squared_.view(), -1.f);
   multiply(q, residual, residual, weight_);
-  const Tensor gradient = step.pull_back(likelihood_.pull_back(residual));
-  axpby(q, next, 1.f, next, float(-zeta_), gradient);
+  descend(next, zeta_, step.pull_back(likelihood_.pull_back(residual)));
   return next;
 }
 

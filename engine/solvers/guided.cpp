@@ -42,12 +42,18 @@ constexpr Setting snr = Setting::positive("snr", 0.16, "pc, langevin: signal-to-
 constexpr Setting no_clip =
     Setting::flag("no_clip", "do not clip the estimate of the image to [-1, 1] inside the sampler");
 
-constexpr Setting gradient_settings[] = {zeta,        compat, sampler, variance, eta, parameterisation,
-                                         corrections, snr,    no_clip};
+constexpr Setting step_limit =
+    Setting::text("step_limit", "auto", "auto, on, off",
+                  "no guidance step beyond where the misfit would be 0; auto: ode, and ddim of eta below 1");
+
+constexpr Setting gradient_settings[] = {zeta, step_limit,       compat,      sampler, variance,
+                                         eta,  parameterisation, corrections, snr,     no_clip};
+constexpr Setting naive_settings[] = {zeta,        compat, sampler, variance, eta, parameterisation,
+                                      corrections, snr,    no_clip};
 constexpr Setting replacing_settings[] = {compat,           factor,      sampler, variance, eta,
                                           parameterisation, corrections, snr,     no_clip};
-constexpr Setting mcg_settings[] = {zeta, compat,           factor,      sampler, variance,
-                                    eta,  parameterisation, corrections, snr,     no_clip};
+constexpr Setting mcg_settings[] = {zeta, step_limit,       compat,      factor, sampler, variance,
+                                    eta,  parameterisation, corrections, snr,    no_clip};
 
 Variance variance_of(const Settings& s, const Denoiser& prior) {
   const std::string name = s.text("variance");
@@ -69,15 +75,26 @@ SamplerOptions sampler_of(const Settings& s, const Denoiser& prior) {
   return o;
 }
 
-std::unique_ptr<Guidance> gradient(const Settings& s, Context& context, Likelihood& likelihood) {
-  if (likelihood.noise().photon_rate == 0)
-    return std::make_unique<DpsGuidance>(context, likelihood, s.number("zeta"));
-  if (s.flag("compat")) return std::make_unique<CompatPoissonGuidance>(context, likelihood, s.number("zeta"));
-  return std::make_unique<PoissonGuidance>(context, likelihood, s.number("zeta"));
+/// Without the sampler's noise nothing repairs a step that goes too far. The published code has no limit.
+bool limits_steps(const Settings& s) {
+  const std::string limit = s.text("step_limit");
+  if (limit != "auto") return limit == "on";
+  if (s.flag("compat")) return false;
+  const Method method = parse_method(s.text("sampler"));
+  return method == Method::ode || (method == Method::ddim && s.number("eta") < 1);
 }
 
-std::unique_ptr<Guidance> perturbed(const Settings& s, Context& context, Likelihood& likelihood) {
-  return std::make_unique<PerturbedGuidance>(context, likelihood, s.number("zeta"));
+template <class Guided>
+std::unique_ptr<Guidance> descent(const Settings& s, Context& context, Likelihood& likelihood) {
+  auto guidance = std::make_unique<Guided>(context, likelihood, s.number("zeta"));
+  if (limits_steps(s)) guidance->limit_steps();
+  return guidance;
+}
+
+std::unique_ptr<Guidance> gradient(const Settings& s, Context& context, Likelihood& likelihood) {
+  if (likelihood.noise().photon_rate == 0) return descent<DpsGuidance>(s, context, likelihood);
+  if (s.flag("compat")) return std::make_unique<CompatPoissonGuidance>(context, likelihood, s.number("zeta"));
+  return descent<PoissonGuidance>(s, context, likelihood);
 }
 
 std::unique_ptr<Guidance> noisy_gradient(const Settings& s, Context& context, Likelihood& likelihood) {
@@ -122,12 +139,15 @@ const SolverKind dps_kind{
     {},
     gradient_settings,
     guided<gradient>};
-const SolverKind perturbed_kind{
-    "ps+", "the same, averaged over perturbed estimates", {}, gradient_settings, guided<perturbed>};
+const SolverKind perturbed_kind{"ps+",
+                                "the same, averaged over perturbed estimates",
+                                {},
+                                gradient_settings,
+                                guided<descent<PerturbedGuidance>>};
 const SolverKind noisy_gradient_kind{"noisy-gradient",
                                      "the gradient of |y - A x_t|, which fails: to compare with",
                                      {},
-                                     gradient_settings,
+                                     naive_settings,
                                      guided<noisy_gradient>};
 const SolverKind mcg_kind{"mcg", "a gradient step, then projection onto the images of that measurement",
                           inverse_needs, mcg_settings, guided<gradient_and_projection>};
@@ -140,7 +160,7 @@ const SolverKind ilvr_kind{"ilvr", "low frequencies of the state replaced by the
 std::unique_ptr<Guidance> guidance_of(const SolverKind& kind, const Settings& settings, Context& context,
                                       Likelihood& likelihood) {
   const std::pair<const SolverKind*, MakeGuidance> rows[] = {{&dps_kind, gradient},
-                                                             {&perturbed_kind, perturbed},
+                                                             {&perturbed_kind, descent<PerturbedGuidance>},
                                                              {&noisy_gradient_kind, noisy_gradient},
                                                              {&mcg_kind, gradient_and_projection},
                                                              {&projection_kind, projection},

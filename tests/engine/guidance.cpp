@@ -7,6 +7,7 @@
 #include "engine/spectrum_prior.hpp"
 #include "kernels/elementwise.hpp"
 #include "tests/engine/gaussian.hpp"
+#include "tests/engine/guidance_case.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;
@@ -86,6 +87,49 @@ TEST_CASE("DPS subtracts zeta times the gradient of each sample's own misfit") {
   }
 }
 
+namespace {
+
+/// The step of a guidance from `x`, and the misfits of the samples.
+template <class Guided>
+test::Wide step_of(test::GuidanceCase& c, double zeta, bool limited, test::Wide* misfit = nullptr) {
+  Guided guidance(c.context, *c.likelihood, zeta);
+  if (limited) guidance.limit_steps();
+  Step step = c.at(c.context.upload(c.image, test::random_values(c.image.size(), 2, -2, 2)));
+  Tensor zero = c.context.planar(c.image);
+  fill(c.context.queue, zero, 0);
+  const test::Wide moved = test::wide(c.context.download(guidance.apply(step, std::move(zero))));
+  if (misfit) *misfit = c.context.download(guidance.distance_squared());
+  return moved;
+}
+
+template <class Guided>
+void check_limit(Device device) {
+  test::GuidanceCase c(device);
+  test::Wide misfit;
+  const test::Wide gradient = step_of<Guided>(c, 1, false, &misfit), squared = test::squares(gradient, 2);
+  const double longest[] = {std::sqrt(misfit[0]) / squared[0], std::sqrt(misfit[1]) / squared[1]};
+  REQUIRE(longest[0] != doctest::Approx(longest[1]).epsilon(0.01));
+  // Between the two: one sample's step is cut, the other's is not.
+  const double between = std::sqrt(longest[0] * longest[1]);
+  for (const double zeta : {1e-3 * between, between, 1e3 * between}) {
+    const test::Wide moved = step_of<Guided>(c, zeta, true);
+    for (std::size_t i = 0; i < moved.size(); ++i) {
+      const double expected = gradient[i] * std::min(zeta, longest[2 * i / moved.size()]);
+      // Two roundings of float32, of steps as long as the longest.
+      CHECK(moved[i] == doctest::Approx(expected).epsilon(1e-5).scale(1e-3 * zeta));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a limited step goes no further than to a misfit of 0, for each sample") {
+  for (const Device device : test::backends()) {
+    check_limit<DpsGuidance>(device);
+    check_limit<PerturbedGuidance>(device);
+  }
+}
+
 TEST_CASE("DPS at zero misfit leaves the sample alone") {
   Context context(Device::cpu, 1);
   SpectrumPrior prior(context);
@@ -98,10 +142,13 @@ TEST_CASE("DPS at zero misfit leaves the sample alone") {
   Step step(context, schedule, options, noise, 3, 6, state);
   step.denoise(prior, true);
   Likelihood likelihood(context, op, op.forward(step.x0));
-  DpsGuidance guidance(context, likelihood, 1.0);
-  Tensor start = context.normal(s);
-  const std::vector<float> before = context.download(start);
-  test::check_equal("unmoved", context.download(guidance.apply(step, std::move(start))), before);
+  for (const bool limited : {false, true}) {
+    DpsGuidance guidance(context, likelihood, 1.0);
+    if (limited) guidance.limit_steps();
+    Tensor start = context.normal(s);
+    const std::vector<float> before = context.download(start);
+    test::check_equal("unmoved", context.download(guidance.apply(step, std::move(start))), before);
+  }
 }
 
 namespace {

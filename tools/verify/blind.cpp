@@ -91,9 +91,10 @@ class BlindRun {
                           file_.floats("measurement_clean"), setup_.tolerance);
   }
 
-  /// The whole run from the recorded starts. Where it does not agree, the same with the starts changed by one
-  /// rounding error says how far that alone leads, as for runs of one unknown (trajectory.cpp): interpolation
-  /// between pixels has kinks, and clipped estimates flip.
+  /// The whole run from the recorded starts. What does not agree is compared with how far the same run goes
+  /// when its starts are changed by one rounding error: interpolation between pixels has kinks, and clipped
+  /// estimates flip. Within ten times that it says nothing and is not judged (the steps are); beyond, it
+  /// fails.
   std::vector<Check> run() {
     const Replay replay = replayed(0, 0);
     std::vector<Check> checks = compared(replay, nullptr);
@@ -104,8 +105,9 @@ class BlindRun {
       for (std::size_t i = 0; i < spread.size(); ++i) spread[i] = std::max(spread[i], moved[i].error);
     }
     for (std::size_t i = 0; i < checks.size(); ++i) {
-      checks[i].tolerance = std::max(checks[i].tolerance, 10 * spread[i]);
-      checks[i].note = message("one rounding error in the starts moves this by ", spread[i]);
+      if (checks[i].passed()) continue;
+      checks[i].judged = !(checks[i].error <= 10 * spread[i]);
+      checks[i].note = message("free run: one rounding error in the starts moves this by ", spread[i]);
     }
     return checks;
   }
