@@ -11,11 +11,16 @@ using Names = std::vector<std::string>;
 Run run_of(float value, double misfit) {
   Image image = uniform_image(3, 2, 5, value);
   image.data[7] = 0.1234567f;  // no level of a PNG
-  return {image, misfit, 0.25};
+  Run run;
+  run.restored = image;
+  run.misfit = misfit;
+  run.seconds_per_step = 0.25;
+  return run;
 }
 
 Sample sample_of(float value) {
-  Sample sample{run_of(value, 1.0 / 3), {}};
+  Sample sample;
+  sample.best = run_of(value, 1.0 / 3);
   sample.runs = {run_of(value, 1.0 / 3), run_of(-value, 0.7)};
   return sample;
 }
