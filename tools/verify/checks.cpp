@@ -164,7 +164,7 @@ std::vector<float> gradient_at(Context& context, ForwardOperator& op, const Tens
 
 // A network of (leaky) ReLUs has a gradient that jumps where an activation is 0, and among many some are so
 // within rounding errors: there the recorded gradient and ours may belong to different sides. Such an
-// activation inside the network reaches most elements of the gradient, so that none can be set apart: how far
+// activation inside the network reaches a large part of the gradient, too much to be set apart: how far
 // one rounding error in x moves the gradient is measured, and ten times that allowed. The note says so, with
 // how many elements it moves.
 void allow_for_kinks(Context& context, ForwardOperator& op, const Tensor& x, const Tensor& cotangent,
