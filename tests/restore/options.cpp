@@ -26,7 +26,7 @@ TEST_CASE("options: every task is found by its name, once") {
     CHECK(find_task(task.name()).name() == task.name());
     CHECK(std::count_if(tasks.begin(), tasks.end(),
                         [&](const Task& other) { return other.name() == task.name(); }) == 1);
-    CHECK(says(describe_tasks(), task.name()));
+    CHECK(says(describe_tasks() + describe_blind_tasks(), task.name()));
   }
   CHECK(says(error_of([] { find_task("sharpen"); }), "denoising"));
 }

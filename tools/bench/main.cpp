@@ -6,9 +6,11 @@
 #include "tools/numbers.hpp"
 #include "tools/run_main.hpp"
 #include "tools/say.hpp"
+#include "tools/threads.hpp"
 #include "weights/unet_config.hpp"
 
 int main(int argc, char** argv) {
+  tweedie::wait_politely(argv);
   using namespace tweedie;
   return run_main("tweedie-bench", argc, argv, [](CLI::App& app, int count, char** words) {
     bench::ModelOptions model;

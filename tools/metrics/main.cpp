@@ -10,6 +10,7 @@
 #include "tools/report.hpp"
 #include "tools/run_main.hpp"
 #include "tools/say.hpp"
+#include "tools/threads.hpp"
 
 namespace tweedie::metrics {
 namespace {
@@ -151,6 +152,7 @@ int run(Options& o) {
 }  // namespace tweedie::metrics
 
 int main(int argc, char** argv) {
+  tweedie::wait_politely(argv);
   return tweedie::run_main("tweedie-metrics", argc, argv, [](CLI::App& app, int count, char** words) {
     tweedie::metrics::Options options;
     tweedie::metrics::describe(app, options);

@@ -12,6 +12,7 @@
 #include "tools/say.hpp"
 #include "tools/table/html.hpp"
 #include "tools/table/plan.hpp"
+#include "tools/threads.hpp"
 
 namespace tweedie::table {
 namespace {
@@ -163,6 +164,7 @@ int run(Options& o) {
 }  // namespace tweedie::table
 
 int main(int argc, char** argv) {
+  tweedie::wait_politely(argv);
   return tweedie::run_main("tweedie-table", argc, argv, [](CLI::App& app, int count, char** words) {
     tweedie::table::Options options;
     tweedie::table::describe(app, options);

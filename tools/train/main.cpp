@@ -10,6 +10,7 @@
 #include "tools/network.hpp"
 #include "tools/run_main.hpp"
 #include "tools/say.hpp"
+#include "tools/threads.hpp"
 #include "tools/train/checkpoint.hpp"
 #include "tools/train/log.hpp"
 #include "tools/train/options.hpp"
@@ -164,6 +165,7 @@ int run(TrainOptions o) {
 }  // namespace tweedie
 
 int main(int argc, char** argv) {
+  tweedie::wait_politely(argv);
   using namespace tweedie;
   return run_main("tweedie-train", argc, argv, [](CLI::App& app, int count, char** words) {
     return run(read_train_options(app, count, words));
