@@ -53,7 +53,14 @@ for shards in 2 4; do
 done
 # A process that mpirun started takes its part by itself.
 OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2 table -o ranks || fail "$(cat complaints)"
-[ "$(find ranks -name report.json | wc -l)" = 6 ] || fail "rank 1 of 2 ran $(find ranks -name report.json | wc -l) of 12"
+some=$(find ranks -name report.json | wc -l)
+[ "$some" -gt 3 ] && [ "$some" -lt 9 ] || fail "rank 1 of 2 ran $some of 12"
+# What a run depends on has changed: it is run again, and what has not changed is not.
+touch -d yesterday whole/cells/denoising/*/*/report.json
+sed -i 's/steps: 3/steps: 4/' tiny.yaml
+table -o whole || fail "$(cat complaints)"
+[ "$(find whole/cells/denoising -name report.json -newer photos | wc -l)" = 4 ] || fail "not just the runs of diffpir were made again"
+sed -i 's/steps: 4/steps: 3/' tiny.yaml
 
 # Every file that ships has a plan.
 for file in "$tables"/*.yaml; do

@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
@@ -16,10 +18,8 @@
 
 #include "kernels/error.hpp"
 #include "tools/files.hpp"
-#include "tools/metrics/folders.hpp"
 #include "tools/metrics/resize.hpp"
-
-extern char** environ;
+#include "weights/checkpoints/byte_source.hpp"
 
 namespace tweedie::table {
 namespace {
@@ -81,34 +81,68 @@ std::string last_line(const std::string& path) {
   return text.substr(text.rfind('\n') + 1);
 }
 
-// Runs a command with both streams in a file. The result: its exit status; 128 and more: ended by a signal.
+// Runs a command with both streams in a file; it ends with this process. The result: its exit status; 128 and
+// more: ended by a signal.
 int run(const std::vector<std::string>& words, const std::string& log) {
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
-  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-  pid_t child = 0;
-  const int code = posix_spawn(&child, words[0].c_str(), &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  require(code == 0, words[0], ": cannot be run: ", std::strerror(code));
+  const pid_t parent = ::getpid(), child = ::fork();
+  require(child >= 0, words[0], ": cannot be run: ", std::strerror(errno));
+  if (child == 0) {  // nothing but system calls here
+    const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (file >= 0) {
+      ::dup2(file, STDOUT_FILENO);
+      ::dup2(file, STDERR_FILENO);
+    }
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() == parent) ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+  }
   int status = 0;
-  while (waitpid(child, &status, 0) < 0)
+  while (::waitpid(child, &status, 0) < 0)
     require(errno == EINTR, words[0], ": cannot be waited for: ", std::strerror(errno));
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::uint32_t hash_of(const std::string& text) {  // FNV-1a
+  std::uint32_t hash = 2166136261u;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  return hash;
+}
+
+std::string hash_of_file(const std::string& path) { return path.empty() ? "" : sha256_hex(*open_file(path)); }
+
+// Pictures by their endings, in the folder and below.
+std::vector<std::string> pictures_below(const std::string& folder) {
+  std::vector<std::string> files;
+  std::error_code error;
+  fs::recursive_directory_iterator entries(folder, fs::directory_options::follow_directory_symlink, error);
+  require(!error, folder, ": ", error.message());
+  for (const auto& entry : entries) {
+    std::string ending = entry.path().extension().string();
+    for (char& c : ending) c = char(std::tolower(static_cast<unsigned char>(c)));
+    for (const char* known : {".png", ".jpg", ".jpeg", ".tif", ".tiff"})
+      if (ending == known) files.push_back(entry.path().string());
+  }
+  require(!files.empty(), folder, ": no image in it (PNG, JPEG or TIFF)");
+  std::sort(files.begin(), files.end());
+  return files;
 }
 
 }  // namespace
 
 bool Cell::complete() const {
+  const std::string path = (fs::path(folder) / "key").string();
   std::error_code none;
-  return fs::exists(fs::path(folder) / "report.json", none);
+  return fs::exists(path, none) && read_file(path, largest_text) == key;
 }
 
 std::vector<Cell> cells_of(const Table& table, const Setting& setting) {
   std::vector<Cell> cells;
+  const std::string weights = hash_of_file(setting.weights);
+  std::vector<std::string> pictures;
+  for (const std::string& image : setting.images) pictures.push_back(hash_of_file(image));
   for (const Row& task : table.tasks)
     for (std::size_t n = 0; n < setting.images.size(); ++n)
       for (const std::uint64_t seed : table.seeds)
@@ -117,7 +151,13 @@ std::vector<Cell> cells_of(const Table& table, const Setting& setting) {
           const std::string stem = fs::path(setting.images[n]).stem().string();
           const std::string name = table.seeds.size() > 1 ? fmt::format("{}_seed{}", stem, seed) : stem;
           const fs::path folder = fs::path(setting.out) / "cells" / task.id() / method.id() / name;
-          cells.push_back({&task, &method, setting.images[n], name, seed + n, folder.string()});
+          Cell cell{&task,           &method, setting.images[n], name, (seed << 32) + hash_of(stem),
+                    folder.string(), ""};
+          std::vector<std::string> words = command_of(table, setting, cell, "");
+          words[0] = "tweedie-restore " TWEEDIE_VERSION;
+          words[2] = pictures[n];
+          cell.key = shell_line(words) + " # " + weights + "\n";
+          cells.push_back(std::move(cell));
         }
   return cells;
 }
@@ -125,7 +165,7 @@ std::vector<Cell> cells_of(const Table& table, const Setting& setting) {
 std::vector<std::string> choose_images(const Table& table, const std::string& folder,
                                        const std::string& out) {
   const Selection& s = table.images;
-  std::vector<std::string> files = metrics::image_files(folder);
+  std::vector<std::string> files = pictures_below(folder);
   if (!s.ids.empty()) {
     std::map<std::string, std::string> by_stem;
     for (const std::string& file : files) {
@@ -155,7 +195,7 @@ std::vector<std::string> choose_images(const Table& table, const std::string& fo
   ensure_output_directory((fs::path(out) / "images").string());
   for (std::string& file : files) {
     const std::string to = (fs::path(out) / "images" / (fs::path(file).stem().string() + ".png")).string();
-    if (!fs::exists(to)) write_png(to, cut(read_image(file), s, file));
+    write_png(to, cut(read_image(file), s, file));
     file = to;
   }
   return files;
@@ -194,7 +234,9 @@ std::optional<std::string> run_cell(const Table& table, const Setting& setting, 
     return reason.empty() ? fmt::format("tweedie-restore ended with status {}", status) : reason;
   }
   atomic_write(part + "/seconds", fmt::format("{:.3f}\n", seconds));
+  atomic_write(part + "/key", cell.key);
   std::error_code error;
+  fs::remove_all(cell.folder, error);  // of another key
   fs::rename(part, cell.folder, error);
   require(!error, cell.folder, ": cannot be made: ", error.message());
   fs::remove(log, error);

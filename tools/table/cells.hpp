@@ -26,16 +26,18 @@ struct Cell {
   std::string name;   ///< of the image, and of the seed where there are several
   std::uint64_t seed;
   std::string folder;  ///< its results, once it is complete
+  std::string key;     ///< everything that they depend on: options, and the hashes of picture and weights
 
+  /// Whether the results are there, and are of this key.
   bool complete() const;
 };
 
-/// All of them, tasks outermost, then images, seeds and methods. The seed of a run is the table's plus the
-/// image's number, so that images see different noise, and methods the same.
+/// All of them, tasks outermost, then images, seeds and methods. The seed of a run comes from the table's and
+/// the image's name: images see different noise, methods the same, whatever other images there are.
 std::vector<Cell> cells_of(const Table& table, const Setting& setting);
 
-/// The images of `folder` that the table wants, cut to its size into `out`/images where that is asked for.
-/// Errors: one is missing or too small.
+/// The images of `folder` and of the folders in it that the table wants, cut to its size into `out`/images
+/// where that is asked for. Errors: one is missing or too small.
 std::vector<std::string> choose_images(const Table& table, const std::string& folder, const std::string& out);
 
 /// The command of a cell's run, as words.

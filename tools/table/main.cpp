@@ -27,7 +27,10 @@ struct Options {
 /// The i-th of n parts: as --shard says, or as mpirun or SLURM numbered the processes that it started.
 struct Shard {
   int index = 0, count = 1;
-  bool has(std::size_t cell) const { return int(cell % std::size_t(count)) == index; }
+  // Not k % count alone: then a part could get the same methods of every image.
+  bool has(std::size_t k, std::size_t methods) const {
+    return int((k + k / methods) % std::size_t(count)) == index;
+  }
 };
 
 Shard shard_of(const std::string& text) {
@@ -62,7 +65,7 @@ std::string time_text(double seconds) {
 int run_missing(const Table& table, const Options& o, const std::vector<Cell>& cells, const Shard& shard) {
   std::vector<const Cell*> missing;
   for (std::size_t k = 0; k < cells.size(); ++k)
-    if (shard.has(k) && !cells[k].complete()) missing.push_back(&cells[k]);
+    if (shard.has(k, table.methods.size()) && !cells[k].complete()) missing.push_back(&cells[k]);
   int failed = 0;
   const auto start = std::chrono::steady_clock::now();
   for (std::size_t k = 0; k < missing.size(); ++k) {
