@@ -128,6 +128,18 @@ Schedule schedule_at(const std::string& name, int steps, const std::vector<int>&
   return s;
 }
 
+double timestep_of(const Schedule& schedule, double bar) {
+  const auto log_level = [](double b) { return std::log((1 - b) / b); };
+  const std::vector<double>& bars = schedule.alphas_cumprod;  // descending
+  const auto after = std::lower_bound(bars.begin(), bars.end(), bar, std::greater<>());
+  if (after == bars.begin()) return schedule.timesteps.front();
+  if (after == bars.end()) return schedule.timesteps.back();
+  const std::size_t i = std::size_t(after - bars.begin());
+  const double low = log_level(bars[i - 1]), high = log_level(bars[i]),
+               share = (log_level(bar) - low) / (high - low);
+  return schedule.timesteps[i - 1] + share * (schedule.timesteps[i] - schedule.timesteps[i - 1]);
+}
+
 std::vector<int> strided_timesteps(int steps, int count) {
   require(count >= 1 && count <= steps, "diffusion: ", count, " steps of ", steps);
   std::vector<int> kept;

@@ -38,6 +38,10 @@ Schedule make_schedule(const std::string& name, int steps, const std::string& re
 /// or not there.
 Schedule schedule_at(const std::string& name, int steps, const std::vector<int>& timesteps);
 
+/// The timestep at which the diffusion has abar: by the logarithm of the noise level, between the schedule's;
+/// outside of them its first or its last.
+double timestep_of(const Schedule& schedule, double bar);
+
 /// Timesteps 0, T/n, 2 T/n, ..., as DDRM, DDNM and RED-diff take them (of 1000 and 10: 0, 100, ..., 900).
 std::vector<int> strided_timesteps(int steps, int count);
 /// T - 1 - floor(sqrt(k T^2 / (n - 1))) for k = n - 1, ..., 0, as DiffPIR takes them: dense at little noise.

@@ -15,20 +15,7 @@ double level_of(double a, double b, double share) {
   return std::pow(from + share * (to - from), 7);
 }
 
-/// The timestep at which the diffusion has abar: by the logarithm of the noise level, between the schedule's.
-double timestep_of(const Schedule& schedule, double bar) {
-  const auto log_level = [](double b) { return std::log((1 - b) / b); };
-  const std::vector<double>& bars = schedule.alphas_cumprod;  // descending
-  const auto after = std::lower_bound(bars.begin(), bars.end(), bar, std::greater<>());
-  if (after == bars.begin()) return schedule.timesteps.front();
-  if (after == bars.end()) return schedule.timesteps.back();
-  const std::size_t i = std::size_t(after - bars.begin());
-  const double low = log_level(bars[i - 1]), high = log_level(bars[i]),
-               share = (log_level(bar) - low) / (high - low);
-  return schedule.timesteps[i - 1] + share * (schedule.timesteps[i] - schedule.timesteps[i - 1]);
-}
-
-/// The same by the continuous linear schedule, beta from 0.1 to 20, of 1000 steps.
+/// The timestep of a noise level by the continuous linear schedule, beta from 0.1 to 20, of 1000 steps.
 double published_timestep(double sigma) {
   const double u = (std::sqrt(0.01 + 2 * 19.9 * std::log1p(sigma * sigma)) - 0.1) / 19.9;
   return 999 * u;

@@ -4,6 +4,7 @@
 #include "engine/solvers/diffpir.hpp"
 #include "engine/solvers/guided.hpp"
 #include "engine/solvers/pigdm.hpp"
+#include "engine/solvers/pnp_admm.hpp"
 #include "engine/solvers/reddiff.hpp"
 
 namespace tweedie {
@@ -12,7 +13,7 @@ std::span<const SolverKind* const> solver_kinds() {
   static constexpr const SolverKind* rows[] = {
       &dps_kind,  &perturbed_kind, &noisy_gradient_kind, &mcg_kind,       &projection_kind,
       &ilvr_kind, &ddrm_kind,      &ddnm_kind,           &ddnm_plus_kind, &pigdm_kind,
-      &mmps_kind, &diffpir_kind,   &reddiff_kind,        &daps_kind};
+      &mmps_kind, &diffpir_kind,   &pnp_admm_kind,       &reddiff_kind,   &daps_kind};
   return rows;
 }
 
