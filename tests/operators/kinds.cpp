@@ -42,7 +42,8 @@ TEST_CASE("a composed operator is what its parts are") {
   CHECK(all.image_channels() == 3);
   CHECK(all.restarts() == 4);
   CHECK(all.factor() == 3);
-  CHECK((all.image_shape({1, 1, 5, 7}) == Shape{1, 3, 15, 21}));
+  // Magnitudes of 7 x 9 are those of 5 x 7 pixels padded by one, made of 15 x 21 by the reduction.
+  CHECK((all.image_shape({1, 1, 7, 9}) == Shape{1, 3, 15, 21}));
   all.state_seeds(17);
   CHECK(to_json(all)["operators"][0]["seed"] == 17);
   CHECK(!to_json(all)["operators"][1].contains("seed"));
