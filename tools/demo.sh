@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up, builds, and restores a photograph from 30 % of its pixels and from a blur.
+# Sets up, builds, and restores a photograph from 30 % of its pixels and from a blur, by the analytic prior and by the one of
+# photographs.
 # Usage: tools/demo.sh [FOLDER]     results go to FOLDER (default: out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,4 +25,8 @@ echo
 echo "Gaussian blur of 3 pixels, noise 0.05, mean of 8 posterior samples:"
 restore --task gaussian_blur -o "$out/blur"
 echo
-echo "Look at $out/inpainting/comparison.png and $out/blur/comparison.png: original, measurement, restored."
+echo "The same pixels with the prior of photographs that ships (one sample by pigdm):"
+build/demo/bin/tweedie-restore --input "$photo" --task inpainting_random --drop 0.7 --sigma 0.05 --seed 1 --prior photo --method pigdm \
+  --steps 50 -o "$out/photo"
+echo
+echo "Look at comparison.png in $out/inpainting, $out/blur and $out/photo: original, measurement, restored."

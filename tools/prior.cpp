@@ -59,13 +59,11 @@ void add_prior_options(CLI::App& app, PriorChoice& choice) {
   for (const std::string& name : shipped_priors()) names += (names.empty() ? "" : ", ") + name;
   CLI::Option* weights = app.add_option("--weights", choice.weights, "Weight file of a trained prior");
   app.add_option("--prior", choice.name,
-                 "A prior that ships: " + names +
-                     " (without this and --weights: photo for colour images, else " +
-                     "the analytic spectrum prior)")
+                 "A prior that ships: " + names + " (default: the analytic spectrum prior)")
       ->excludes(weights);
 }
 
-Prior load_prior(Context& context, const PriorChoice& choice, int channels) {
+Prior load_prior(Context& context, const PriorChoice& choice) {
   Prior prior;
   std::string file = choice.weights;
   if (!choice.name.empty()) {
@@ -74,8 +72,6 @@ Prior load_prior(Context& context, const PriorChoice& choice, int channels) {
     require((", " + known + ",").find(", " + choice.name + ",") != std::string::npos, "--prior ", choice.name,
             ": no such prior ships; expected one of ", known);
     if (choice.name != "spectrum") file = shipped_file(choice.name);
-  } else if (!choice.stated() && (channels == 0 || channels == 3) && fs::exists(shipped_file("photo"))) {
-    file = shipped_file("photo");
   }
   if (file.empty()) {
     prior.spectrum = std::make_unique<SpectrumPrior>(context);

@@ -44,14 +44,12 @@ std::vector<std::string> shipped_priors();
 /// Which prior the user wants: a weight file, or one that ships by its name; or neither.
 struct PriorChoice {
   std::string weights, name;
-  bool stated() const { return !weights.empty() || !name.empty(); }
 };
 /// Adds --weights and --prior, of which one may be given.
 void add_prior_options(CLI::App& app, PriorChoice& choice);
 
-/// The prior of that choice. Where nothing is stated: `photo`, if it ships and has as many channels as the
-/// images (0: any), else the spectrum prior. Errors: an unknown name (the known ones are listed); see
-/// `load_network`.
-Prior load_prior(Context& context, const PriorChoice& choice, int channels);
+/// The prior of that choice; the spectrum prior where nothing is stated. Errors: an unknown name (the known ones
+/// are listed); see `load_network`.
+Prior load_prior(Context& context, const PriorChoice& choice);
 
 }  // namespace tweedie

@@ -60,7 +60,7 @@ Image sample_one(Context& context, const Options& o, const Prior& prior, const S
 int run(const Options& o) {
   Context context(choose_device(o.device), o.seed);
   context.queue.set_precision(choose_precision(o.precision));
-  const Prior prior = load_prior(context, o.prior, 0);
+  const Prior prior = load_prior(context, o.prior);
   const Schedule schedule = prior.schedule(o.steps);
   const Shape shape = image_shape(o, prior);
   prior.set_labels(o.labels);  // refuses unknown ones before anything is written

@@ -37,7 +37,7 @@ std::map<std::string, Prior> load_priors(Context& context, const Options& o, con
     require(path != o.unknown_weights.end() || config == o.unknown_configs.end(), "--", unknown,
             "-model-config: there is no network: give --", unknown, "-weights");
     if (path == o.unknown_weights.end()) continue;
-    Prior prior = load_prior(context, PriorChoice{path->second, ""}, 0);
+    Prior prior = load_prior(context, PriorChoice{path->second, ""});
     const Shape needed = row.shape(p.description().settings, unknown, p.image);
     require(prior.channels() == needed.C, path->second, ": a prior of ", prior.channels(), " channels; the ",
             unknown, " has ", needed.C);

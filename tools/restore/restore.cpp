@@ -48,16 +48,12 @@ int restore(const Options& o) {
   ResultFolder folder(o);
   Context context(choose_device(o.device), o.seed);
   context.queue.set_precision(choose_precision(o.precision));
-  std::optional<Prior> stated;
-  if (o.prior.stated()) stated = load_prior(context, o.prior, 0);
-  Problem problem = pose(context, o, stated ? stated->channels() : 0);
-  const MethodRow method = find_method(o.method);
-  const bool samples = method.samples();
-  const Prior prior =
-      stated ? std::move(*stated) : load_prior(context, o.prior, samples ? problem.image.C : 1);
+  const Prior prior = load_prior(context, o.prior);
   prior.set_labels(o.label ? std::vector{*o.label} : std::vector<int>{});
   check_files(o, prior);
+  Problem problem = pose(context, o, prior.channels());
   suit(context, problem, o, prior);
+  const MethodRow method = find_method(o.method);
   if (method.blind && method.blind->note)
     if (const std::string note = method.blind->note(prior); !note.empty()) problem.notes.push_back(note);
   folder.make();
