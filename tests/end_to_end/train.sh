@@ -61,7 +61,8 @@ if command -v mpirun >/dev/null; then
   shared=(--data "$data/images" --size 16 --max-shrink 4 --model-channels 32 --channel-mult 1,1 --res-blocks 1
     --attention 8 --learn-sigma --batch 2 --warmup 2 --seed 5 --clip 1 --quiet --device "$device" --steps 4 --sample-every 0)
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-  mpirun --oversubscribe -n 2 "$bin/tweedie-train" "${shared[@]}" -o ranks >printed 2>complaints || fail "2 ranks: $(cat complaints)"
+  # Open MPI keeps memory until the end, which a sanitizer calls a leak.
+  ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 mpirun --oversubscribe -n 2 "$bin/tweedie-train" "${shared[@]}" -o ranks >printed 2>complaints || fail "2 ranks: $(cat complaints)"
   [ "$(grep -c "^finished at step 4" printed)" = 1 ] || fail "2 ranks: $(cat printed complaints)"
   train "${shared[@]}" --accumulate 2 -o alone
   paste -d, ranks/log.csv alone/log.csv | awk -F, '

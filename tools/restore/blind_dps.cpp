@@ -1,5 +1,6 @@
 // BlindDPS: every unknown walks by its own prior, all guided by one measurement.
 #include <cmath>
+#include <map>
 
 #include "engine/joint.hpp"
 #include "tools/restore/blind.hpp"
@@ -81,15 +82,20 @@ BlindFound run(BlindProblem& b, const BlindProgress& progress) {
   ContextNoise noise(context);
   SimplexChart simplex(context);
   JointMisfit misfit(context, *b.op, b.problem.y());
+  // Walkers refer to their samplers' options.
+  const SamplerOptions of_image = sampler_of(s, b.prior, true);
+  std::map<std::string, SamplerOptions> of_unknowns;
+  for (const std::string unknown : b.row().unknowns)
+    of_unknowns.emplace(unknown, sampler_of(s, b.priors.at(unknown), false));
   std::vector<Walker> walkers;
   walkers.reserve(b.row().unknowns.size() + 1);
-  walkers.emplace_back(context, options_of(b, "image"), &b.prior.denoiser(), nullptr, b.schedule,
-                       sampler_of(s, b.prior, true), noise);
+  walkers.emplace_back(context, options_of(b, "image"), &b.prior.denoiser(), nullptr, b.schedule, of_image,
+                       noise);
   walkers[0].x = context.normal(b.problem.padded);
   for (const std::string unknown : b.row().unknowns) {
     const Prior& prior = b.priors.at(unknown);
     walkers.emplace_back(context, options_of(b, unknown), &prior.denoiser(),
-                         unknown == "kernel" ? &simplex : nullptr, b.schedule, sampler_of(s, prior, false),
+                         unknown == "kernel" ? &simplex : nullptr, b.schedule, of_unknowns.at(unknown),
                          noise);
     walkers.back().x = context.normal(b.padded(unknown));
   }
