@@ -8,7 +8,7 @@ namespace tweedie {
 
 /// Lets OpenMP's threads sleep soon when they wait for each other, unless the user's environment says how
 /// they should (OMP_WAIT_POLICY, GOMP_SPINCOUNT). A thread that spins keeps a core from the very thread it
-/// waits for as soon as other programs want the cores, too: there a step of the analytic prior took 36 times
+/// waits for as soon as other programs want the cores, too: there a step of the analytic prior took 29 times
 /// as long. The runtime reads its environment when a process begins, so this begins the process anew, once,
 /// with the same arguments; call it first thing in main.
 void wait_politely(char** argv);

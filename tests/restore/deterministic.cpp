@@ -27,8 +27,8 @@ Json report_of(const TemporaryFolder& folder, const std::string& task, const std
 
 }  // namespace
 
-// Measured: 0.2 to 1 times what the noise makes of it, and at most 1.2 dB less than ddpm. Without limited steps
-// the same runs came to 0.2 to 16 times, and to 0.5 to 17 dB less than ddpm.
+// Measured: 0.2 to 1 times what the noise makes of it, and at most 1.2 dB less than ddpm. Without limited
+// steps the same runs came to 0.2 to 16 times, and to 0.5 to 17 dB less than ddpm.
 TEST_CASE("ddim and ode restore by default") {
   const TemporaryFolder folder;
   write_png(folder / "photo.png", crop(read_image(TWEEDIE_TEST_DATA "/images/astronaut.png"), 0, 0, 64, 64));
