@@ -59,7 +59,11 @@ void SeparableOperator::prepare(Matrix& axis, int pixels, bool with_inverse) {
 }
 
 Shape SeparableOperator::output_shape(const Shape& image) const {
-  return {image.N, image.C, along_h_.make(image.H).rows, along_w_.make(image.W).rows};
+  // The matrices that `apply` has made are asked first: solvers ask for the shape in every step.
+  const auto rows = [](const Matrix& axis, int pixels) {
+    return axis.pixels == pixels ? axis.forward.view().rows : axis.make(pixels).rows;
+  };
+  return {image.N, image.C, rows(along_h_, image.H), rows(along_w_, image.W)};
 }
 
 Tensor SeparableOperator::apply(const Tensor& x) {

@@ -26,7 +26,8 @@ struct Posterior {
 };
 
 /// The method: a state that moves step by step, from `start` to `result`. Steps of one run are taken in order
-/// on one object; a new run begins with `start`. States are planar, alike the image.
+/// on one object; a new run begins with `start`. States are planar, alike the image (of several particles:
+/// so many images for each sample); the result is alike the image.
 class Solver {
  public:
   virtual ~Solver() = default;

@@ -137,11 +137,28 @@ Line pnp_admm(const Mode& m, int iterations) {
   return {z, 0};
 }
 
+// Ancestral steps give a mode some variance of their own, and Bayes the rest: the limit of many particles.
+Line tds(const Mode& m, const Schedule& schedule) {
+  double prior = 1;
+  for (std::size_t i = schedule.betas.size(); i-- > 0;) {
+    const double bar = schedule.alphas_cumprod[i], next = schedule.alphas_cumprod_prev[i],
+                 beta = 1 - bar / next, on_x0 = std::sqrt(next) * beta / (1 - bar),
+                 on_x = (1 - next) * std::sqrt(1 - beta) / (1 - bar);
+    prior = std::pow(on_x0 * gain(bar, m.S) + on_x, 2) * prior + (1 - next) / (1 - bar) * beta;
+  }
+  const double variance = 1 / (1 / prior + m.s * m.s / (sigma * sigma));
+  return {variance * m.s / (sigma * sigma), variance};
+}
+
 /// The recursion of a method that is linear, over a schedule; false where there is none.
 bool theory(Line& line, const std::string& method, const Mode& m, const Schedule& schedule) {
   line = {};
   if (method == "pnp-admm") {
     line = pnp_admm(m, 30);
+    return true;
+  }
+  if (method == "tds") {
+    line = tds(m, schedule);
     return true;
   }
   if (method == "ddrm") {
@@ -270,6 +287,7 @@ Row run(Problem& problem, const SolverKind& kind, Agreement& agreement, std::vec
   if (settings.knows("zeta")) settings.set("zeta", 0.3);
   if (settings.knows("no_clip")) settings.set("no_clip", true);
   if (std::string(kind.name) == "mmps") settings.set("iterations", std::int64_t(12));
+  if (std::string(kind.name) == "tds") settings.set("particles", std::int64_t(64));
   const Tensor x = solve(*kind.make(settings, posterior), posterior);
   lines.resize(problem.modes.size());
   bool has_theory = true;
@@ -288,6 +306,7 @@ Row run(Problem& problem, const SolverKind& kind, Agreement& agreement, std::vec
 // the table says what they are like, and a row that changes is seen. A new solver has to state its row.
 // - mmps solves its system, so that it has the posterior's denoiser: its mean is exact. Its variance is that
 //   of 100 DDIM steps, which are coarse beside a posterior as narrow as 0.05.
+// - tds, of 64 particles, has the posterior of what its 100 ancestral steps draw, which are coarse, too.
 // - projection, mcg and ddnm end in A^+ y: where s = 1/4 the noise comes back four times as large.
 TEST_CASE("every solver on a posterior known exactly: mean, variance, calibration, evaluations") {
   Context context(Device::cpu, 31);
@@ -306,7 +325,8 @@ TEST_CASE("every solver on a posterior known exactly: mean, variance, calibratio
                                                {"diffpir", {0.194, 0.791, 0.861, 100, 0}},
                                                {"pnp-admm", {0.000, 0.000, 0.000, 30, 0}},
                                                {"reddiff", {1.454, 0.296, 0.475, 1000, 0}},
-                                               {"daps", {1.009, 2.419, 0.891, 1000, 0}}};
+                                               {"daps", {1.009, 2.419, 0.891, 1000, 0}},
+                                               {"tds", {0.144, 0.776, 0.852, 100, 99}}};
   std::string table = "\n                mean error  variance ratio  inside 90 %  evaluations  gradients";
   for (const SolverKind* kind : solver_kinds()) {
     CAPTURE(std::string(kind->name));
