@@ -204,19 +204,26 @@ void check_resizers(std::vector<Check>& checks, const ArrayFile& file, const std
     const std::string name = group + "/" + r.name, whole = name + "_green", third = name + "_green_every3rd";
     if (!file.has(whole) && !file.has(third)) continue;
     const Planes y = metrics::resized(x, Inception::side, Inception::side, r.resizer);
-    std::vector<double> green, mean;
+    std::vector<double> green, mean, rms;
     const int step = file.has(whole) ? 1 : 3;
     for (int h = 0; h < y.height; h += step)
       for (int w = 0; w < y.width; w += step)
         green.push_back(255 * y.data[y.plane() + std::size_t(h * y.width + w)]);
     for (std::size_t c = 0; c < 3; ++c) {
-      mean.push_back(0);
-      for (std::size_t i = 0; i < y.plane(); ++i)
-        mean.back() += 255 * y.data[c * y.plane() + i] / double(y.plane());
+      double sum = 0, squares = 0;
+      for (std::size_t i = 0; i < y.plane(); ++i) {
+        const double level = 255 * y.data[c * y.plane() + i];
+        sum += level;
+        squares += level * level;
+      }
+      mean.push_back(sum / double(y.plane()));
+      rms.push_back(std::sqrt(squares / double(y.plane())));
     }
     const std::string compared = file.has(whole) ? whole : third;
     checks.push_back(near(compared, green, file.doubles(compared), 5e-3));
     checks.push_back(near(name + "_channel_mean", mean, file.doubles(name + "_channel_mean"), 1e-3));
+    if (file.has(name + "_channel_rms"))
+      checks.push_back(near(name + "_channel_rms", rms, file.doubles(name + "_channel_rms"), 1e-3));
   }
 }
 

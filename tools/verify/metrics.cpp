@@ -173,6 +173,9 @@ void check_kernel_distances(std::vector<Check>& checks, const ArrayFile& file, c
   const std::string kid = group + "/kid/";
   const std::vector<double> values = kernel_distances(file, kid + "subsets", x, y, false);
   checks.push_back(each_close(kid + "mmd", values, file.doubles(kid + "mmd"), 1e-9));
+  if (file.has(kid + "torchmetrics_mmd"))
+    checks.push_back(
+        each_close(kid + "torchmetrics_mmd", values, file.doubles(kid + "torchmetrics_mmd"), 1e-9));
   checks.push_back(close(kid + "mean", mean_of(values), number(file, kid + "mean"), 1e-9));
   checks.push_back(close(kid + "std", deviation_of(values), number(file, kid + "std"), 1e-9));
   checks.push_back(close(kid + "clean_fid",
@@ -202,7 +205,11 @@ void check_frechet(std::vector<Check>& checks, const ArrayFile& file, const std:
   compare_to("/exact, of samples and statistics", metrics::frechet_distance(x, of_y), exact, of_statistics);
   if (x.columns < 1000)  // two decompositions of 2048 x 2048 would take their time
     compare_to("/exact, of statistics", metrics::frechet_distance(of_x, of_y), exact, of_statistics);
-  compare_to("/pytorch_fid", metrics::frechet_distance(x, y), number(file, group + "/pytorch_fid"), 1e-6);
+  // pytorch-fid, clean-fid and torch-fidelity average float32 features in float32; all take roots of singular
+  // matrices where samples are few.
+  for (const char* package : {"pytorch_fid", "clean_fid", "torch_fidelity", "torchmetrics"})
+    if (const std::string name = std::string("/") + package; file.has(group + name))
+      compare_to(name, metrics::frechet_distance(x, y), number(file, group + name), 1e-6);
   if (!file.has(group + "/sigma_x")) return;
   // pytorch-fid's means of float32 features are of float32.
   checks.push_back(compare<double>(group + "/mu_x", of_x.mean, file.doubles(group + "/mu_x"), 1e-6));
