@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <unordered_map>
 
 #include "engine/guidance.hpp"
+#include "layers/unet_cost.hpp"
 #include "operators/inpainting.hpp"
 #include "tools/network.hpp"
 #include "weights/random_source.hpp"
@@ -14,57 +14,16 @@
 namespace tweedie::bench {
 namespace {
 
-using Counts = std::unordered_map<ConvolutionProblem, int, ConvolutionProblem::Hash>;
-
-void count(Counts& counts, int in, int out, int kernel, int stride, Shape x) {
-  ConvolutionProblem problem;
-  problem.g = {padded_channels(in), padded_channels(out), kernel, stride, kernel / 2};
-  problem.x = {x.N, problem.g.in, x.H, x.W};
-  ++counts[problem];
-}
-
-/// Every convolution of one forward pass (each of them runs backward once, too).
-Counts convolutions(const UNetConfig& config, Shape image) {
-  Counts counts;
-  Shape at = image;
-  for (const StagePlan& stage : plan_blocks(config))
-    for (const ModulePlan& m : stage.modules) {
-      using Kind = ModulePlan::Kind;
-      const Shape before = at;
-      if (m.how == Resample::up) at.H *= 2, at.W *= 2;
-      if (m.how == Resample::down) at.H /= 2, at.W /= 2;
-      if (m.kind == Kind::convolution) count(counts, m.in, m.out, 3, 1, at);
-      if (m.kind == Kind::residual) {
-        count(counts, m.in, m.out, 3, 1, at);
-        count(counts, m.out, m.out, 3, 1, at);
-        if (m.in != m.out) count(counts, m.in, m.out, 1, 1, at);
-      }
-      if (m.kind == Kind::attention) {
-        count(counts, m.in, 3 * m.in, 1, 1, at);
-        count(counts, m.in, m.in, 1, 1, at);
-      }
-      if (m.kind == Kind::downsample && config.conv_resample) count(counts, m.in, m.out, 3, 2, before);
-      if (m.kind == Kind::upsample && config.conv_resample) count(counts, m.in, m.out, 3, 1, at);
-    }
-  count(counts, config.channels(0), config.out_channels, 3, 1, at);
-  return counts;
-}
-
-double operations(const ConvolutionProblem& p) {
-  const Shape y = p.y();
-  return 2.0 * double(y.size()) * p.g.in * p.g.taps();
-}
-
 struct Sum {
   double seconds = 0, operations = 0;
 };
 
-Sum fastest_convolutions(Queue& q, const Counts& counts, int repeats) {
+Sum fastest_convolutions(Queue& q, const ConvolutionCounts& counts, int repeats) {
   Sum sum;
   for (const auto& [problem, times] : counts)
     for (const bool backward : {false, true}) {
       sum.seconds += times * convolution_best_seconds(q, problem.g, problem.x, backward, repeats);
-      sum.operations += times * operations(problem);
+      sum.operations += times * operations_of(problem);
     }
   return sum;
 }
@@ -114,7 +73,7 @@ Json bench_model(Context& context, const ModelOptions& o) {
   const std::size_t peak = context.queue.meter().peak,
                     weights = std::size_t(unet.parameters()) * sizeof(float);
   const auto resident = peak_memory_bytes();
-  const Sum convolution = fastest_convolutions(context.queue, convolutions(config, image), o.repeats);
+  const Sum convolution = fastest_convolutions(context.queue, convolutions_of(config, image), o.repeats);
   Json report;
   report["model"] = o.config.empty() ? o.preset : o.config;
   report["device"] = device_description(context.device());
