@@ -51,12 +51,12 @@ TEST_CASE("mse of kernels: scaled to sum 1, and to maximum 1") {
 }
 
 TEST_CASE("misfit of a measurement") {
-  const metrics::DataMisfit m = metrics::data_misfit({3, -4, 0, 0}, 0.5);
+  const metrics::DataMisfit m = metrics::data_misfit(5, 4, 0.5);
   CHECK(m.norm == doctest::Approx(5));
   CHECK(m.rms == doctest::Approx(2.5));
   CHECK(m.chi2 == doctest::Approx(25));
   CHECK(m.excess == doctest::Approx(24));
-  CHECK(error_of([] { metrics::data_misfit({1}, 0); }) == "misfit of 1 numbers with noise 0");
+  CHECK(error_of([] { metrics::data_misfit(1, 1, 0); }) == "misfit of 1 numbers with noise 0");
 }
 
 }  // namespace tweedie::test

@@ -56,10 +56,10 @@ double mse_of_unit_maximum(const Matrix& a, const Matrix& b) {
   return scaled_mse("maximum", a, b, maximum_of(a), maximum_of(b));
 }
 
-DataMisfit data_misfit(const std::vector<double>& residual, double sigma) {
-  require(!residual.empty() && sigma > 0, "misfit of ", residual.size(), " numbers with noise ", sigma);
-  const double m = double(residual.size()), square = norm(residual) * norm(residual);
-  return {std::sqrt(square), std::sqrt(square / m), square / (m * sigma * sigma), square - m * sigma * sigma};
+DataMisfit data_misfit(double norm, std::int64_t m, double sigma) {
+  require(m > 0 && sigma > 0, "misfit of ", m, " numbers with noise ", sigma);
+  const double square = norm * norm, of_noise = double(m) * sigma * sigma;
+  return {norm, norm / std::sqrt(double(m)), square / of_noise, square - of_noise};
 }
 
 }  // namespace tweedie::metrics

@@ -1,7 +1,7 @@
 // How well a blur kernel was recovered, and how well a result explains its measurement.
 #pragma once
 
-#include <vector>
+#include <cstdint>
 
 #include "tools/metrics/linear_algebra.hpp"
 
@@ -22,7 +22,7 @@ KernelMatch match(const Matrix& a, const Matrix& b);
 double mse_of_unit_sum(const Matrix& a, const Matrix& b);
 double mse_of_unit_maximum(const Matrix& a, const Matrix& b);
 
-/// What is left of a measurement of m numbers with noise of standard deviation sigma.
+/// What a result leaves of a measurement of m numbers with noise of standard deviation sigma.
 struct DataMisfit {
   double norm = 0;  ///< |A x - y|
   double rms = 0;   ///< |A x - y| / sqrt(m)
@@ -30,7 +30,7 @@ struct DataMisfit {
       0;  ///< |A x - y|^2 / (m sigma^2): about 1 is right, far more not converged, far less over-fit
   double excess = 0;  ///< |A x - y|^2 - m sigma^2
 };
-/// Of r = A x - y. Errors: no numbers, sigma not positive.
-DataMisfit data_misfit(const std::vector<double>& residual, double sigma);
+/// Of |A x - y|, m and sigma. Errors: no numbers, sigma not positive.
+DataMisfit data_misfit(double norm, std::int64_t m, double sigma);
 
 }  // namespace tweedie::metrics

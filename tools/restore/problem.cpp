@@ -192,8 +192,8 @@ Problem pose(Context& context, const Options& o, int channels) {
   p.observed = count_observed(context, *p.op, m.y);
   require(p.observed > 0, "task ", p.task, ": none of the measurement's ", m.y.shape().size(),
           " values is observed");
-  if (p.noise.name == "gaussian" && m.noise)
-    p.expected_misfit = p.noise.sigma * std::sqrt(double(noise_everywhere ? m.y.shape().size() : p.observed));
+  p.noisy = noise_everywhere ? m.y.shape().size() : p.observed;
+  if (p.noise.name == "gaussian" && m.noise) p.expected_misfit = p.noise.sigma * std::sqrt(double(p.noisy));
   p.views = view_measurement(context, *p.op, m);
   p.padded = p.image;
   return p;

@@ -28,6 +28,7 @@ struct Problem {
   Shape padded;                         ///< the same, with the sides the prior needs
   Views views;
   std::int64_t observed = 0;  ///< of the measurement's values
+  std::int64_t noisy = 0;     ///< values that the misfit is of: those observed, of a compat run all
   std::optional<double>
       expected_misfit;             ///< |y - A x| at the truth under Gaussian noise, where that is known
   std::vector<std::string> notes;  ///< what was supposed, or ignored, in reading the files

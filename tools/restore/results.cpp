@@ -55,7 +55,10 @@ Results judge(const Problem& p, const Solution& solution) {
   r.after = quality(r.restored, p);
   if (p.original && r.samples.size() > 1)
     r.inside = {coverage(r.samples, *p.original, 0.5), coverage(r.samples, *p.original, 0.9)};
-  if (p.expected_misfit.value_or(0) > 0) r.relative_misfit = least / *p.expected_misfit;
+  if (p.expected_misfit.value_or(0) > 0) {
+    r.relative_misfit = least / *p.expected_misfit;
+    r.misfit = metrics::data_misfit(least, p.noisy, p.noise.sigma);
+  }
   return r;
 }
 
@@ -142,6 +145,10 @@ Json make_report(Context& context, const Options& o, const Prior& prior, const P
   if (r.relative_misfit) {
     report["relative_misfit"] = *r.relative_misfit;
     report["explains_measurement"] = !r.contradicts();
+    report["data_misfit"] = {{"norm", r.misfit->norm},
+                             {"rms", r.misfit->rms},
+                             {"chi2", r.misfit->chi2},
+                             {"excess", r.misfit->excess}};
   }
   if (r.before) report["before"] = to_json(*r.before);
   if (r.after) report["after"] = to_json(*r.after);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "tools/metrics/kernel_match.hpp"
 #include "tools/restore/folder.hpp"
 #include "tools/restore/problem.hpp"
 #include "tools/restore/solution.hpp"
@@ -25,6 +26,7 @@ struct Results {
   std::optional<std::array<double, 2>> inside;  ///< share of the truth in the samples' central 50 and 90 %
   /// The least misfit of a sample relative to what noise alone makes of it, where that is known and not 0.
   std::optional<double> relative_misfit;
+  std::optional<metrics::DataMisfit> misfit;  ///< the same in numbers: chi^2 and its kin
   bool contradicts() const { return relative_misfit.value_or(0) > 3; }
 };
 
