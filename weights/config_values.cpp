@@ -149,34 +149,37 @@ json from_yaml_scalar(const YAML::Node& node, const std::string& path) {
 // Turns a document into JSON; nothing in it is left out.
 class YamlReader {
  public:
-  explicit YamlReader(const std::string& path) : path_(path) {}
+  YamlReader(const std::string& path, ConfigLines* lines) : path_(path), lines_(lines) {}
 
-  json read(const YAML::Node& node, int depth = 0) {
+  json read(const YAML::Node& node, const json::json_pointer& pointer = json::json_pointer(), int depth = 0) {
+    if (lines_) lines_->try_emplace(pointer.to_string(), node.Mark().line + 1);
     require(depth < 16, path_, ": nested more than 16 levels deep");
     require(++values_ <= most_values, path_, ": more than ", most_values, " values");  // aliases multiply
     if (node.IsScalar()) return from_yaml_scalar(node, path_);
     if (node.IsSequence()) {
       require_tag(node, {"seq", "python/tuple"});
       json list = json::array();
-      for (const YAML::Node& item : node) list.push_back(read(item, depth + 1));
+      for (const YAML::Node& item : node) list.push_back(read(item, pointer / list.size(), depth + 1));
       return list;
     }
     if (!node.IsMap()) return nullptr;
     require_tag(node, {"map"});
-    return read_map(node, depth);
+    return read_map(node, pointer, depth);
   }
 
  private:
   static constexpr int most_values = 100000;
 
-  json read_map(const YAML::Node& node, int depth) {
+  json read_map(const YAML::Node& node, const json::json_pointer& pointer, int depth) {
     json object = json::object();
     for (const auto& item : node) {
       require(item.first.IsScalar(), at_line(path_, item.first), "a key must be a word");
       const std::string key = item.first.Scalar();
       require(key != "<<", at_line(path_, item.first), "merging by `<<` is not read; write the keys out");
       require(!object.contains(key), at_line(path_, item.first), key, " is given twice");
-      object[key] = read(item.second, depth + 1);
+      const json::json_pointer its = pointer / key;
+      if (lines_) (*lines_)[its.to_string()] = item.first.Mark().line + 1;
+      object[key] = read(item.second, its, depth + 1);
     }
     return object;
   }
@@ -190,6 +193,7 @@ class YamlReader {
   }
 
   const std::string& path_;
+  ConfigLines* lines_;
   int values_ = 0;
 };
 
@@ -227,14 +231,14 @@ YAML::Node only_document(const std::string& text, const std::string& path) {
 
 }  // namespace
 
-json read_config_file(const std::string& path) {
+json read_config_file(const std::string& path, ConfigLines* lines) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   if (file.good()) text << file.rdbuf();  // nothing to copy is no failure
   require(file.good(), path, ": cannot read this configuration file");
   require_plain_text(text.str(), path);
   try {
-    const json parsed = YamlReader(path).read(only_document(text.str(), path));  // YAML contains JSON
+    const json parsed = YamlReader(path, lines).read(only_document(text.str(), path));  // YAML contains JSON
     require(parsed.is_object(), path, ": expected a list of `key: value` pairs (YAML or JSON)");
     return parsed;
   } catch (const YAML::Exception& error) {

@@ -2,6 +2,7 @@
 // Field names, meanings and defaults are those of guided-diffusion's UNetModel (Dhariwal and Nichol 2021).
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -86,9 +87,13 @@ struct ModelSettings {
 /// listed in `ignored`; any other unknown key is an `Error` that names it. sigma_small says model_var_type.
 ModelSettings parse_model_settings(const nlohmann::json& json, const std::string& origin);
 
+/// The lines of a configuration file, from 1, at which its keys and items stand, by their JSON pointers.
+using ConfigLines = std::map<std::string, int>;
+
 /// Reads a YAML or JSON file into JSON, all of it: throws `Error` with the line of a syntax error, a key
-/// given twice, a second document, a tag or a merge that would change what is read.
-nlohmann::json read_config_file(const std::string& path);
+/// given twice, a second document, a tag or a merge that would change what is read. `lines`, where it is
+/// given, tells where everything stands.
+nlohmann::json read_config_file(const std::string& path, ConfigLines* lines = nullptr);
 
 /// Names of the published configurations, in the order to show them.
 std::vector<std::string> preset_names();

@@ -19,6 +19,7 @@
 #include "kernels/error.hpp"
 #include "tools/files.hpp"
 #include "tools/metrics/resize.hpp"
+#include "tools/table/workload.hpp"
 #include "weights/checkpoints/byte_source.hpp"
 
 namespace tweedie::table {
@@ -111,7 +112,47 @@ std::uint32_t hash_of(const std::string& text) {  // FNV-1a
   return hash;
 }
 
-std::string hash_of_file(const std::string& path) { return path.empty() ? "" : sha256_hex(*open_file(path)); }
+/// The hashes of files, each taken once.
+class Hashes {
+ public:
+  const std::string& of(const std::string& path) {
+    std::string& hash = known_[path];
+    if (hash.empty() && !path.empty()) hash = sha256_hex(*open_file(path));
+    return hash;
+  }
+
+ private:
+  std::map<std::string, std::string> known_;
+};
+
+/// The words that name the networks of a run besides the image's prior. Errors: one that nobody gave.
+std::vector<std::string> networks_of(const Table& table, const Setting& setting, const Row& task,
+                                     const Row& method) {
+  const OtherNetworks wanted = other_networks(options_of(table, task, method));
+  std::vector<std::string> words;
+  for (const std::string& unknown : wanted.unknowns) {
+    const auto path = setting.unknown_weights.find(unknown);
+    require(path != setting.unknown_weights.end() && !path->second.empty(), task.name, " / ", method.name,
+            ": wants a prior of the ", unknown, ": give its --", unknown, "-weights");
+    words.push_back("--" + unknown + "-weights");
+    words.push_back(path->second);
+  }
+  if (!wanted.of_operator) return words;
+  require(!setting.operator_weights.empty(), task.name, " / ", method.name,
+          ": the operator is a network: give its --operator-weights");
+  words.push_back("--operator-weights");
+  words.push_back(setting.operator_weights);
+  return words;
+}
+
+std::string key_of(const Table& table, const Setting& setting, const Cell& cell, Hashes& hashes) {
+  std::vector<std::string> words = command_of(table, setting, cell, "");
+  words[0] = "tweedie-restore " TWEEDIE_VERSION;
+  words[2] = hashes.of(cell.image);
+  std::string key = shell_line(words) + " # " + hashes.of(setting.weights);
+  for (std::size_t k = 1; k < cell.networks.size(); k += 2) key += " " + hashes.of(cell.networks[k]);
+  return key + "\n";
+}
 
 // Pictures by their endings, in the folder and below.
 std::vector<std::string> pictures_below(const std::string& folder) {
@@ -140,25 +181,24 @@ bool Cell::complete() const {
 
 std::vector<Cell> cells_of(const Table& table, const Setting& setting) {
   std::vector<Cell> cells;
-  const std::string weights = hash_of_file(setting.weights);
-  std::vector<std::string> pictures;
-  for (const std::string& image : setting.images) pictures.push_back(hash_of_file(image));
-  for (const Row& task : table.tasks)
-    for (std::size_t n = 0; n < setting.images.size(); ++n)
+  Hashes hashes;
+  for (const Row& task : table.tasks) {
+    std::map<const Row*, std::vector<std::string>> networks;
+    for (const Row& method : table.methods)
+      if (table.pairs(task, method)) networks[&method] = networks_of(table, setting, task, method);
+    for (const std::string& image : setting.images)
       for (const std::uint64_t seed : table.seeds)
         for (const Row& method : table.methods) {
           if (!table.pairs(task, method)) continue;
-          const std::string stem = fs::path(setting.images[n]).stem().string();
+          const std::string stem = fs::path(image).stem().string();
           const std::string name = table.seeds.size() > 1 ? fmt::format("{}_seed{}", stem, seed) : stem;
           const fs::path folder = fs::path(setting.out) / "cells" / task.id() / method.id() / name;
-          Cell cell{&task,           &method, setting.images[n], name, (seed << 32) + hash_of(stem),
-                    folder.string(), ""};
-          std::vector<std::string> words = command_of(table, setting, cell, "");
-          words[0] = "tweedie-restore " TWEEDIE_VERSION;
-          words[2] = pictures[n];
-          cell.key = shell_line(words) + " # " + weights + "\n";
+          Cell cell{&task, &method,          image, name, (seed << 32) + hash_of(stem), folder.string(),
+                    "",    networks[&method]};
+          cell.key = key_of(table, setting, cell, hashes);
           cells.push_back(std::move(cell));
         }
+  }
   return cells;
 }
 
@@ -204,8 +244,8 @@ std::vector<std::string> choose_images(const Table& table, const std::string& fo
 std::vector<std::string> command_of(const Table& table, const Setting& setting, const Cell& cell,
                                     const std::string& folder) {
   std::vector<std::string> words{program("tweedie-restore"), "--input", cell.image};
-  for (const std::vector<std::string>* part : {&table.common, &cell.task->words, &cell.method->words})
-    words.insert(words.end(), part->begin(), part->end());
+  for (const std::vector<std::string>& part : {words_of(table, *cell.task, *cell.method), cell.networks})
+    words.insert(words.end(), part.begin(), part.end());
   const auto add = [&](const char* option, const std::string& value) {
     words.push_back(option);
     words.push_back(value);

@@ -2,7 +2,7 @@
 // its own that appears when it is complete.
 #pragma once
 
-#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,9 +14,11 @@ namespace tweedie::table {
 
 /// What all runs of a table have in common besides the table.
 struct Setting {
-  std::string out;                  ///< the table's folder
-  std::vector<std::string> images;  ///< paths, as chosen and cut
-  std::string weights;              ///< of the table's network, or ""
+  std::string out;                                     ///< the table's folder
+  std::vector<std::string> images;                     ///< paths, as chosen and cut
+  std::string weights;                                 ///< of the table's network, or ""
+  std::map<std::string, std::string> unknown_weights;  ///< of priors of what is unknown besides the image
+  std::string operator_weights;                        ///< of an operator that is a network
   std::string prior, device = "auto", precision = "fp32";
 };
 
@@ -27,13 +29,15 @@ struct Cell {
   std::uint64_t seed;
   std::string folder;  ///< its results, once it is complete
   std::string key;     ///< everything that they depend on: options, and the hashes of picture and weights
+  std::vector<std::string> networks;  ///< words that name those besides the image's prior
 
   /// Whether the results are there, and are of this key.
   bool complete() const;
 };
 
 /// All of them, tasks outermost, then images, seeds and methods. The seed of a run comes from the table's and
-/// the image's name: images see different noise, methods the same, whatever other images there are.
+/// the image's name: images see different noise, methods the same, whatever other images there are. Errors: a
+/// row that tweedie-restore would refuse; a network that a row wants and nobody gave.
 std::vector<Cell> cells_of(const Table& table, const Setting& setting);
 
 /// The images of `folder` and of the folders in it that the table wants, cut to its size into `out`/images

@@ -8,52 +8,23 @@
 #include "tools/device_option.hpp"
 #include "tools/files.hpp"
 #include "tools/numbers.hpp"
+#include "tools/restore/asked.hpp"
 #include "tools/run_main.hpp"
 #include "tools/say.hpp"
 #include "tools/table/html.hpp"
 #include "tools/table/plan.hpp"
+#include "tools/table/ranks.hpp"
 #include "tools/threads.hpp"
 
 namespace tweedie::table {
 namespace {
 
 struct Options {
-  std::string table, images, networks = ".", shard;
+  std::string table, images, networks = ".", shard, reading;
   Setting setting;
   std::optional<double> step_seconds;
   bool dry_run = false, quiet = false;
 };
-
-/// The i-th of n parts: as --shard says, or as mpirun or SLURM numbered the processes that it started.
-struct Shard {
-  int index = 0, count = 1;
-  // Not k % count alone: then a part could get the same methods of every image.
-  bool has(std::size_t k, std::size_t methods) const {
-    return int((k + k / methods) % std::size_t(count)) == index;
-  }
-};
-
-Shard shard_of(const std::string& text) {
-  Shard shard;
-  if (text.empty()) {
-    for (const auto& [rank, size] : {std::pair{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
-                                     {"PMI_RANK", "PMI_SIZE"},
-                                     {"SLURM_PROCID", "SLURM_NTASKS"}})
-      if (std::getenv(rank) && std::getenv(size)) {
-        shard = {std::atoi(std::getenv(rank)), std::atoi(std::getenv(size))};
-        break;
-      }
-  } else {
-    int read = 0;
-    const bool two = std::sscanf(text.c_str(), "%d/%d%n", &shard.index, &shard.count, &read) == 2;
-    require(two && std::size_t(read) == text.size() && shard.index >= 1, "--shard ", text,
-            ": expected I/N, the I-th of N parts, such as 1/4");
-    --shard.index;
-  }
-  require(shard.count >= 1 && shard.index >= 0 && shard.index < shard.count, "--shard ", text,
-          ": there is no part ", shard.index + 1, " of ", shard.count);
-  return shard;
-}
 
 std::string time_text(double seconds) {
   if (seconds < 100) return fmt::format("{:.0f} s", seconds);
@@ -112,6 +83,13 @@ void describe(CLI::App& app, Options& o) {
   CLI::Option* weights = app.add_option("--weights", o.setting.weights,
                                         "Weight file of the prior, for methods whose row names none");
   app.add_option("--prior", o.setting.prior, "The same by the name of a prior that ships")->excludes(weights);
+  for (const UnknownOption& row : unknown_options())
+    app.add_option(row.weights, o.setting.unknown_weights[row.unknown],
+                   message("Weight file of a prior of the ", row.unknown, ", for BlindDPS"));
+  app.add_option("--operator-weights", o.setting.operator_weights,
+                 "Weight file of an operator that is a network (nonlinear_blur)");
+  app.add_option("--reading", o.reading,
+                 "Another reading of what the source leaves open, by its name in the table (see --dry-run)");
   app.add_option("--networks", o.networks, "Folder of the metrics' networks (see tweedie-metrics)")
       ->capture_default_str();
   app.add_option(
@@ -138,7 +116,7 @@ void describe(CLI::App& app, Options& o) {
 }
 
 int run(Options& o) {
-  const Table table = read_table(o.table);
+  const Table table = read_table(o.table, o.reading);
   if (o.dry_run) {
     print_result(plan_text(table, o.images, o.setting, o.step_seconds));
     return 0;
@@ -147,14 +125,14 @@ int run(Options& o) {
   require(!o.setting.out.empty(), "give the table's folder with --out");
   require(!o.setting.weights.empty() || table.network.empty(), o.table, ": is of the network ", table.network,
           ": give its --weights");
-  const Shard shard = shard_of(o.shard);
+  const Shard shard = shard_of(o.shard, process_environment());
   Context context(choose_device(o.setting.device));
   require_metrics(context, table, o.networks);
   const OutputDirectory output(o.setting.out);
   o.setting.images = choose_images(table, o.images, o.setting.out);
   const std::vector<Cell> cells = cells_of(table, o.setting);
   const int failed = run_missing(table, o, cells, shard);
-  const Figures figures = sum_up(context, table, cells, o.networks, o.setting.out);
+  const Figures figures = sum_up(context, table, cells, o.networks);
   write_all(table, figures, cells, o.setting.out);
   print_result(as_text(table, figures));
   if (figures.complete < figures.wanted)
@@ -167,6 +145,10 @@ int run(Options& o) {
 }  // namespace tweedie::table
 
 int main(int argc, char** argv) {
+  using namespace tweedie::table;
+  // Before CUDA is: of several processes on a machine each takes a GPU of its own, and so do its runs.
+  if (const auto gpu = visible_gpu(count_gpus(), process_environment()))
+    ::setenv("CUDA_VISIBLE_DEVICES", gpu->c_str(), 1);
   tweedie::wait_politely(argv);
   return tweedie::run_main("tweedie-table", argc, argv, [](CLI::App& app, int count, char** words) {
     tweedie::table::Options options;

@@ -9,13 +9,15 @@
 
 namespace tweedie::table {
 
-/// A task or a method: its name in the table, and its options as words of tweedie-restore's command line.
+/// Options of tweedie-restore, each with the words that state it: "--drop": --drop 0.7.
+using Words = std::map<std::string, std::vector<std::string>>;
+
+/// A task or a method: its name in the table, and its options.
 struct Row {
   std::string name;
-  std::vector<std::string> words;
+  Words words;
   std::vector<std::string> only;  ///< of a method: the tasks it is for; none stated: all
   std::string prior;              ///< of a method: "" (the table's), "none" or the name of one that ships
-  int steps = 0;                  ///< network evaluations as the file states them; 0: the method's own number
   std::string id() const;         ///< the name as a folder's
 };
 
@@ -33,21 +35,29 @@ struct Published {
   double value;
 };
 
+/// Another way to understand what the source leaves open.
+struct Reading {
+  std::string name, what;
+};
+
 struct Table {
   std::string name, source;
-  std::string network;  ///< the preset of the network that it wants, or ""
+  std::string reading;            ///< the one that was asked for, or ""
+  std::vector<Reading> readings;  ///< all that the file has
+  std::string network;            ///< the preset of the network that it wants, or ""
   std::vector<std::string> differs, ambiguities, metrics;
   Selection images;
   std::vector<std::uint64_t> seeds;
-  std::vector<std::string> common;  ///< words of every run
+  Words common;  ///< of every run; a task's options win over these, a method's over both
   std::vector<Row> tasks, methods;
   std::vector<Published> published;
 
   bool pairs(const Row& task, const Row& method) const;
 };
 
-/// Errors: a file that is no YAML, a key that is unknown, missing or of another kind, two rows of one name,
-/// all beginning with the path.
-Table read_table(const std::string& path);
+/// The table of a file, or another `reading` of it: what that reading states takes the place of the file's.
+/// Errors: a file that is no YAML, a key that is unknown, missing or of another kind, two rows of one name, a
+/// reading that is not there, all beginning with the path and, where there is one, the line.
+Table read_table(const std::string& path, const std::string& reading = "");
 
 }  // namespace tweedie::table
