@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Tweedie is built from, where it is missing: Debian 12 and later, Ubuntu 24.04 and later.
-# Usage: tools/setup.sh [--fuzz]     --fuzz: also what the fuzz targets need (clang with libFuzzer)
+# Usage: tools/setup.sh [--tests] [--fuzz]
+#   --tests  also a browser, in which a test opens the report of a table; without one that test is skipped
+#   --fuzz   also what the fuzz targets need (clang with libFuzzer)
 # Does nothing, and needs no network and no rights, when all of it is there. CUDA is not installed here: it is
 # used where it is found.
 set -euo pipefail
@@ -23,10 +25,12 @@ packages=(
   doctest-dev                   # tests
 )
 fuzz=no
+tests=no
 for argument in "$@"; do
   case "$argument" in
     --fuzz) fuzz=yes ;;
-    *) stop "unknown argument '$argument', expected --fuzz or nothing" ;;
+    --tests) tests=yes ;;
+    *) stop "unknown argument '$argument', expected --tests, --fuzz or nothing" ;;
   esac
 done
 
@@ -68,6 +72,11 @@ version=$(cmake --version | sed -n '1s/[^0-9]*\([0-9.]*\).*/\1/p')
 [ "$(printf '%s\n' 3.25 "$version" | sort -V | head -n 1)" = 3.25 ] ||
   stop "CMake $version at $(command -v cmake), expected 3.25 or later"
 
+# Not needed to build: where it cannot be had (Ubuntu has it as a snap only), its test says so and is skipped.
+if [ "$tests" = yes ] && ! chromium --version >/dev/null 2>&1; then
+  (. /etc/os-release && [ "$ID" = debian ]) && (need chromium) ||
+    say "no Chromium here: the test of a report in a browser will be skipped"
+fi
 if [ "$fuzz" = yes ]; then
   need clang
   need "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" # libFuzzer and the sanitizers of that clang

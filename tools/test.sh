@@ -19,7 +19,7 @@ fi
 jobs=${JOBS:-$(nproc)}
 command -v nvcc >/dev/null || PATH=$PATH:/usr/local/cuda/bin # where the toolkit installs itself
 
-tools/setup.sh
+tools/setup.sh --tests
 options=()
 [ "${CI:-}" = true ] && options+=(-DCMAKE_COMPILE_WARNING_AS_ERROR=ON) # not for users, whose compilers warn of other things
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 # a cache serves clones in other folders, too
