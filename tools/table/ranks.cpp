@@ -63,7 +63,7 @@ std::optional<std::string> visible_gpu(int gpus, const Environment& environment)
   else
     for (int k = 0; k < gpus; ++k) choice.push_back(std::to_string(k));
   if (choice.size() < 2) return {};
-  return choice[0];
+  return choice[std::size_t(*local) % choice.size()];
 }
 
 int count_gpus() {
