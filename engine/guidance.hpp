@@ -20,6 +20,15 @@ class MeasurementGuidance : public Guidance {
   /// Noise that a sampler adds repairs that; a deterministic one keeps what overshot where nothing is
   /// measured.
   void limit_steps() { limited_ = true; }
+  /// From now on steps need no size: each goes to where the misfit, were it linear, would be what the noise
+  /// makes of it, e = deviation sqrt(m) for m measured values, as far as the step depends on the estimate:
+  ///   zeta_t = k max(d - e, 0) / |grad d|^2 ,  k = sqrt(abar_s) - sqrt(1 - abar_s) sqrt(abar_t / (1 -
+  ///   abar_t)) ,
+  /// k being the estimate's share in the next state by DDIM (1 where a sampler stays at its level). The
+  /// shares of a run make up for their number, so that many steps or few end alike: respacing needs no
+  /// tuning. Ours, after Polyak (1969), whose step this is for a least value of e. `deviation`: of the
+  /// misfit's noise.
+  void adapt_steps(double deviation);
 
  protected:
   MeasurementGuidance(Context& context, Likelihood& likelihood)
@@ -29,15 +38,19 @@ class MeasurementGuidance : public Guidance {
   /// Writes |residual|^2 of each sample to the misfit.
   void keep_distance(const Tensor& residual);
   /// next <- next - zeta gradient, for each sample; `gradient`, of the kept misfit, is overwritten where
-  /// steps are limited.
-  void descend(Tensor& next, double zeta, Tensor gradient);
+  /// steps are limited or adapted.
+  void descend(Tensor& next, const Step& step, double zeta, Tensor gradient);
 
   Context& context_;
   Likelihood& likelihood_;
   TensorOf<double> distance_squared_;
 
  private:
-  bool limited_ = false;
+  /// Misfit and |gradient| squared to `squared_` and `lengths_`.
+  void measure(const Tensor& gradient);
+
+  bool limited_ = false, adapted_ = false;
+  double expected_ = 0;  ///< e
   TensorOf<double> gradient_squared_;
   std::vector<double> squared_, lengths_;  // on the host; kept, so that a step allocates nothing
 };

@@ -29,7 +29,7 @@ Tensor PoissonGuidance::apply(Step& step, Tensor next) {
   // With D^2 = Lambda: d|D r| / d(A x0_hat) = -D (D r) / |D r|.
   divide_by_norm(q, residual, residual, distance_squared_.view(), -1.f);
   multiply(q, residual, residual, weight_);
-  descend(next, zeta_, step.pull_back(likelihood_.pull_back(residual)));
+  descend(next, step, zeta_, step.pull_back(likelihood_.pull_back(residual)));
   return next;
 }
 

@@ -68,6 +68,7 @@ std::optional<SettingValue> fitted(const Setting& row, const SettingValue& value
   switch (row.kind) {
     case Kind::number:
       if (const auto v = number_of(value); v && in_range(row, *v)) return *v;
+      if (const auto* v = std::get_if<std::string>(&value); v && row.word && *v == row.word) return *v;
       return {};
     case Kind::whole:
       if (const auto v = whole_of(value); v && std::abs(*v) <= INT_MAX && in_range(row, double(*v)))
@@ -128,6 +129,11 @@ std::string expected_of(const Setting& row) {
   if (row.kind == Kind::flag) return "true or false";
   if (row.kind == Kind::text) return *row.choices ? message("one of ", row.choices) : "a text";
   if (row.kind == Kind::seed) return "a whole number from 0 on, of 64 bits";
+  if (row.word) {
+    Setting number = row;
+    number.word = nullptr;
+    return message(row.word, " or ", expected_of(number));
+  }
   const std::string number = row.kind == Kind::whole ? "a whole number" : "a number";
   const bool from = row.low > -Setting::unbounded, to = row.high < Setting::unbounded;
   const std::string low = limit(row.low), high = limit(row.high);
@@ -171,6 +177,12 @@ bool Settings::stated(std::string_view name) const {
   return i < rows_.size() && values_[i].has_value();
 }
 
+bool Settings::worded(std::string_view name) const {
+  const std::size_t i = index(name);
+  return i < rows_.size() && rows_[i].kind == Setting::Kind::number && values_[i] &&
+         std::holds_alternative<std::string>(*values_[i]);
+}
+
 std::optional<SettingValue> Settings::value(std::string_view name) const {
   const std::size_t i = require_known(name);
   return values_[i] ? values_[i] : default_value(rows_[i]);
@@ -183,6 +195,8 @@ T Settings::get(std::string_view name, Setting::Kind kind) const {
           "' is read as another kind than its row has");
   const auto found = value(name);
   require(found.has_value(), what_, ": the setting '", name, "' is missing");
+  require(std::holds_alternative<T>(*found), what_, ": the setting '", name, "' is ", to_text(*found),
+          ", no number");
   return std::get<T>(*found);
 }
 

@@ -27,7 +27,7 @@ struct Setting {
   double otherwise = none;  ///< the default of number, whole and flag (0 or 1)
   double low = -unbounded, high = unbounded;
   bool above = false;            ///< `low` itself is not allowed
-  const char* word = nullptr;    ///< the default of text; null: none
+  const char* word = nullptr;    ///< the default of text, null: none; a word that may stand for a number
   const char* choices = "";      ///< of text, joined by ", "; empty: any text
   const char* option = nullptr;  ///< on command lines; null: the name as `--some-name`; empty: in files only
   bool needed = false;           ///< a file must state it, although it has a default on command lines
@@ -64,6 +64,12 @@ struct Setting {
     row.option = spelling;
     return row;
   }
+  /// The same row of a number, for which this word may stand, too: "auto".
+  constexpr Setting or_word(const char* instead) const {
+    Setting row = *this;
+    row.word = instead;
+    return row;
+  }
   /// The same row, but a file must state it.
   constexpr Setting stated_in_files() const {
     Setting row = *this;
@@ -96,6 +102,9 @@ class Settings {
   bool knows(std::string_view name) const { return index(name) < rows_.size(); }
   /// Whether its value was set, be it to the default. False for names without a row.
   bool stated(std::string_view name) const;
+  /// Whether a number's value is the word that may stand for it; `number` refuses it then. False for names
+  /// without a row.
+  bool worded(std::string_view name) const;
 
   /// The value that was set, or the default. Errors: no such row, a row of another kind (mistakes of the
   /// program); neither a value nor a default.

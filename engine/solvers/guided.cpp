@@ -1,5 +1,7 @@
 #include "engine/solvers/guided.hpp"
 
+#include <cmath>
+
 #include "engine/guidance_poisson.hpp"
 #include "engine/projection.hpp"
 
@@ -20,8 +22,13 @@ Tensor GuidedSolver::step(Posterior& p, Tensor x, int executed) {
 
 namespace {
 
-constexpr Setting zeta =
+constexpr Setting fixed_zeta =
     Setting::number("zeta", Setting::none, 0, Setting::unbounded, "step size of the guidance");
+/// auto: see `MeasurementGuidance::adapt_steps`.
+constexpr Setting zeta =
+    Setting::number("zeta", Setting::none, 0, Setting::unbounded,
+                    "step size of the guidance; auto: each step finds its own, however many there are")
+        .or_word("auto");
 constexpr Setting compat = Setting::flag("compat", "as the published code computes it, where that differs");
 constexpr Setting factor =
     Setting::whole("factor", 0, 0, 1 << 20, "image pixels along a measured one; 0: the ratio of the shapes")
@@ -48,8 +55,8 @@ constexpr Setting step_limit =
 
 constexpr Setting gradient_settings[] = {zeta, step_limit,       compat,      sampler, variance,
                                          eta,  parameterisation, corrections, snr,     no_clip};
-constexpr Setting naive_settings[] = {zeta,        compat, sampler, variance, eta, parameterisation,
-                                      corrections, snr,    no_clip};
+constexpr Setting naive_settings[] = {fixed_zeta,       compat,      sampler, variance, eta,
+                                      parameterisation, corrections, snr,     no_clip};
 constexpr Setting replacing_settings[] = {compat,           factor,      sampler, variance, eta,
                                           parameterisation, corrections, snr,     no_clip};
 constexpr Setting mcg_settings[] = {zeta, step_limit,       compat,      factor, sampler, variance,
@@ -86,8 +93,14 @@ bool limits_steps(const Settings& s) {
 
 template <class Guided>
 std::unique_ptr<Guidance> descent(const Settings& s, Context& context, Likelihood& likelihood) {
-  auto guidance = std::make_unique<Guided>(context, likelihood, s.number("zeta"));
-  if (limits_steps(s)) guidance->limit_steps();
+  const bool adapts = s.worded("zeta");
+  auto guidance = std::make_unique<Guided>(context, likelihood, adapts ? 0 : s.number("zeta"));
+  const NoiseModel& noise = likelihood.noise();
+  // Of photons, residuals are weighted so that each has a variance of 1/2.
+  if (adapts)
+    guidance->adapt_steps(noise.photon_rate > 0 ? std::sqrt(0.5) : noise.sigma);
+  else if (limits_steps(s))
+    guidance->limit_steps();
   return guidance;
 }
 

@@ -6,67 +6,14 @@
 #include <string>
 
 #include "engine/solvers/solver.hpp"
-#include "engine/spectrum_prior.hpp"
-#include "kernels/elementwise.hpp"
-#include "tests/engine/hartley.hpp"
+#include "tests/engine/scalars.hpp"
 #include "tests/support/support.hpp"
 
 using namespace tweedie;
+using namespace tweedie::test;
 
 namespace {
 
-constexpr int truths = 16;   ///< images drawn from the prior, measured once each
-constexpr int samples = 19;  ///< of each posterior: a truth among them has one of 20 ranks, all alike
-constexpr Shape image{1, 1, 8, 8};
-constexpr double sigma = 0.05;
-/// A standard deviation of 0.2 a pixel, so that no method's clipping to [-1, 1] has anything to clip.
-constexpr SpectrumParameters spectrum{{1.6e-3, 0, 0}, 0.1, 2.5};
-
-/// One mode: its variance S under the prior, its singular value, and the posterior's variance P.
-struct Mode {
-  double S, s, P;
-  /// The posterior's mean, y being the mode's coefficient of the measurement.
-  double mean(double y) const { return P * s * y / (sigma * sigma); }
-};
-
-std::vector<Mode> modes_of(const SpectrumPrior& prior) {
-  const std::vector<double> power = prior.spectrum(image);
-  std::vector<Mode> modes;
-  for (int h = 0; h < image.H; ++h)
-    for (int w = 0; w < image.W; ++w) {
-      const int along_h = std::min(h, image.H - h), along_w = std::min(w, image.W - w);
-      const int far = std::max(along_h, along_w);
-      const double S = power[std::size_t(h * (image.W / 2 + 1) + along_w)];
-      const double s = far < 2 ? 1 : far < 3 ? 0.5 : far < 4 ? 0.25 : 0;
-      modes.push_back({S, s, 1 / (1 / S + s * s / (sigma * sigma))});
-    }
-  return modes;
-}
-
-/// The prior, and how often it was asked.
-class Counted : public Denoiser {
- public:
-  explicit Counted(Denoiser& inner) : inner_(inner) {}
-  std::unique_ptr<Saved> make_saved() const override { return inner_.make_saved(); }
-  Prediction forward(const Tensor& x, const NoiseLevel& level, Saved* saved = nullptr) override {
-    ++evaluations;
-    return inner_.forward(x, level, saved);
-  }
-  Tensor backward(const Tensor& deps, Saved& saved) override {
-    ++gradients;
-    return inner_.backward(deps, saved);
-  }
-  bool learns_variance() const override { return inner_.learns_variance(); }
-  int evaluations = 0, gradients = 0;
-
- private:
-  Denoiser& inner_;
-};
-
-/// What a method makes of a mode: a mean of on_y times the mode's measurement, and a variance.
-struct Line {
-  double on_y = 0, variance = 1;
-};
 /// One step of a linear method: x <- on_x x + on_y y + noise z.
 struct Affine {
   double on_x, on_y, noise;
@@ -186,87 +133,6 @@ bool theory(Line& line, const std::string& method, const Mode& m, const Schedule
             step.on_x * step.on_x * line.variance + step.noise * step.noise};
   }
   return true;
-}
-
-/// What the samples of a method are like, in the mean over modes and truths.
-struct Row {
-  double mean_error = 0;               ///< of their mean from the posterior's, in its standard deviations
-  double variance_ratio = 0;           ///< their variance over the posterior's
-  double inside_90 = 0;                ///< how often the truth is inside their central nine tenths
-  int evaluations = 0, gradients = 0;  ///< of the prior, for one sample
-};
-
-/// The same against what theory says of the method.
-struct Agreement {
-  double mean = 0, variance = 0;  ///< over what theory expects, in the modes that vary: 1 where it is right
-  double off = 0;                 ///< the largest error where theory knows a mode without variance
-};
-
-struct Problem {
-  explicit Problem(Context& c) : context(c), prior(c, spectrum), modes(modes_of(prior)) {
-    std::vector<float> s;
-    for (const Mode& m : modes) s.push_back(float(m.s));
-    op = std::make_unique<HartleyOp>(c, image, s);
-    const Shape some{truths, 1, image.H, image.W};
-    const Tensor x = prior.draw(some);
-    Tensor once = op->apply(x);
-    axpby(c.queue, once, 1.f, once, float(sigma), c.normal(some));
-    truth = c.download(op->spectral(image)->Vt(x));
-    // Of y, all modes: what noise does to those that are not measured, no method may look at.
-    measured = c.download(op->spectral(image)->Vt(once));
-    const std::vector<float> pixels = c.download(once);
-    std::vector<float> repeated;
-    for (std::size_t k = 0; k < truths; ++k)
-      for (int i = 0; i < samples; ++i)
-        repeated.insert(repeated.end(), pixels.begin() + std::ptrdiff_t(k * modes.size()),
-                        pixels.begin() + std::ptrdiff_t((k + 1) * modes.size()));
-    y = c.upload(batch, repeated);
-  }
-  using HartleyOp = test::HartleyOperator;
-  Row judge(const Tensor& x, const std::vector<Line>& lines, Agreement& agreement) const;
-
-  Context& context;
-  SpectrumPrior prior;
-  std::vector<Mode> modes;
-  std::unique_ptr<HartleyOp> op;
-  std::vector<float> truth, measured;  ///< coefficients, truth by truth
-  Tensor y;
-  const Shape batch{truths * samples, 1, image.H, image.W};
-};
-
-Row Problem::judge(const Tensor& x, const std::vector<Line>& lines, Agreement& agreement) const {
-  const std::vector<float> c = context.download(op->spectral(image)->Vt(x));
-  const std::size_t count = modes.size();
-  const double share = 1 / double(truths * count);
-  Row row;
-  int varying = 0;
-  for (std::size_t k = 0; k < truths; ++k)
-    for (std::size_t j = 0; j < count; ++j) {
-      double sum = 0, squares = 0, y_mode = measured[k * count + j];
-      int below = 0;
-      for (std::size_t i = 0; i < samples; ++i) {
-        const double value = c[(k * samples + i) * count + j];
-        sum += value, squares += value * value;
-        below += value < truth[k * count + j];
-      }
-      const double mean = sum / samples, variance = std::max((squares - sum * mean) / (samples - 1), 0.0);
-      // Without the variance of a mean of so few.
-      row.mean_error += share * (std::pow(mean - modes[j].mean(y_mode), 2) - variance / samples) / modes[j].P;
-      row.variance_ratio += share * variance / modes[j].P;
-      row.inside_90 += below >= 1 && below <= 18 ? share : 0;
-      if (lines.empty()) continue;
-      const double off = mean - lines[j].on_y * y_mode;
-      if (lines[j].variance == 0) {
-        agreement.off = std::max(agreement.off, std::abs(off) + std::sqrt(variance));
-        continue;
-      }
-      ++varying;
-      agreement.mean += off * off * samples / lines[j].variance;
-      agreement.variance += variance / lines[j].variance;
-    }
-  if (varying > 0) agreement.mean /= varying, agreement.variance /= varying;
-  row.mean_error = std::sqrt(std::max(row.mean_error, 0.0));
-  return row;
 }
 
 std::ptrdiff_t varying_modes(const std::vector<Line>& lines) {

@@ -61,7 +61,7 @@ Run run_once(Context& context, Plan& plan, const Options& o, const Problem& p, c
     std::optional<double> distance;
     if (const auto& squared = solver->misfit_squared()) distance = std::sqrt(context.download(squared)[0]);
     require(std::isfinite(distance.value_or(0)), "the sampler diverged at step ", executed + 1, " of ", steps,
-            plan.settings.knows("zeta")
+            plan.settings.knows("zeta") && !plan.settings.worded("zeta")
                 ? message(": try a smaller --zeta than ", plan.settings.number("zeta"))
                 : std::string());
     progress.update(executed + 1, distance);
