@@ -1,6 +1,7 @@
 // Denoising diffusion null-space models (Wang et al., ICLR 2023).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -13,6 +14,9 @@ namespace tweedie {
 struct DdnmOptions {
   double eta = 0.85;
   int travel_length = 1, travel_repeat = 1;  ///< jump back so many steps, so many times less one; 1: never
+  /// What DDNM+ takes for the model's noise eps, to replay published runs: their Lambda_noise forgets a V^T,
+  /// so that eps comes turned by a V that their SVD library chose. Empty: eps itself, which is right.
+  std::function<Tensor(const Tensor& eps)> compat_eps = {};
 };
 
 /// The steps of a run with time travel, as (level, next level) of the schedule, -1 being the end; a next

@@ -84,15 +84,47 @@ std::unique_ptr<Solver> make_daps(const nlohmann::json& j) {
   return std::make_unique<Daps>(o);
 }
 
+/// Every block of pixels that a mean reduces, taken for coefficients of the published code's V (k^2, k^2),
+/// which the file holds: V e (DDNM's SuperResolution.Lambda_noise).
+Tensor turned_by(Context& context, const ArrayFile& file, int block, const Tensor& e) {
+  const std::vector<float> V = file.floats("V_small"), in = context.download(e);
+  const std::size_t size = std::size_t(block) * std::size_t(block);
+  require(V.size() == size * size, file.path(), ": V_small: expected ", size, " x ", size);
+  const Shape& s = e.shape();
+  std::vector<float> out(in.size());
+  for (int plane = 0; plane < s.N * s.C; ++plane)
+    for (int top = 0; top < s.H; top += block)
+      for (int left = 0; left < s.W; left += block) {
+        const auto pixel = [&](std::size_t i) {
+          const int h = top + int(i) / block, w = left + int(i) % block;
+          return (std::size_t(plane) * std::size_t(s.H) + std::size_t(h)) * std::size_t(s.W) + std::size_t(w);
+        };
+        for (std::size_t i = 0; i < size; ++i)
+          for (std::size_t j = 0; j < size; ++j) out[pixel(i)] += V[i * size + j] * in[pixel(j)];
+      }
+  return context.upload(s, out);
+}
+
+std::unique_ptr<Solver> make_ddnm(Context& context, const ArrayFile& file, const nlohmann::json& j,
+                                  bool plus) {
+  DdnmOptions o{j.at("eta").get<double>(), j.at("travel_length").get<int>(),
+                j.at("travel_repeat").get<int>()};
+  if (j.value("lambda_noise", "").starts_with("compat")) {
+    const int block = file.json_attribute("task").at("operator").at("scale_factor").get<int>();
+    o.compat_eps = [&context, &file, block](const Tensor& eps) {
+      return turned_by(context, file, block, eps);
+    };
+  }
+  return std::make_unique<Ddnm>(o, plus);
+}
+
 /// The recorded solver, computed as its repository does.
-std::unique_ptr<Solver> make_solver(const std::string& path, const nlohmann::json& j) {
+std::unique_ptr<Solver> make_solver(Context& context, const ArrayFile& file, const nlohmann::json& j) {
+  const std::string& path = file.path();
   const std::string name = j.at("name").get<std::string>();
   if (name == "ddrm")
     return std::make_unique<Ddrm>(DdrmOptions{j.at("eta").get<double>(), j.at("etaB").get<double>(), true});
-  if (name == "ddnm" || name == "ddnm_plus")
-    return std::make_unique<Ddnm>(DdnmOptions{j.at("eta").get<double>(), j.at("travel_length").get<int>(),
-                                              j.at("travel_repeat").get<int>()},
-                                  name == "ddnm_plus");
+  if (name == "ddnm" || name == "ddnm_plus") return make_ddnm(context, file, j, name == "ddnm_plus");
   if (name == "pigdm") {
     require(j.value("awd", true), path, ": pigdm without awd is not supported");
     return std::make_unique<Pigdm>(j.at("eta").get<double>(), j.at("grad_term_weight").get<double>(), true);
@@ -149,13 +181,13 @@ class SolverRun {
         likelihood_(context_, *operator_, measurement(), {task_.at("noise").value("sigma", 0.0), 0}),
         draws_(context_, file, name_ == "daps" ? json_.at("mcmc").at("num_steps").get<int>() : 0),
         posterior_{context_, *setup.network, schedule_, likelihood_, shape_of(file, "x_T"), draws_},
-        solver_(make_solver(file.path(), json_)) {}
+        solver_(make_solver(context_, file_, json_)) {}
 
   /// Every step from the recorded state before it where there is one; `free`: from our own.
   std::vector<Check> run(bool free) {
     Pair x(file_, "x"), x0(file_, "x0_hat"), corrected(file_, "x0_data"), chained(file_, "x0_y");
     std::vector<float> ours_seen, theirs_seen;
-    solver_ = make_solver(file_.path(), json_);
+    solver_ = make_solver(context_, file_, json_);
     Tensor state = load(context_, file_, "x_T");
     const int steps = std::min(solver_->steps(posterior_), x.theirs->steps.back() + 1);
     int calls = 0;  // x0_hat counts evaluations, which jumps back have none of
