@@ -65,7 +65,7 @@ EOF
 look() {
   { printf '<script>const expected = '; cat out/table.json; printf ';\n'; cat inspect.js; printf '</script>\n'; cat "$1"; } >out/looked.html
   "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir="$work/chromium" --virtual-time-budget=20000 \
-    --allow-file-access-from-files --dump-dom "file://$work/out/looked.html" 2>said | sed -n '/VERDICT/,/<\/pre>/p'
+    --allow-file-access-from-files --dump-dom "file://$work/out/looked.html" 2>said | sed -n '/<pre id="verdict">/,/<\/pre>/p'
 }
 look out/report.html >verdict
 grep -q 'VERDICT [0-9]* pictures, [0-9]* numbers, 0 wrong' verdict || fail "the report in $browser: $(cat verdict; tail -n 3 said)"

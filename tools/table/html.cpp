@@ -164,9 +164,7 @@ std::string first_score(const Cell& cell, const Figures& figures) {
   for (const metrics::Metric& metric : figures.metrics) {
     if (metric.of != metrics::Of::pair) continue;
     const std::optional<double> score = score_of(cell, metric);
-    return score ? fmt::format(" <span>{:.{}f} {}</span>", *score, std::min(metric.digits, 3),
-                               escaped(metric.name))
-                 : "";
+    return score ? fmt::format(" <span>{} {:.3g}</span>", escaped(metric.name), *score) : "";
   }
   return {};
 }

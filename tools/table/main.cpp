@@ -15,6 +15,7 @@
 #include "tools/table/plan.hpp"
 #include "tools/table/ranks.hpp"
 #include "tools/threads.hpp"
+#include "weights/staged_file.hpp"
 
 namespace tweedie::table {
 namespace {
@@ -70,6 +71,15 @@ void write_all(const Table& table, const Figures& figures, const std::vector<Cel
   write("table.tex", as_latex(table, figures));
   write("table.json", as_json(table, figures).dump(2) + "\n");
   write("report.html", as_html(table, figures, cells, out));
+}
+
+/// Removes files that a table which was killed left half written. Not beside other processes: they may be of
+/// another machine, where this one cannot see who is alive.
+void sweep(const std::string& out, const std::vector<Cell>& cells) {
+  const auto any = [](const std::string&) { return true; };
+  remove_abandoned(out, any);
+  remove_abandoned((std::filesystem::path(out) / "images").string(), any);
+  for (const Cell& cell : cells) remove_abandoned(cell.folder, any);
 }
 
 void describe(CLI::App& app, Options& o) {
@@ -131,6 +141,7 @@ int run(Options& o) {
   const OutputDirectory output(o.setting.out);
   o.setting.images = choose_images(table, o.images, o.setting.out);
   const std::vector<Cell> cells = cells_of(table, o.setting);
+  if (shard.count == 1) sweep(o.setting.out, cells);
   const int failed = run_missing(table, o, cells, shard);
   const Figures figures = sum_up(context, table, cells, o.networks);
   write_all(table, figures, cells, o.setting.out);

@@ -17,11 +17,11 @@ class Counted : public Denoiser {
   explicit Counted(Denoiser& inner) : inner_(inner) {}
   std::unique_ptr<Saved> make_saved() const override { return inner_.make_saved(); }
   Prediction forward(const Tensor& x, const NoiseLevel& level, Saved* saved = nullptr) override {
-    ++seen.evaluations;
+    seen.evaluations += x.shape().N;  // of a batch each image
     return inner_.forward(x, level, saved);
   }
   Tensor backward(const Tensor& deps, Saved& saved) override {
-    ++seen.gradients;
+    seen.gradients += deps.shape().N;
     return inner_.backward(deps, saved);
   }
   bool learns_variance() const override { return inner_.learns_variance(); }
