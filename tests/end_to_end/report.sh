@@ -5,6 +5,7 @@
 source "$(dirname "$0")/common.sh"
 
 tables=$(cd "$(dirname "$0")/../../tools/tables" && pwd)
+cd "$work"
 # Every method that tweedie-restore lists, but what wants priors that do not ship.
 "$bin/tweedie-restore" --help | sed -n '/^Methods/,/^\(Samplers\|Usage\)/s/^  \([a-z+-]*\) .*/\1/p' >methods
 "$bin/tweedie-restore" --help | sed -n '/^Methods for blind/,/^Usage/s/^  \([a-z+-]*\) .*/\1/p' >>methods
@@ -22,7 +23,6 @@ if [ -z "$browser" ]; then
   exit 77
 fi
 
-cd "$work"
 sed 's/ids: \[astronaut, camera_gray, coffee\]/ids: [coffee]/' "$tables/bundled.yaml" >bundled.yaml
 cmp -s bundled.yaml "$tables/bundled.yaml" && fail "bundled.yaml names other photographs"
 "$bin/tweedie-table" bundled.yaml --images "$data/images" --device "$device" --quiet -o out >printed 2>complaints || fail "$(tail -n 3 complaints)"
