@@ -61,9 +61,10 @@ Tensor Ddnm::by_inverse(Posterior& p, const Tensor& z, double bar) {
 Tensor Ddnm::by_components(Posterior& p, const Tensor& z, double bar) {
   Evaluation& at = *at_;
   Spectral& spectral = *p.likelihood.linear()->spectral(p.image);
-  const Tensor turned = options_.compat_eps ? options_.compat_eps(at.prediction.eps) : Tensor();
-  const Tensor x0 = spectral.Vt(at.x0), eps = spectral.Vt(turned ? turned : at.prediction.eps),
-               zc = spectral.Vt(z);
+  const auto components = [&](const Tensor& noise) {
+    return spectral.Vt(options_.compat_turn ? options_.compat_turn(noise) : noise);
+  };
+  const Tensor x0 = spectral.Vt(at.x0), eps = components(at.prediction.eps), zc = components(z);
   const double a = std::sqrt(bar), st = std::sqrt(1 - bar), sy = p.likelihood.noise().sigma,
                eta = options_.eta, kept = std::sqrt(1 - eta * eta);
   const Tensor c = (*sum_)({&x0, &eps, &Uty_, &zc}, [&](double* w, double s, bool) {

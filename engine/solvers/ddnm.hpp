@@ -14,9 +14,9 @@ namespace tweedie {
 struct DdnmOptions {
   double eta = 0.85;
   int travel_length = 1, travel_repeat = 1;  ///< jump back so many steps, so many times less one; 1: never
-  /// What DDNM+ takes for the model's noise eps, to replay published runs: their Lambda_noise forgets a V^T,
-  /// so that eps comes turned by a V that their SVD library chose. Empty: eps itself, which is right.
-  std::function<Tensor(const Tensor& eps)> compat_eps = {};
+  /// To replay published runs of DDNM+: their Lambda_noise forgets a V^T, so that eps and z come turned by a
+  /// V that their SVD library chose. Empty: as they are, which is right.
+  std::function<Tensor(const Tensor&)> compat_turn = {};
 };
 
 /// The steps of a run with time travel, as (level, next level) of the schedule, -1 being the end; a next

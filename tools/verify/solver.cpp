@@ -111,7 +111,7 @@ std::unique_ptr<Solver> make_ddnm(Context& context, const ArrayFile& file, const
                 j.at("travel_repeat").get<int>()};
   if (j.value("lambda_noise", "").starts_with("compat")) {
     const int block = file.json_attribute("task").at("operator").at("scale_factor").get<int>();
-    o.compat_eps = [&context, &file, block](const Tensor& eps) {
+    o.compat_turn = [&context, &file, block](const Tensor& eps) {
       return turned_by(context, file, block, eps);
     };
   }
