@@ -128,6 +128,11 @@ Schedule schedule_at(const std::string& name, int steps, const std::vector<int>&
   return s;
 }
 
+double noise_level_between(double a, double b, double share, double power) {
+  const double from = std::pow(a, 1 / power), to = std::pow(b, 1 / power);
+  return std::pow(from + share * (to - from), power);
+}
+
 double timestep_of(const Schedule& schedule, double bar) {
   const auto log_level = [](double b) { return std::log((1 - b) / b); };
   const std::vector<double>& bars = schedule.alphas_cumprod;  // descending

@@ -42,6 +42,10 @@ Schedule schedule_at(const std::string& name, int steps, const std::vector<int>&
 /// outside of them its first or its last.
 double timestep_of(const Schedule& schedule, double bar);
 
+/// A noise level on the way from a to b, `share` from 0 to 1, on a grid of that power (Karras et al., NeurIPS
+/// 2022, Eq. 5): the power's root goes evenly.
+double noise_level_between(double a, double b, double share, double power);
+
 /// Timesteps 0, T/n, 2 T/n, ..., as DDRM, DDNM and RED-diff take them (of 1000 and 10: 0, 100, ..., 900).
 std::vector<int> strided_timesteps(int steps, int count);
 /// T - 1 - floor(sqrt(k T^2 / (n - 1))) for k = n - 1, ..., 0, as DiffPIR takes them: dense at little noise.

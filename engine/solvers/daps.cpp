@@ -10,10 +10,7 @@ namespace {
 
 constexpr double flow_end = 0.01;
 
-double level_of(double a, double b, double share) {
-  const double from = std::pow(a, 1.0 / 7), to = std::pow(b, 1.0 / 7);
-  return std::pow(from + share * (to - from), 7);
-}
+double level_of(double a, double b, double share) { return noise_level_between(a, b, share, 7); }
 
 /// The timestep of a noise level by the continuous linear schedule, beta from 0.1 to 20, of 1000 steps.
 double published_timestep(double sigma) {
@@ -22,12 +19,6 @@ double published_timestep(double sigma) {
 }
 
 }  // namespace
-
-std::vector<double> poly7_levels(double a, double b, int n) {
-  std::vector<double> levels;
-  for (int i = 0; i < n; ++i) levels.push_back(level_of(a, b, double(i) / n));
-  return levels;
-}
 
 Tensor Daps::start(Posterior& p) {
   at_.reset();

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <vector>
 
 #include "engine/solvers/solver.hpp"
 
@@ -20,15 +19,12 @@ struct DapsOptions {
   bool compat = false;
 };
 
-/// sigma_i = (a^(1/7) + i / n (b^(1/7) - a^(1/7)))^7 for i = 0, ..., n - 1, from a down towards b, and
-/// `last`.
-std::vector<double> poly7_levels(double a, double b, int n);
-
 /// The state is the image plus noise sigma_i (variance-exploding). At each level: an estimate x0 by Euler
 /// steps on the probability flow down to sigma = 0.01; a Langevin (or Hamiltonian) chain from there on
 ///   |y - A x|^2 / (2 tau^2) + |x - x0|^2 / (2 sigma_i^2) ;
-/// then noise of the next level. The operator may be nonlinear; no gradient of the network. `levels` times
-/// `ode_steps` evaluations of the prior; the schedule given serves only to find timesteps.
+/// then noise of the next level. Levels are on a grid of power 7. The operator may be nonlinear; no gradient
+/// of the network. `levels` times `ode_steps` evaluations of the prior; the schedule given serves only to
+/// find timesteps.
 class Daps : public Solver {
  public:
   explicit Daps(const DapsOptions& options) : options_(options) {}

@@ -44,6 +44,7 @@ while read -r line; do
           zero-filled | wiener | fbp) ;;
           pnp-admm) brief=(--prior spectrum --restarts 1 --set iterations=2) ;;
           tds) brief=(--prior spectrum --steps 2 --restarts 1 --particles 2) ;;
+          reps) brief=(--prior spectrum --restarts 1 --set levels=1 --set ode_steps=2) ;;
           daps) brief=(--prior spectrum --restarts 1 --set levels=1 --set chain=1) ;;
           *) brief=(--prior spectrum --steps 1 --restarts 1) ;;
         esac

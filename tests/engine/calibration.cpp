@@ -97,6 +97,53 @@ Line tds(const Mode& m, const Schedule& schedule) {
   return {variance * m.s / (sigma * sigma), variance};
 }
 
+// Projection after every ancestral step, and steps of the forward process back.
+Line repaint(const Mode& m, const Schedule& schedule) {
+  Line line;
+  const auto pass = [&](std::size_t level, double next) {
+    const double bar = schedule.alphas_cumprod[level], beta = 1 - bar / next;
+    if (m.s > 0)
+      line = {std::sqrt(next) / m.s, 1 - next};
+    else
+      line.variance =
+          std::pow((std::sqrt(next) * beta * gain(bar, m.S) + (1 - next) * std::sqrt(1 - beta)) / (1 - bar),
+                   2) *
+              line.variance +
+          (1 - next) / (1 - bar) * beta;
+  };
+  const std::size_t T = schedule.betas.size();
+  for (std::size_t t = T; t-- > 0;) {
+    pass(t, schedule.alphas_cumprod_prev[t]);
+    if (t == 0 || (t - 1) % 10 != 0 || t - 1 + 10 >= T) continue;
+    for (int again = 1; again < 10; ++again) {
+      const double kept = schedule.alphas_cumprod[t + 9] / schedule.alphas_cumprod[t - 1];
+      line = {std::sqrt(kept) * line.on_y, kept * line.variance + 1 - kept};
+      for (std::size_t k = t + 9; k >= t; --k) pass(k, schedule.alphas_cumprod_prev[k]);
+    }
+  }
+  return line;
+}
+
+// A flow of 10 Euler steps from each of 101 levels.
+Line reps(const Mode& m) {
+  const auto between = [](double a, double b, double share, double power) {
+    return std::pow((1 - share) * std::pow(a, 1 / power) + share * std::pow(b, 1 / power), power);
+  };
+  Line line{0, 1e4};
+  for (int run = 0; run <= 100; ++run) {
+    const double from = run == 0 ? 100 : between(10, 0.1, (run - 1) / 99.0, 15);
+    if (run > 0) line.variance += from * from;
+    for (int k = 0; k < 10; ++k) {
+      const double level = between(from, 0.01, k / 9.0, 7),
+                   next = k == 9 ? 0 : between(from, 0.01, (k + 1) / 9.0, 7);
+      const double g = m.S / (m.S + level * level) / (m.s * m.s + 1), share = 1 - next / level;
+      line.on_y = (1 - share + share * g) * line.on_y + share * m.s / (m.s * m.s + 1);
+      line.variance *= std::pow(1 - share + share * g, 2);
+    }
+  }
+  return line;
+}
+
 /// The recursion of a method that is linear, over a schedule; false where there is none.
 bool theory(Line& line, const std::string& method, const Mode& m, const Schedule& schedule) {
   line = {};
@@ -104,8 +151,8 @@ bool theory(Line& line, const std::string& method, const Mode& m, const Schedule
     line = pnp_admm(m, 30);
     return true;
   }
-  if (method == "tds") {
-    line = tds(m, schedule);
+  if (method == "tds" || method == "repaint" || method == "reps") {
+    line = method == "tds" ? tds(m, schedule) : method == "reps" ? reps(m) : repaint(m, schedule);
     return true;
   }
   if (method == "ddrm") {
@@ -173,7 +220,7 @@ Row run(Problem& problem, const SolverKind& kind, Agreement& agreement, std::vec
 // - mmps solves its system, so that it has the posterior's denoiser: its mean is exact. Its variance is that
 //   of 100 DDIM steps, which are coarse beside a posterior as narrow as 0.05.
 // - tds, of 64 particles, has the posterior of what its 100 ancestral steps draw, which are coarse, too.
-// - projection, mcg and ddnm end in A^+ y: where s = 1/4 the noise comes back four times as large.
+// - projection, mcg, repaint and ddnm end in A^+ y: where s = 1/4 the noise comes back four times as large.
 TEST_CASE("every solver on a posterior known exactly: mean, variance, calibration, evaluations") {
   Context context(Device::cpu, 31);
   Problem problem(context);
@@ -192,7 +239,9 @@ TEST_CASE("every solver on a posterior known exactly: mean, variance, calibratio
                                                {"pnp-admm", {0.000, 0.000, 0.000, 30, 0}},
                                                {"reddiff", {1.454, 0.296, 0.475, 1000, 0}},
                                                {"daps", {1.009, 2.419, 0.891, 1000, 0}},
-                                               {"tds", {0.144, 0.776, 0.852, 100, 99}}};
+                                               {"tds", {0.144, 0.776, 0.852, 100, 99}},
+                                               {"repaint", {2.085, 0.152, 0.195, 2410, 0}},
+                                               {"reps", {0.446, 0.540, 0.729, 1010, 0}}};
   std::string table = "\n                mean error  variance ratio  inside 90 %  evaluations  gradients";
   for (const SolverKind* kind : solver_kinds()) {
     CAPTURE(std::string(kind->name));
