@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Sets up, builds, and restores a photograph from 30 % of its pixels and from a blur, by the analytic prior and by the one of
-# photographs.
+# Sets up, builds, and restores a photograph from 30 % of its pixels and from a blur, by the prior of photographs that ships.
 # Usage: tools/demo.sh [FOLDER]     results go to FOLDER (default: out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,16 +16,15 @@ ninja -C build/demo -j "${JOBS:-$(nproc)}" tweedie-restore >build/demo.build.log
 tail -n 1 build/demo.build.log
 
 photo=tests/data/images/astronaut.png
-restore() { build/demo/bin/tweedie-restore --input "$photo" --steps 250 --samples 8 --seed 1 --sigma 0.05 "$@"; }
+restore() { build/demo/bin/tweedie-restore --input "$photo" --seed 1 --sigma 0.05 "$@"; }
 echo
-echo "30 % of the pixels, noise 0.05, mean of 8 posterior samples:"
-restore --task inpainting_random --drop 0.7 -o "$out/inpainting"
+echo "30 % of the pixels, noise 0.05, by the prior of photographs that ships (mean of 4 posterior samples by pigdm):"
+restore --task inpainting_random --drop 0.7 --prior photo --method pigdm --steps 50 --samples 4 -o "$out/inpainting"
 echo
-echo "Gaussian blur of 3 pixels, noise 0.05, mean of 8 posterior samples:"
-restore --task gaussian_blur -o "$out/blur"
+echo "Gaussian blur of 3 pixels, noise 0.05, the same way:"
+restore --task gaussian_blur --prior photo --method pigdm --steps 50 --samples 4 -o "$out/blur"
 echo
-echo "The same pixels with the prior of photographs that ships (one sample by pigdm):"
-build/demo/bin/tweedie-restore --input "$photo" --task inpainting_random --drop 0.7 --sigma 0.05 --seed 1 --prior photo --method pigdm \
-  --steps 50 -o "$out/photo"
+echo "The same pixels by the analytic prior, which knows the spectrum of photographs (mean of 8 samples by dps):"
+restore --task inpainting_random --drop 0.7 --prior spectrum --steps 250 --samples 8 -o "$out/spectrum"
 echo
-echo "Look at comparison.png in $out/inpainting, $out/blur and $out/photo: original, measurement, restored."
+echo "Look at comparison.png in $out/inpainting, $out/blur and $out/spectrum: original, measurement, restored."
