@@ -66,8 +66,9 @@ TEST_CASE("a part of a table: stated, or as Open MPI, MPICH and SLURM number pro
 }
 
 TEST_CASE("every run of a table is of one part, and a part has runs of every method") {
-  constexpr std::size_t methods = 4, runs = 80;
-  for (const int parts : {1, 2, 3, 4, 7}) {
+  constexpr std::size_t runs = 80;
+  for (const auto& [parts, methods] :
+       {std::pair{1, std::size_t(4)}, {2, 4}, {3, 4}, {4, 4}, {7, 4}, {2, 5}, {4, 5}}) {
     std::vector<int> owners(runs, 0);
     for (int i = 0; i < parts; ++i) {
       std::vector<int> of_method(methods, 0);

@@ -13,7 +13,7 @@ struct Shard {
   /// Whether run k, of `methods` methods, is of this part. Not k % count alone: then a part could get the
   /// same methods of every image.
   bool has(std::size_t k, std::size_t methods) const {
-    return int((k + k / methods) % std::size_t(count)) == index;
+    return int((k % methods + k / methods) % std::size_t(count)) == index;
   }
 };
 
