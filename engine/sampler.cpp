@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/multistep.hpp"
 #include "engine/score_sde.hpp"
 #include "kernels/elementwise.hpp"
 
@@ -56,7 +57,7 @@ bool is_single_step(Method method) {
   return method == Method::ddpm || method == Method::ddim || method == Method::sde;
 }
 
-Tensor propose(const Step& s, const Tensor& draw) {
+Tensor propose(Step& s, const Tensor& draw) {
   Tensor next = s.context.planar(s.x.shape());
   switch (s.options.method) {
     case Method::ddpm:
@@ -75,6 +76,10 @@ Tensor propose(const Step& s, const Tensor& draw) {
     case Method::langevin:
       copy(s.context.queue, next, s.x0);
       break;
+    case Method::dpmpp2:
+    case Method::dpmpp3:
+      multistep(s, next);
+      break;
   }
   return next;
 }
@@ -90,7 +95,7 @@ Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance) {
   if (method == Method::langevin && step.index > 0) return carried_over(step);
   step.denoise(denoiser, guidance && guidance->needs_gradient());
   Tensor draw;
-  if (method != Method::ode && method != Method::langevin) {
+  if (is_single_step(method) || method == Method::pc) {
     draw = step.context.planar(step.x.shape());
     step.noise.ancestral(draw, step.executed);
   }

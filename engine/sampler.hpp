@@ -13,8 +13,8 @@ namespace tweedie {
 
 /// ddpm: ancestral (Ho et al. 2020); ddim (Song et al. 2021a). From the score, see engine/score_sde.hpp: the
 /// reverse SDE by Euler-Maruyama; the probability-flow ODE by Heun's method; predictor-corrector; annealed
-/// Langevin.
-enum class Method { ddpm, ddim, sde, ode, pc, langevin };
+/// Langevin. The probability flow by multistep methods of second and third order: see engine/multistep.hpp.
+enum class Method { ddpm, ddim, sde, ode, pc, langevin, dpmpp2, dpmpp3 };
 /// Coordinates in which sde, ode and pc take their steps: x_t itself (variance-preserving), or
 /// x_t / sqrt(abar_t), the image plus noise of variance (1 - abar) / abar (variance-exploding). ddim and
 /// langevin are ve in their nature, ddpm is exact in both: they have no choice.
@@ -35,7 +35,7 @@ struct SamplerOptions {
 /// Errors: eta outside [0, 1]; ve where there is no choice; corrections below 0 (langevin: below 1); an snr
 /// that is not positive.
 void require_valid(const SamplerOptions& options);
-/// ddpm, ddim, sde, ode, pc, langevin.
+/// ddpm, ddim, sde, ode, pc, langevin, dpmpp2, dpmpp3.
 std::vector<std::string> sampler_names();
 /// The names with a line each, for --help.
 std::string describe_samplers();
@@ -96,8 +96,14 @@ class Step : public Evaluation {
   const Schedule& schedule;
   const SamplerOptions& options;
   NoiseSource& noise;
-  int index = 0;       ///< schedule index, steps - 1 down to 0
-  int executed = 0;    ///< 0, 1, 2, ...
+  int index = 0;     ///< schedule index, steps - 1 down to 0
+  int executed = 0;  ///< 0, 1, 2, ...
+  /// What multistep methods keep of the last steps, the latest first.
+  struct History {
+    Tensor x0[2];
+    double lambda[2] = {};
+    int count = 0;
+  } history;
   bool stays = false;  ///< true while pc and langevin move x at its noise level
 
   /// Goes to another step, at x_t = `state`.
@@ -134,17 +140,18 @@ class Guidance {
 /// Called after every step with the new state; return false to stop early.
 using Observer = std::function<bool(const Step& step, const Tensor& next)>;
 
-/// True for methods whose step is one evaluation of the denoiser and one draw.
+/// True for methods whose step is one evaluation of the denoiser and one draw, and looks at no other step.
 bool is_single_step(Method method);
 /// The unguided x'_{t-1} from an evaluated step and its draw (empty where the method needs none). For methods
-/// of a single step that is all. Errors: learned variance asked of a prediction without.
-Tensor propose(const Step& step, const Tensor& draw);
+/// of a single step that is all; multistep ones keep the estimate in the step. Errors: learned variance asked
+/// of a prediction without.
+Tensor propose(Step& step, const Tensor& draw);
 
 /// One step: denoises step.x, draws the step's noise, moves on and applies the guidance (null: none).
 /// Returns x_{t-1}. No noise is added at schedule index 0 on the way to x_{-1}. Evaluations of the denoiser,
-/// each guided unless it says otherwise: ddpm, ddim and sde 1; ode 2, the second unguided, 1 at index 0;
-/// pc 1 + corrections; langevin corrections, at index 0 one more.
-/// Errors: those of `require_valid`; learned variance asked of a denoiser that predicts none.
+/// each guided unless it says otherwise: ddpm, ddim, sde, dpmpp2 and dpmpp3 1; ode 2, the second unguided, 1
+/// at index 0; pc 1 + corrections; langevin corrections, at index 0 one more. Errors: those of
+/// `require_valid`; learned variance asked of a denoiser that predicts none.
 Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance);
 
 /// Runs all steps of the schedule from x_T (planar, any N) and returns the last state: the guided, unclamped

@@ -19,6 +19,9 @@ constexpr Row rows[] = {
     {Method::pc, "pc", "sde with Langevin corrections at each noise level"},
     {Method::langevin, "langevin",
      "annealed Langevin, the score alone: wants 1000 steps and, say, 3 corrections at snr 0.4"},
+    {Method::dpmpp2, "dpmpp2",
+     "probability-flow equation, multistep of second order: no noise, for few steps"},
+    {Method::dpmpp3, "dpmpp3", "the same of third order"},
 };
 
 }  // namespace
@@ -27,7 +30,7 @@ void require_valid(const SamplerOptions& o) {
   require(o.eta >= 0 && o.eta <= 1, "sampler: an eta of ", o.eta, "; expected 0 to 1");
   const bool chooses = o.method == Method::sde || o.method == Method::ode || o.method == Method::pc;
   require(chooses || o.parameterisation == Parameterisation::vp,
-          "sampler: ddpm, ddim and langevin have no choice of parameterisation; ve is for sde, ode and pc");
+          "sampler: others than sde, ode and pc have no choice of parameterisation");
   if (o.method != Method::pc && o.method != Method::langevin) return;
   const int fewest = o.method == Method::pc ? 0 : 1;
   require(o.corrections >= fewest, "sampler: ", o.corrections, " corrections a noise level, expected ",

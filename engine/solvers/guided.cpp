@@ -34,8 +34,8 @@ constexpr Setting factor =
     Setting::whole("factor", 0, 0, 1 << 20, "image pixels along a measured one; 0: the ratio of the shapes")
         .spelled("");
 // What a step of the reverse process is made of.
-constexpr Setting sampler =
-    Setting::text("sampler", "ddpm", "ddpm, ddim, sde, ode, pc, langevin", "how steps are taken");
+constexpr Setting sampler = Setting::text(
+    "sampler", "ddpm", "ddpm, ddim, sde, ode, pc, langevin, dpmpp2, dpmpp3", "how steps are taken");
 constexpr Setting variance =
     Setting::text("variance", "auto", "auto, learned_range, fixed_small, fixed_large",
                   "of ddpm; auto: what the prior learned, else fixed_small")
@@ -49,9 +49,9 @@ constexpr Setting snr = Setting::positive("snr", 0.16, "pc, langevin: signal-to-
 constexpr Setting no_clip =
     Setting::flag("no_clip", "do not clip the estimate of the image to [-1, 1] inside the sampler");
 
-constexpr Setting step_limit =
-    Setting::text("step_limit", "auto", "auto, on, off",
-                  "no guidance step beyond where the misfit would be 0; auto: ode, and ddim of eta below 1");
+constexpr Setting step_limit = Setting::text(
+    "step_limit", "auto", "auto, on, off",
+    "no guidance step beyond where the misfit would be 0; auto: ode, dpmpp2 and 3, and ddim of eta below 1");
 
 constexpr Setting gradient_settings[] = {zeta, step_limit,       compat,      sampler, variance,
                                          eta,  parameterisation, corrections, snr,     no_clip};
@@ -88,7 +88,8 @@ bool limits_steps(const Settings& s) {
   if (limit != "auto") return limit == "on";
   if (s.flag("compat")) return false;
   const Method method = parse_method(s.text("sampler"));
-  return method == Method::ode || (method == Method::ddim && s.number("eta") < 1);
+  return method == Method::ode || method == Method::dpmpp2 || method == Method::dpmpp3 ||
+         (method == Method::ddim && s.number("eta") < 1);
 }
 
 template <class Guided>

@@ -16,7 +16,7 @@ same() { cmp -s "$work/$1" "$work/$2" || fail "$1 and $2 differ, expected the sa
 
 draw spectrum --prior spectrum --height 31 --width 45
 # Every sampler, both parameterisations: pictures of their own; what has no choice refuses one.
-for sampler in ddim sde ode pc langevin; do
+for sampler in ddim sde ode pc langevin dpmpp2 dpmpp3; do
   corrections=()
   case "$sampler" in pc | langevin) corrections=(--corrections 2 --snr 0.2) ;; esac
   draw "$sampler" --prior spectrum --height 31 --width 45 --sampler "$sampler" "${corrections[@]}"

@@ -69,8 +69,8 @@ Counts count_after_first_step(Context& context, Denoiser& denoiser, Guidance* gu
   return {counted(), after - before};
 }
 
-constexpr Method methods[] = {Method::ddpm, Method::ddim, Method::sde,
-                              Method::ode,  Method::pc,   Method::langevin};
+constexpr Method methods[] = {Method::ddpm, Method::ddim,     Method::sde,    Method::ode,
+                              Method::pc,   Method::langevin, Method::dpmpp2, Method::dpmpp3};
 
 /// What a run of a solver allocates after its first step.
 Counts count_solver(Context& context, Denoiser& denoiser, Likelihood& likelihood, const SolverKind& kind,

@@ -143,7 +143,7 @@ TaskFile read_task_file(const std::string& path) {
 
 DiffusionFile read_diffusion_file(const std::string& path) {
   static constexpr Setting rows[] = {
-      Setting::text("sampler", nullptr, "ddpm, ddim, sde, ode, pc, langevin, blind_dps", ""),
+      Setting::text("sampler", nullptr, "ddpm, ddim, sde, ode, pc, langevin, dpmpp2, dpmpp3, blind_dps", ""),
       Setting::text("model_var_type", nullptr, "learned_range, fixed_small, fixed_large", ""),
       Setting::text("model_mean_type", "epsilon", "epsilon", ""),
       Setting::flag("dynamic_threshold", ""),
