@@ -126,8 +126,7 @@ Tensor Tds::step(Posterior& p, Tensor x, int executed) {
   at.x = std::move(x);
   at.level = p.schedule.level(int(index));
   at.evaluate(p.prior, 0, index > 0);
-  const double level = (1 - at.alphas_cumprod()) / at.alphas_cumprod(), spread = std::pow(options_.spread, 2);
-  const Tensor w = weigh(p, index > 0 ? spread * level / (spread + level) : 0);
+  const Tensor w = weigh(p, index > 0 ? (1 - at.alphas_cumprod()) / at.alphas_cumprod() : 0);
   if (index == 0) return drawn(p, at.x0, executed);
   Tensor g = at.pull_back(likelihood_->pull_back(w));
   const double v = p.schedule.posterior_variance[index], deviation = std::sqrt(v);
@@ -151,9 +150,7 @@ Tensor Tds::step(Posterior& p, Tensor x, int executed) {
 namespace {
 
 constexpr Setting settings[] = {
-    Setting::whole("particles", 16, 1, 100000, "of each sample, side by side in a batch"),
-    Setting::positive("spread", 0.5, "standard deviation of images, as far as the proposals suppose one")
-        .spelled("")};
+    Setting::whole("particles", 16, 1, 100000, "of each sample, side by side in a batch")};
 constexpr const Need* noise_needs[] = {&needs::gaussian};
 
 }  // namespace
@@ -164,7 +161,7 @@ const SolverKind tds_kind{
     noise_needs,
     settings,
     [](const Settings& s, Posterior&) -> std::unique_ptr<Solver> {
-      return std::make_unique<Tds>(TdsOptions{s.integer("particles"), s.number("spread")});
+      return std::make_unique<Tds>(TdsOptions{s.integer("particles")});
     },
     100,
     Spacing::quadratic};

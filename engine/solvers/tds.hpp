@@ -10,16 +10,16 @@
 namespace tweedie {
 
 struct TdsOptions {
-  int particles = 16;   ///< P, for each sample
-  double spread = 0.5;  ///< standard deviation of images that the twist supposes
+  int particles = 16;  ///< P, for each sample
 };
 
 /// Sequential Monte Carlo whose target after the last step is p(x_0) p(y | x_0), p(x_0) being what the
 /// unguided ancestral sampler of these steps draws. What it says of y at x_t is the twist
-///   p~(y | x_t) = N(y; A x0, r2 A A^T + sy^2) ,  r2 = spread^2 s^2 / (spread^2 + s^2) ,
-///   s^2 = (1 - abar_t) / abar_t ,
-/// and at the last level, from which x0 follows without noise, r2 = 0: the likelihood itself. (Of an operator
-/// that is not linear the covariance is r2 + sy^2.) A particle moves by the ancestral step towards y,
+///   p~(y | x_t) = N(y; A x0, r2 A A^T + sy^2) ,  r2 = (1 - abar_t) / abar_t ,
+/// (a smaller r2, as of images of a bounded deviation, overshoots where images vary more than that: a
+/// photograph's mean) and at the last level, from which x0 follows without noise, r2 = 0: the likelihood
+/// itself. (Of an operator that is not linear the covariance is r2 + sy^2.) A particle moves by the ancestral
+/// step towards y,
 ///   x_s ~ N(mu(x_t, x0) + v g, v) ,  g = grad_{x_t} log p~(y | x_t) ,
 /// v the posterior variance of the step (fixed_small), and its weight takes what that changed,
 ///   w <- w p(x_s | x_t) p~(y | x_s) / (q(x_s | x_t, y) p~(y | x_t)) .

@@ -200,7 +200,7 @@ Row run(Problem& problem, const SolverKind& kind, Agreement& agreement, std::vec
   if (settings.knows("zeta")) settings.set("zeta", 0.3);
   if (settings.knows("no_clip")) settings.set("no_clip", true);
   if (std::string(kind.name) == "mmps") settings.set("iterations", std::int64_t(12));
-  if (std::string(kind.name) == "tds") settings.set("particles", std::int64_t(64));
+  if (std::string(kind.name) == "tds") settings.set("particles", std::int64_t(256));
   const Tensor x = solve(*kind.make(settings, posterior), posterior);
   lines.resize(problem.modes.size());
   bool has_theory = true;
@@ -219,7 +219,7 @@ Row run(Problem& problem, const SolverKind& kind, Agreement& agreement, std::vec
 // the table says what they are like, and a row that changes is seen. A new solver has to state its row.
 // - mmps solves its system, so that it has the posterior's denoiser: its mean is exact. Its variance is that
 //   of 100 DDIM steps, which are coarse beside a posterior as narrow as 0.05.
-// - tds, of 64 particles, has the posterior of what its 100 ancestral steps draw, which are coarse, too.
+// - tds, of 256 particles, has the posterior of what its 100 ancestral steps draw, which are coarse, too.
 // - projection, mcg, repaint and ddnm end in A^+ y: where s = 1/4 the noise comes back four times as large.
 TEST_CASE("every solver on a posterior known exactly: mean, variance, calibration, evaluations") {
   Context context(Device::cpu, 31);
