@@ -103,16 +103,18 @@ void backproject(Queue& q, View<float> x, View<const float> y, const RadonView& 
 }  // namespace
 
 std::vector<RadonAngle> radon_angles(int H, int W, int detectors, double pixel,
-                                     const std::vector<double>& radians) {
+                                     const std::vector<double>& radians, double axis) {
   constexpr int most = 16384;
   require(H > 0 && W > 0 && H <= most && W <= most, "radon: images of ", H, "x", W, " pixels; expected 1 to ",
           most, " each way");
   require(detectors > 0 && detectors <= most, "radon: ", detectors, " detectors; expected 1 to ", most);
+  require(std::isfinite(axis) && std::abs(axis) <= most, "radon: an axis ", axis,
+          " detectors from their middle; expected at most ", most);
   std::vector<RadonAngle> angles;
   for (const double t : radians) {
     require(std::isfinite(t), "radon: an angle of ", t, " radians");
     const double c = std::cos(t), s = std::sin(t);
-    const double middle_h = (H - 1) / 2.0, middle_w = (W - 1) / 2.0, middle_d = (detectors - 1) / 2.0;
+    const double middle_h = (H - 1) / 2.0, middle_w = (W - 1) / 2.0, middle_d = (detectors - 1) / 2.0 + axis;
     const bool rows = std::abs(c) >= std::abs(s);
     // From x cos t + y sin t = s with w = x + middle_w and h = middle_h - y, solved for w, or for h.
     const double per_detector = rows ? 1 / c : -1 / s;

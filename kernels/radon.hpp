@@ -26,10 +26,12 @@ struct RadonView {
 
 /// The angles (radians) of H x W images of square pixels with sides of length `pixel`, on the host. The rays
 /// of angle t have x cos t + y sin t = s, x to the right and y upwards from the image's centre; detector d is
-/// at s = (d - (detectors - 1) / 2) pixels, so that at angle 0 the rays are columns. Errors: no pixels, no
-/// detectors, more than 16384 of either in a row (u would lose its fraction), an angle that is not finite.
+/// at s = (d - (detectors - 1) / 2 - axis) pixels, so that at angle 0 the rays are columns. The centre is
+/// seen `axis` detectors beyond their middle, the same at all angles: it is where the rotation's axis is.
+/// Errors: no pixels, no detectors, more than 16384 of either in a row (u would lose its fraction), an angle
+/// or an axis that is not finite.
 std::vector<RadonAngle> radon_angles(int H, int W, int detectors, double pixel,
-                                     const std::vector<double>& radians);
+                                     const std::vector<double>& radians, double axis = 0);
 
 /// y[n, c, a, d] = length sum_v (1 - f) x[i] + f x[i + 1], i + f = u(d, v), at step v of angle a, x being 0
 /// outside: y (N, C, angles, detectors), x (N, C, H, W), planar. Sums are fused multiply-adds in the order of

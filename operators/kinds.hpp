@@ -55,6 +55,12 @@ struct DrawRow {
   std::vector<float> (*draw)(const Settings& settings, int H, int W, std::uint64_t seed);
 };
 
+/// Angles that may also be stated as a range or one by one, in degrees.
+struct AnglesRow {
+  const char* array;                 ///< the operator's array of them, (1, 1, 1, count)
+  const char *count, *first, *span;  ///< the settings that say as much of angles at equal distances
+};
+
 /// Files of other programs that hold measurements of this kind.
 struct ForeignRow {
   /// By its content; false for what is no such file.
@@ -93,8 +99,10 @@ struct OperatorKind {
   std::unique_ptr<ForwardOperator> (*make)(Context& context, const Settings& settings,
                                            const OperatorData& data);
   std::span<const Setting> settings = {};
+  std::span<const Setting> reading = {};  ///< how a plain array of such a measurement is to be read
   std::span<const ArrayRow> arrays = {};
   std::span<const DrawRow> draws = {};
+  const AnglesRow* angles = nullptr;
   Shows shows = Shows::picture;
   StepSizes steps = {};
   const char* task = nullptr;     ///< what the task is called; null: as the operator

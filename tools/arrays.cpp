@@ -71,12 +71,15 @@ Array from_hdf5(const std::string& path, const std::string& wanted) {
   return file.has_attribute("MATLAB_class", name) ? with_axes_reversed(std::move(array)) : array;
 }
 
-Array from_tiff(const std::string& path) {
-  std::vector<std::string> notes;
+Extents shape_of(int channels, int height, int width) {
+  if (channels > 1) return {channels, height, width};
+  return {height, width};
+}
+
+Array from_tiff(const std::string& path, std::vector<std::string>& notes) {
   TiffSamples samples = decode_tiff(read_file(path, max_file_bytes), path, notes);
-  Extents shape{samples.height, samples.width};
-  if (samples.channels > 1) shape.insert(shape.begin(), samples.channels);
-  return {path, shape, samples.type, std::move(samples.values)};
+  return {path, shape_of(samples.channels, samples.height, samples.width), samples.type,
+          std::move(samples.values)};
 }
 
 }  // namespace
@@ -89,7 +92,8 @@ bool is_array_file(const std::string& path) {
   }
 }
 
-Array read_array(const std::string& path, const std::string& dataset) {
+Array read_array(const std::string& path, const std::string& dataset, std::vector<std::string>* notes) {
+  std::vector<std::string> unread;
   const std::shared_ptr<const ByteSource> source = open_file(path);
   const Kind kind = kind_of(*source);
   require(dataset.empty() || kind == Kind::npz || kind == Kind::hdf5, path, ": has no array '", dataset,
@@ -105,11 +109,30 @@ Array read_array(const std::string& path, const std::string& dataset) {
     case Kind::hdf5:
       return from_hdf5(path, dataset);
     case Kind::tiff:
-      return from_tiff(path);
+      return from_tiff(path, notes ? *notes : unread);
     case Kind::none:
       break;
   }
   throw Error(path + ": not an array: expected a .npy, .npz, HDF5 or TIFF file");
+}
+
+bool is_png_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  char start[16] = {};
+  file.read(start, sizeof start);
+  return is_png({start, std::size_t(file.gcount())});
+}
+
+Array read_png_array(const std::string& path, std::vector<std::string>* notes) {
+  std::vector<std::string> unread;
+  const Raster raster = decode_png(read_file(path, max_file_bytes), path, notes ? *notes : unread);
+  const auto channels = std::size_t(raster.channels);
+  Array array{
+      path, shape_of(raster.channels, raster.height, raster.width), raster.peak == 255 ? "|u1" : "<u2", {}};
+  for (std::size_t c = 0; c < channels; ++c)
+    for (std::size_t i = c; i < raster.count(); i += channels)
+      array.values.push_back(float(raster.sample(i)));
+  return array;
 }
 
 void write_npy(const std::string& path, const Extents& shape, const std::vector<float>& values) {

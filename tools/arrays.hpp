@@ -23,9 +23,16 @@ bool is_array_file(const std::string& path);
 /// or (3, H, W)), recognised by its content. `dataset` names one of several arrays in a .npz or HDF5 file; it
 /// may be empty where there is only one, and must be for the others. Numbers of more than 24 bits are rounded
 /// to the nearest float. Axes are in NumPy's order, also of what MATLAB wrote (.mat of version 7.3). Throws
-/// `Error`, beginning with the path: a file that is missing, damaged, of another kind, of complex numbers, or
-/// that has no such dataset.
-Array read_array(const std::string& path, const std::string& dataset = "");
+/// `notes` says what of a TIFF file is ignored, as `read_image` does. Throws `Error`, beginning with the
+/// path: a file that is missing, damaged, of another kind, of complex numbers, or that has no such dataset.
+Array read_array(const std::string& path, const std::string& dataset = "",
+                 std::vector<std::string>* notes = nullptr);
+
+/// Whether the file is a PNG by its content. False when it cannot be read.
+bool is_png_file(const std::string& path);
+/// The samples of a PNG file as numbers, 0 to 255 or 65535, (H, W) or (3, H, W). Errors and notes as in
+/// `read_image`.
+Array read_png_array(const std::string& path, std::vector<std::string>* notes = nullptr);
 
 /// Writes a .npy file (float32, C order), whole or not at all. Throws `Error` unless there are as many values
 /// as the shape has elements, or when the file cannot be written.

@@ -46,6 +46,12 @@ CLI::Validator real(const std::string& expected, const std::string& shape, doubl
 
 }  // namespace
 
+std::optional<double> parse_number(const std::string& text) {
+  double value = 0;
+  if (!parse(text, value) || !std::isfinite(value)) return {};
+  return value;
+}
+
 CLI::Validator whole_number(std::int64_t low, std::int64_t high) {
   const bool bounded = high != std::numeric_limits<std::int32_t>::max();
   const std::string range = bounded ? message("from ", low, " to ", high) : message("of at least ", low);

@@ -4,8 +4,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <string>
 
 namespace tweedie {
+
+/// The number that the whole of `text` is, in decimals; nothing where it is none, or not finite.
+std::optional<double> parse_number(const std::string& text);
 
 /// For `option->check`: a whole decimal number from `low` to `high`, both included. "ten", "9.0", "1e3" and
 /// "010" (which CLI11 would take for octal) are none. The message says what was expected and what was found.

@@ -44,17 +44,22 @@ std::vector<float> image_of(const Phantom& p, int H, int W) {
   return x;
 }
 
-// Its line integrals, the image's longer side being 1.
-std::vector<float> sinogram_of(const Phantom& p, const Shape& measured, double first, double span,
-                               int longer_side) {
+// Its line integrals, the image's longer side being 1; the axis is seen so many detectors beyond the middle.
+std::vector<float> sinogram_of(const Phantom& p, int detectors, const std::vector<double>& degrees,
+                               int longer_side, double axis = 0) {
   std::vector<float> y;
-  for (int a = 0; a < measured.H; ++a)
-    for (int d = 0; d < measured.W; ++d) {
-      const double t = (first + span * a / measured.H) * pi / 180;
-      y.push_back(float(p.integral(d - (measured.W - 1) / 2.0 - p.x * std::cos(t) - p.y * std::sin(t)) /
-                        longer_side));
+  for (const double degree : degrees)
+    for (int d = 0; d < detectors; ++d) {
+      const double t = degree * pi / 180, s = d - (detectors - 1) / 2.0 - axis;
+      y.push_back(float(p.integral(s - p.x * std::cos(t) - p.y * std::sin(t)) / longer_side));
     }
   return y;
+}
+
+std::vector<double> evenly(double first, double span, int count) {
+  std::vector<double> degrees;
+  for (int k = 0; k < count; ++k) degrees.push_back(first + span * k / count);
+  return degrees;
 }
 
 }  // namespace
@@ -108,7 +113,8 @@ TEST_CASE("CT: the projections of a Gaussian and of a disc are what calculus say
     Radon op(context, {48, 7, 180, 0});
     const auto check = [&](const Phantom& p, double tolerance) {
       const Tensor y = op.forward(context.upload({1, 1, H, W}, image_of(p, H, W)));
-      check_close(name(device), context.download(y), sinogram_of(p, y.shape(), 7, 180, W), tolerance);
+      check_close(name(device), context.download(y), sinogram_of(p, y.shape().W, evenly(7, 180, 48), W),
+                  tolerance);
     };
     // A pixel's mean and linear interpolation widen a variance of 49 by up to 1/12 + 1/4: half of that share
     // is lost at the peak.
@@ -127,8 +133,8 @@ TEST_CASE("CT: filtered backprojection recovers phantoms from many views") {
     Radon op(context, {150, -10, 180, 0});
     const Shape measured = op.output_shape(shape);
     const auto from_closed_form = [&](const Phantom& p) {
-      return context.download(
-          op.filtered_backprojection(context.upload(measured, sinogram_of(p, measured, -10, 180, W)), shape));
+      return context.download(op.filtered_backprojection(
+          context.upload(measured, sinogram_of(p, measured.W, evenly(-10, 180, 150), W)), shape));
     };
     const auto from_projection = [&](const Phantom& p) {
       return context.download(
@@ -151,6 +157,65 @@ TEST_CASE("CT: filtered backprojection recovers phantoms from many views") {
     CHECK(worst < 0.02);
     CHECK(context.pool.damaged_guards() == 0);
   }
+}
+
+TEST_CASE("CT: what a view counts") {
+  const auto check = [&](const std::vector<double>& at, const std::vector<double>& expected) {
+    const std::vector<double> weights = view_weights(at);
+    REQUIRE(weights.size() == expected.size());
+    for (std::size_t i = 0; i < at.size(); ++i)
+      CHECK_MESSAGE(weights[i] * 180 / pi == doctest::Approx(expected[i]).epsilon(1e-9), i, " of ",
+                    at.size());
+  };
+  check({17}, {180});
+  check({0, 60, 120}, {60, 60, 60});
+  check({0, 10, 60, 120}, {35, 30, 55, 60});                     // half of each gap, the last one to 180
+  check({120, 0, 60}, {60, 60, 60});                             // in any order
+  check({0, 60, 120, 180, 240, 300}, {30, 30, 30, 30, 30, 30});  // a turn: each direction twice
+  check({0, 72, 144, 216, 288}, {36, 36, 36, 36, 36});           // a turn: directions 36 degrees apart
+  check({0, 60, 120, 180}, {30, 60, 60, 30});                    // both ends
+  check({0, -60, -120}, {60, 60, 60});                           // clockwise
+  check({-30, 0, 30}, {30, 30, 30});                             // 120 degrees were not measured
+  check({0, 1, 2, 90, 91, 92}, {1, 1, 1, 1, 1, 1});              // two ranges were
+  check({0, 1, 2, 90}, {1, 1, 1, 1});                            // alone between two ranges that were not
+  check(evenly(0, 90, 45), std::vector<double>(45, 2));
+  check(evenly(3, 360, 459), std::vector<double>(459, 180.0 / 459));
+}
+
+TEST_CASE("CT: a full turn, angles in a list, an axis beside the middle: the same image") {
+  const int side = 64, detectors = 91;
+  const Shape shape{1, 1, side, side};
+  std::vector<double> uneven;  // the gaps are 1 and 2 degrees in turn, and the order is no order
+  for (int k = 0; k < 120; ++k) uneven.push_back(((k * 37) % 120) / 2 * 3 + ((k * 37) % 120) % 2);
+  struct Way {
+    const char* name;
+    double first, span, axis;
+    bool listed;
+    std::vector<double> degrees;
+  };
+  const std::vector<Way> ways{
+      {"half a turn", 0, 180, 0, false, evenly(0, 180, 151)},
+      {"a turn", 0, 360, 0, false, evenly(0, 360, 302)},
+      {"a turn of an odd number", 5, 360, 0, false, evenly(5, 360, 301)},
+      {"clockwise, and an axis", 5, -360, 3.5, false, evenly(5, -360, 301)},
+      {"a list, and an axis", 0, 180, -2.25, true, uneven},
+  };
+  for (const Device device : backends())
+    for (const Way& way : ways) {
+      Context context(device, 1, true);
+      RadonSettings settings;
+      settings.angles = int(way.degrees.size()), settings.detectors = detectors;
+      settings.first = way.first, settings.span = way.span, settings.axis = way.axis;
+      if (way.listed) settings.directions = way.degrees;
+      Radon op(context, settings);
+      const Shape measured = op.output_shape(shape);
+      const std::vector<float> y = sinogram_of(gaussian(6), detectors, way.degrees, side, way.axis);
+      // As in the test of 180 degrees: the detector's interpolation widens the Gaussian.
+      const std::vector<float> x = image_of(gaussian(6), side, side);
+      check_close(way.name, context.download(op.filtered_backprojection(context.upload(measured, y), shape)),
+                  x, 5e-3);
+      check_close(way.name, context.download(op.forward(context.upload(shape, x))), y, 5e-3);
+    }
 }
 
 TEST_CASE("CT: filtered backprojection of a batch is that of each, and knows its span") {
@@ -232,8 +297,13 @@ TEST_CASE("CT: bad settings are named") {
     CHECK_THROWS_WITH_AS(make_operator(context, all, {}), doctest::Contains(text), Error);
   };
   refuses({{"angles", 0}}, "operator ct: 'angles' is 0, expected a whole number from 1 to 100000");
-  refuses({{"span", 181}}, "operator ct: 'span' is 181, expected a number above 0, and 180 at most");
-  refuses({{"span", 0}}, "operator ct: 'span' is 0, expected");
+  refuses({{"span", 361}}, "operator ct: 'span' is 361, expected a number from -360 to 360");
+  refuses({{"span", 0}}, "CT: a span of 0 degrees; expected up to 360 either way, and not 0");
+  refuses({{"axis", 20000}}, "operator ct: 'axis' is 20000, expected");
+  OperatorData two;
+  two["directions"] = context.upload({1, 1, 1, 2}, std::vector<float>{0, 90});
+  CHECK_THROWS_WITH_AS(make_operator(context, {{"name", "ct"}, {"angles", 3}}, two),
+                       "CT: 2 directions for 3 angles", Error);
   refuses({{"detectors", -1}}, "operator ct: 'detectors' is -1, expected a whole number from 0 to 16384");
   refuses({{"views", 3}}, "the setting 'views' is not known here");
   Radon op(context, {4, 0, 180, 11});

@@ -156,6 +156,8 @@ std::vector<Row> scanner_rows() {
       {"CT, sparse view", named({{"name", "ct"}, {"angles", 23}})},
       {"CT, limited angle",
        named({{"name", "ct"}, {"angles", 31}, {"first", -20}, {"span", 110}, {"detectors", 40}})},
+      {"CT, most of a turn clockwise, about an axis beside the middle",
+       named({{"name", "ct"}, {"angles", 17}, {"span", -300}, {"detectors", 45}, {"axis", 1.5}})},
       {"MRI, random columns", named(scan("uniform1d", false))},
       {"MRI, equispaced columns", named(scan("equispaced1d", false))},
       {"MRI, random entries", named(scan("uniform2d", false))},

@@ -90,6 +90,7 @@ OperatorData make_arrays(Context& context, const Asked& asked, const Shape& imag
                          std::vector<std::string>& notes) {
   OperatorData data;
   data.weights = asked.network;
+  asked.add_lists(context, data);
   const auto leaves = asked.op.leaves();
   for (const OperatorDescription* leaf : leaves) {
     require(!leaf->kind->network || !asked.network.empty(), "task ", asked.name(),

@@ -5,15 +5,15 @@
 
 #include "kernels/elementwise.hpp"
 #include "operators/measurement_file.hpp"
-#include "tools/arrays.hpp"
+#include "tools/restore/sinogram.hpp"
 #include "weights/hdf5_read.hpp"
 
 namespace tweedie {
 namespace {
 
-/// The array as one sample, planar.
-Tensor read_sample(Context& context, const std::string& path) {
-  const Array array = read_array(path);
+/// The array as one sample, (channels, height, width).
+Array read_sample(const std::string& path, std::vector<std::string>& notes) {
+  Array array = is_png_file(path) ? read_png_array(path, &notes) : read_array(path, "", &notes);
   Extents e = array.shape;
   while (e.size() > 3 && e[0] == 1) e.erase(e.begin());
   if (e.size() == 2) e.insert(e.begin(), 1);
@@ -22,7 +22,12 @@ Tensor read_sample(Context& context, const std::string& path) {
   for (const std::int64_t side : e)
     require(side > 0 && side < 1 << 20, array.name, ": an array of shape ", to_string(array.shape));
   for (const float v : array.values) require(std::isfinite(v), array.name, ": holds ", v);
-  return context.upload({1, int(e[0]), int(e[1]), int(e[2])}, array.values);
+  array.shape = e;
+  return array;
+}
+
+Tensor upload(Context& context, const Array& array) {
+  return context.upload({1, int(array.shape[0]), int(array.shape[1]), int(array.shape[2])}, array.values);
 }
 
 void take_magnitudes(Context& context, Measurement& m, const std::string& path,
@@ -42,42 +47,14 @@ void take_magnitudes(Context& context, Measurement& m, const std::string& path,
                             "(numpy.fft.fftshift)"));
 }
 
-/// States how many there are, or holds what was stated to it.
-void state_count(Settings& settings, const char* name, int count, const std::string& path) {
-  if (!settings.stated(name)) settings.set(name, std::int64_t(count));
-  require(settings.integer(name) == count, path, ": a sinogram of ", count, " ", name, "; stated are ",
-          settings.integer(name));
-}
-
-void take_sinogram(Context& context, Measurement& m, const std::string& path,
-                   std::vector<std::string>& notes) {
-  const Shape s = m.y.shape();
-  state_count(m.op->settings, "angles", s.H, path);
-  state_count(m.op->settings, "detectors", s.W, path);
-  m.op->settings.state_defaults();
-  m.image = {1, s.C, s.W, s.W};
-  const auto op = make_operator(context, *m.op, m.data);
-  std::vector<float> seen = context.download(m.op->kind->first_look(*op, m.y, m.image));
-  const auto nearly_largest = seen.end() - 1 - std::ptrdiff_t(seen.size() / 1000);
-  std::nth_element(seen.begin(), nearly_largest, seen.end());
-  const float white = *nearly_largest;
-  require(white > 0, path,
-          ": filtered backprojection is nowhere positive: is it a sinogram, (angles, detectors)?");
-  Tensor ones = context.planar(m.image), y = context.planar(s);
-  fill(context.queue, ones, 1.f);
-  axpby(context.queue, y, 2 / white, m.y, -1.f, op->forward(ones));
-  m.y = std::move(y);
-  notes.push_back(message(path, ": black stands for 0 and white for ", white,
-                          " in the file's units, on an image whose side has length 1"));
-}
-
 }  // namespace
 
 bool is_measured_array(const Options& o) {
   const OperatorDescription& op = o.asked->op;
   const Shows shows = op.shows();
-  return (shows == Shows::magnitudes || shows == Shows::sinogram) && op.leaves().size() == 1 &&
-         is_array_file(o.measurement) && !is_measurement(o.measurement);
+  if ((shows != Shows::magnitudes && shows != Shows::sinogram) || op.leaves().size() != 1) return false;
+  const bool picture = shows == Shows::sinogram && is_png_file(o.measurement);
+  return (picture || is_array_file(o.measurement)) && !is_measurement(o.measurement);
 }
 
 bool is_described(const Options& o) {
@@ -86,15 +63,20 @@ bool is_described(const Options& o) {
   return holds_hdf5(o.measurement) || (row && row->holds(o.measurement));
 }
 
-Measurement read_measured_array(Context& context, const std::string& path, OperatorDescription op,
+Measurement read_measured_array(Context& context, const std::string& path, const Asked& asked,
                                 std::vector<std::string>& notes) {
+  Array array = read_sample(path, notes);
   Measurement m;
-  m.y = read_sample(context, path);
-  m.op = std::move(op);
-  if (m.op->shows() == Shows::sinogram)
+  m.op = asked.op;
+  asked.add_lists(context, m.data);
+  if (m.op->shows() == Shows::sinogram) {
+    read_sinogram(array, *m.op, asked.read_by, notes);
+    m.y = upload(context, array);
     take_sinogram(context, m, path, notes);
-  else
+  } else {
+    m.y = upload(context, array);
     take_magnitudes(context, m, path, notes);
+  }
   return m;
 }
 

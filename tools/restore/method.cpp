@@ -41,21 +41,9 @@ std::string describe_blind_methods() { return described("Methods for blind tasks
 std::vector<TaskOption> method_options() {
   std::vector<TaskOption> options;
   for (const MethodRow& method : all_methods())
-    for (const Setting& row : method.settings()) {
-      const std::string option = option_of(row);
-      if (option.empty() || option == "--compat") continue;  // which is for operators and noise, too
-      const auto same = std::find_if(options.begin(), options.end(),
-                                     [&](const TaskOption& each) { return each.option == option; });
-      const bool flag = row.kind == Setting::Kind::flag;
-      if (same != options.end())
-        same->tasks.push_back(method.name());
-      else
-        options.push_back({option,
-                           flag ? row.what : message(row.what, " (", expected_of(row), ")"),
-                           flag ? "" : default_of(row),
-                           {method.name()},
-                           flag});
-    }
+    for (const Setting& row : method.settings())
+      if (option_of(row) != "--compat")  // which is for operators and noise, too
+        add_option(options, row, method.name());
   return options;
 }
 

@@ -32,13 +32,12 @@ void declare_task_options(CLI::App& app, const std::vector<TaskOption>& options,
   for (const TaskOption& row : options) {
     if (app.get_option_no_throw(row.option)) continue;  // means something else already: --set says it
     std::string& value = values[row.option];
-    const std::string help = message(of_tasks(row.tasks), ": ", row.help);
     if (row.is_flag) {
       app.add_flag_callback(
-          row.option, [&value] { value = "true"; }, help);
+          row.option, [&value] { value = "true"; }, row.help);
       continue;
     }
-    CLI::Option* option = app.add_option(row.option, value, help);
+    CLI::Option* option = app.add_option(row.option, value, row.help);
     if (!row.otherwise.empty()) option->default_str(row.otherwise);
   }
 }
@@ -189,6 +188,10 @@ void settle_task(const CLI::App& app, Options& o, const Raw& raw, const std::opt
             exact ? o.measurement : o.task_config);
     o.asked->set(key, set.substr(equals + 1));
   }
+  for (const Setting& row : o.asked->read_by.rows())
+    require(!o.asked->read_by.stated(row.name) || is_measured_array(o), option_of(row),
+            " means nothing here: ",
+            o.measurement.empty() ? "there is no measurement" : o.measurement + " is no plain array");
   for (const auto& [option, text] : given_of(app, raw.foreign)) {
     const ForeignRow* row = o.asked->op.kind->files;
     require(row && option == row->option && row->holds(o.measurement), option, " means nothing here: ",

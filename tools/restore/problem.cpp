@@ -123,7 +123,7 @@ void note_units(Context& context, Problem& p, const std::string& path) {
 void take_measurement(Context& context, Problem& p, const Options& o, const Asked& asked, int channels) {
   const Shape of_original = p.image;
   if (is_measured_array(o))
-    p.measurement = read_measured_array(context, o.measurement, asked.op, p.notes);
+    p.measurement = read_measured_array(context, o.measurement, asked, p.notes);
   else if (is_described(o))
     take_file(context, p, o, asked);
   else
