@@ -116,6 +116,14 @@ Array read_array(const std::string& path, const std::string& dataset, std::vecto
   throw Error(path + ": not an array: expected a .npy, .npz, HDF5 or TIFF file");
 }
 
+Array read_array_called(const std::string& path, const std::string& name) {
+  const std::shared_ptr<const ByteSource> source = open_file(path);
+  const Kind kind = kind_of(*source);
+  const bool has =
+      (kind == Kind::hdf5 && ArrayFile(path).has(name)) || (kind == Kind::npz && NpzFile(source).has(name));
+  return read_array(path, has ? name : "");
+}
+
 bool is_png_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   char start[16] = {};

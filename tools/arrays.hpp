@@ -28,6 +28,9 @@ bool is_array_file(const std::string& path);
 Array read_array(const std::string& path, const std::string& dataset = "",
                  std::vector<std::string>* notes = nullptr);
 
+/// The same of the array with that name in a .npz or HDF5 file that has one; else of the only array.
+Array read_array_called(const std::string& path, const std::string& name);
+
 /// Whether the file is a PNG by its content. False when it cannot be read.
 bool is_png_file(const std::string& path);
 /// The samples of a PNG file as numbers, 0 to 255 or 65535, (H, W) or (3, H, W). Errors and notes as in

@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "kernels/error.hpp"
+#include "tools/arrays.hpp"
 #include "tools/codec.hpp"
 #include "tools/files.hpp"
 #include "weights/npy_file.hpp"
@@ -18,15 +19,18 @@ namespace {
 // Larger than any file of an image within the limits that is worth reading: 16-bit RGB, not compressed.
 constexpr std::size_t max_file_bytes = std::size_t(512) << 20;
 
-Image image_of(const Raster& raster) {
+Image image_of(const Raster& raster, const std::optional<Levels>& levels) {
+  const Levels as = levels.value_or(Levels{0, double(raster.peak)});
   Image image = uniform_image(raster.channels, raster.height, raster.width, 0);
   const auto channels = std::size_t(raster.channels);
   for (std::size_t pixel = 0; pixel < image.plane(); ++pixel)
     for (std::size_t c = 0; c < channels; ++c)
       image.data[c * image.plane() + pixel] =
-          float(2.0 * raster.sample(pixel * channels + c) / raster.peak - 1);
+          float(2.0 * (raster.sample(pixel * channels + c) - as.black) / (as.white - as.black) - 1);
   return image;
 }
+
+constexpr const char* said_otherwise = "; what else black and white are is said with --levels BLACK:WHITE";
 
 /// What white is stored as: the largest number of an unsigned type, or 1.
 double white_of(const std::string& type, const std::string& path) {
@@ -34,27 +38,29 @@ double white_of(const std::string& type, const std::string& path) {
   if (type == "<u2") return 65535;
   if (type == "<u4") return 4294967295.0;
   require(type == "|b1" || type[1] == 'f', path, ": a picture of the type '", type,
-          "', expected unsigned numbers of 8, 16 or 32 bits, or real ones from 0 to 1");
+          "', expected unsigned numbers of 8, 16 or 32 bits, or real ones from 0 to 1", said_otherwise);
   return 1;
 }
 
-/// Planar samples, black at 0.
+/// Planar samples, black at 0 where `levels` does not say otherwise.
 Image scaled(int channels, int height, int width, const std::vector<float>& samples, const std::string& type,
-             const std::string& path) {
-  const double white = float(white_of(type, path));  // as samples of 32 bits were rounded
+             const std::string& path, const std::optional<Levels>& levels) {
+  // As samples of 32 bits were rounded.
+  const Levels as = levels ? *levels : Levels{0, double(float(white_of(type, path)))};
   Image image = uniform_image(channels, height, width, 0);
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const float value = samples[i];
-    require(value >= 0 && value <= white, path, ": a picture of real numbers with the value ", value,
-            ", expected 0 (black) to 1 (white)");
-    image.data[i] = float(2 * value / white - 1);
+    require(levels ? std::isfinite(value) : value >= 0 && value <= as.white, path,
+            ": a picture of real numbers with the value ", value,
+            levels ? "" : ", expected 0 (black) to 1 (white)", levels ? "" : said_otherwise);
+    image.data[i] = float(2 * (value - as.black) / (as.white - as.black) - 1);
   }
   return image;
 }
 
 /// A picture of a NumPy array: (H, W), (C, H, W) or (H, W, C) with C of 1 or 3; axes of 1 before them are
 /// dropped.
-Image image_of(const NpyArray& array, const std::string& path) {
+Image image_of(const NpyArray& array, const std::string& path, const std::optional<Levels>& levels) {
   Extents shape = array.shape();
   while (shape.size() > 3 && shape[0] == 1) shape.erase(shape.begin());
   const auto colours = [](std::int64_t n) { return n == 1 || n == 3; };
@@ -73,7 +79,7 @@ Image image_of(const NpyArray& array, const std::string& path) {
     for (std::size_t i = 0; i < plane; ++i)
       for (std::size_t c = 0; c < count; ++c) samples[c * plane + i] = pixels[i * count + c];
   }
-  return scaled(int(channels), int(height), int(width), samples, array.type(), path);
+  return scaled(int(channels), int(height), int(width), samples, array.type(), path, levels);
 }
 
 }  // namespace
@@ -103,22 +109,23 @@ void require_valid(const Image& image) {
           " with ", image.data.size(), " values, expected ", std::size_t(image.channels) * image.plane());
 }
 
-Image read_image(const std::string& path, std::vector<std::string>* notes) {
+Image read_image(const std::string& path, std::vector<std::string>* notes,
+                 const std::optional<Levels>& levels) {
   const std::string bytes = read_file(path, max_file_bytes);
   require(!bytes.empty(), path, ": empty file, expected a PNG, JPEG, TIFF or NumPy image");
   std::vector<std::string> found;
   Image image;
   if (is_png(bytes)) {
-    image = image_of(decode_png(bytes, path, found));
+    image = image_of(decode_png(bytes, path, found), levels);
   } else if (is_jpeg(bytes)) {
-    image = image_of(decode_jpeg(bytes, path, found));
+    image = image_of(decode_jpeg(bytes, path, found), levels);
   } else if (is_tiff(bytes, bytes.size())) {
     const TiffSamples tiff = decode_tiff(bytes, path, found);
-    image = scaled(tiff.channels, tiff.height, tiff.width, tiff.values, tiff.type, path);
+    image = scaled(tiff.channels, tiff.height, tiff.width, tiff.values, tiff.type, path, levels);
   } else {
     const auto source = open_file(path);
     require(is_npy(*source), path, ": neither a PNG, JPEG, TIFF nor NumPy image");
-    image = image_of(NpyArray::read(*source), path);
+    image = image_of(NpyArray::read(*source), path, levels);
   }
   if (notes) notes->insert(notes->end(), found.begin(), found.end());
   return image;
@@ -150,14 +157,44 @@ void write_png(const std::string& path, const Image& image) {
   atomic_write(path, encode_png(raster, path));
 }
 
+namespace {
+
+/// "127 of 255"; of what 8 bits cannot say, "1 of 65535".
+std::string level_of(double part) {
+  const double bytes = 255 * part;
+  if (std::abs(bytes - std::round(bytes)) < 1e-4) return message(std::round(bytes), " of 255");
+  return message(std::round(65535 * part), " of 65535");
+}
+
+/// Zeros and ones, (height, width).
+std::vector<float> read_mask_array(const std::string& path, int height, int width) {
+  Array array = read_array_called(path, "mask");
+  Extents shape = array.shape;
+  while (shape.size() > 2 && shape[0] == 1) shape.erase(shape.begin());
+  require(shape == Extents{height, width}, array.name, ": a mask of shape ", to_string(array.shape),
+          ", expected (", height, ", ", width, "), the size of the image");
+  const float observed = *std::max_element(array.values.begin(), array.values.end()) == 255 ? 255.f : 1.f;
+  for (float& v : array.values) {
+    require(v == 0 || v == observed, array.name, ": a mask with the value ", v,
+            ", expected zeros and ones (observed), or 0 and 255");
+    v = v == 0 ? 0.f : 1.f;
+  }
+  return std::move(array.values);
+}
+
+}  // namespace
+
 std::vector<float> read_mask(const std::string& path, int height, int width,
                              std::vector<std::string>* notes) {
-  const Image image = read_image(path, notes);
+  if (is_array_file(path) && !is_image_file(path)) return read_mask_array(path, height, width);
+  std::vector<std::string> found;
+  const Image image = read_image(path, &found);
+  if (notes) notes->insert(notes->end(), found.begin(), found.end());
   require(image.height == height && image.width == width, path, ": mask of ", image.width, " x ",
           image.height, " pixels, expected ", width, " x ", height, ", the size of the image");
   std::vector<float> mask;
   mask.reserve(image.plane());
-  std::size_t soft = 0;
+  std::size_t soft = 0, observed = 0;
   float highest = -1;
   for (std::size_t i = 0; i < image.plane(); ++i) {
     const float value = image.data[i];
@@ -166,11 +203,17 @@ std::vector<float> read_mask(const std::string& path, int height, int width,
               i / std::size_t(width), ", column ", i % std::size_t(width),
               ": a mask is gray, white where the image is observed");
     mask.push_back(value > 0 ? 1.0f : 0.0f);  // 0 is half of the peak
+    observed += value > 0;
     soft += value != -1 && value != 1;
     highest = std::max(highest, value);
   }
+  // Whoever drew the mask as an alpha channel is to know why it looks empty, or full.
+  std::string ignored;
+  for (const std::string& note : found) ignored += "; " + note.substr(std::min(note.size(), path.size() + 2));
   require(highest > 0, path, ": a mask without a white pixel: its brightest is at ",
-          std::round(255 * (highest + 1) / 2 * 100) / 100, " of 255; nothing would be observed");
+          level_of((double(highest) + 1) / 2), "; nothing would be observed", ignored);
+  require(observed < mask.size(), path,
+          ": the mask observes every pixel (all are white): nothing is left to restore", ignored);
   if (soft > 0 && notes)
     notes->push_back(message(path, ": ", soft, " of ", mask.size(),
                              " pixels are neither black nor white: those brighter than half are taken as "

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,17 +36,23 @@ void require_valid(const Image& image);
 
 // ---- files ----------------------------------------------------------------------------------------------
 
+/// What black and white are stored as.
+struct Levels {
+  double black = 0, white = 1;
+};
+
 /// Reads a PNG, JPEG, TIFF or NumPy (.npy) file, recognised by its content, into [-1, 1]: 2 s / peak - 1 for
-/// a sample s. PNG: 1 to 16 bits, gray, palette, RGB, interlaced or not. JPEG: gray and colour, 8 bits,
-/// baseline and progressive. TIFF: gray and RGB, whole numbers of 8, 16 or 32 bits without sign or real ones
-/// from 0 to 1. NumPy: (H, W), (C, H, W) or (H, W, C) with C of 1 or 3, of the same numbers or booleans.
-/// Samples are taken as stored: colour profiles and gamma are ignored. What was in the file and is ignored
-/// although the picture looks different with it is said in `notes`, one line each, beginning with the path:
-/// an alpha channel or transparent colour is dropped (not blended), an orientation (EXIF, TIFF) is not
-/// applied, further images of a file are not read. Throws `Error` in one line, beginning with the path:
-/// missing file, folder, other format, truncated or corrupt data, CMYK, sides above 32,768 or more than 2^26
-/// pixels.
-Image read_image(const std::string& path, std::vector<std::string>* notes = nullptr);
+/// a sample s; with `levels`, of any type and value, 2 (s - black) / (white - black) - 1. PNG: 1 to 16 bits,
+/// gray, palette, RGB, interlaced or not. JPEG: gray and colour, 8 bits, baseline and progressive. TIFF: gray
+/// and RGB, whole numbers of 8, 16 or 32 bits without sign or real ones from 0 to 1. NumPy: (H, W), (C, H, W)
+/// or (H, W, C) with C of 1 or 3, of the same numbers or booleans. Samples are taken as stored: colour
+/// profiles and gamma are ignored. What was in the file and is ignored although the picture looks different
+/// with it is said in `notes`, one line each, beginning with the path: an alpha channel or transparent colour
+/// is dropped (not blended), an orientation (EXIF, TIFF) is not applied, further images of a file are not
+/// read. Throws `Error` in one line, beginning with the path: missing file, folder, other format, truncated
+/// or corrupt data, CMYK, sides above 32,768 or more than 2^26 pixels.
+Image read_image(const std::string& path, std::vector<std::string>* notes = nullptr,
+                 const std::optional<Levels>& levels = {});
 
 /// Whether the file begins as a PNG, JPEG or TIFF image does. False when it cannot be read.
 bool is_image_file(const std::string& path);
@@ -55,10 +62,11 @@ bool is_image_file(const std::string& path);
 /// NaN or the file cannot be written.
 void write_png(const std::string& path, const Image& image);
 
-/// Reads a mask, (height, width) row-major: 1 where the image is more than half its peak (128 of 255), the
-/// observed pixels, 0 elsewhere. The file is gray, or colour with three equal channels. Pixels that are
-/// neither black nor white are counted in a note. Throws `Error` on another size, a coloured file, a mask
-/// that observes nothing, and as `read_image`.
+/// Reads a mask, (height, width) row-major: 1 where a picture is more than half its peak (128 of 255), the
+/// observed pixels, 0 elsewhere. The picture is gray, or colour with three equal channels. Pixels that are
+/// neither black nor white are counted in a note. A .npy, .npz or HDF5 array (the only one, or `mask`) holds
+/// zeros and ones, or 0 and 255. Throws `Error` on another size, a coloured file, other numbers, a mask that
+/// observes nothing, and as `read_image`.
 std::vector<float> read_mask(const std::string& path, int height, int width,
                              std::vector<std::string>* notes = nullptr);
 

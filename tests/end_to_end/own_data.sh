@@ -48,3 +48,39 @@ for file in restored sample_1 sample_2; do
 done
 restore arrays --task denoising --input "$work/gray.png" --steps 5
 [ ! -e "$work/arrays/restored.npy" ] || fail "restored.npy is of an earlier run"
+
+# The commands of the README, as they stand there.
+readme=$(dirname "$0")/../../README.md
+commands=$(sed -n '/^## Your own measurements/,/^## /p' "$readme" | sed -n '/^```sh/,/^```/p' | grep '^tweedie-restore')
+[ "$(grep -c . <<<"$commands")" = 5 ] || fail "expected five commands in the README, found: $commands"
+mkdir "$work/own"
+cd "$work/own"
+prepare=$bin/end_to_end_prepare
+"$prepare" crop "$data/images/astronaut.png" photo.png 32 32
+"$prepare" crop photo.png gray.png 32 32 gray
+"$prepare" mask holes.png 32 32
+cp photo.png damaged.png
+"$prepare" kspace gray.png full.h5 2
+"$prepare" kspace gray.png fastmri.h5 2 full 13
+# A point spread function that is not its own mirror image; it blurs with edges reflected.
+restore blur --task motion_blur --kernel-size 7 --input gray.png --noise none --steps 1
+"$prepare" npy "$work/blur/measurement.h5" kernel psf.npy
+restore blur --task kernel_blur --kernel psf.npy --kernel-is psf --input gray.png --noise none --steps 1
+"$prepare" tiff "$work/blur/measurement.png" blurred.tif
+"$prepare" sinogram gray.png sinogram.tif disc.png 90 1.5 40000
+cp "$work/magnitudes.npy" .
+declare -A truths=([inpainting]=photo.png [kernel_blur]=gray.png [mri]=gray.png [ct]=disc.png)
+# Means of what is between black and white in decibels below which something was misunderstood.
+declare -A least=([inpainting]=20 [kernel_blur]=20 [mri]=20 [ct]=20)
+while read -r command; do
+  words=${command%%#*}
+  task=$(sed 's/.*--task \([a-z_]*\).*/\1/' <<<"$words")
+  PATH=$bin:$PATH bash -c "$words --quiet --device $device" >printed 2>complaints || fail "$words: $(cat complaints)"
+  mv out "$task"
+  [ -s "$task/restored.png" ] || fail "$words: no picture"
+  [ -n "${truths[$task]:-}" ] || continue
+  found=$("$bin/tweedie-metrics" "$task/restored.png" "${truths[$task]}" -m psnr --quiet | awk '/^psnr/ { print $(NF - 2) }')
+  awk "BEGIN { exit !($found >= ${least[$task]}) }" || fail "$words: PSNR $found: $(cat complaints)"
+done <<<"$commands"
+# The magnitudes are those of another picture of this test, 24 x 24.
+grep -q '"width": 24' phase_retrieval/report.json || fail "magnitudes: not of 24 x 24 pixels"

@@ -24,8 +24,12 @@ constexpr const char* usage =
     "       prepare attribute FILE NAME TEXT          root attribute of an HDF5 file, replaced\n"
     "       prepare attributes FILE NAME TEXT COUNT   the same as an array of texts\n"
     "       prepare rename FILE FROM TO               of a group in an HDF5 file\n"
-    "       prepare kspace IN OUT COILS [masked]      picture to a fastMRI file of two slices, the first "
-    "empty\n"
+    "       prepare kspace IN OUT COILS [masked|full [SLICES]]  picture to a fastMRI file of two slices, all "
+    "but the last empty\n"
+    "       prepare tiff IN OUT                       picture to a gray TIFF of 16 bits\n"
+    "       prepare sinogram IN OUT TRUTH ANGLES AXIS INTENSITY   what of INTENSITY a disc of a square "
+    "picture "
+    "lets through, in a full turn, to a TIFF of 16 bits; the disc\n"
     "       prepare npy FILE DATASET OUT              a dataset of an HDF5 file, real or complex, to .npy\n"
     "       prepare has FILE POINTER...               exit code 0 when a JSON file has all of these\n"
     "       prepare number FILE POINTER               prints a number of a JSON file\n";
@@ -174,13 +178,14 @@ std::vector<float> scan(const Image& image, int coils) {
 void make_kspace(const std::vector<std::string>& words) {
   const Image image = to_gray(read_image(words.at(1)));
   const int coils = std::stoi(words.at(3));
-  const bool masked = words.size() > 4;
+  const bool masked = words.size() > 4 && words[4] == "masked";
+  const std::size_t slices = words.size() > 5 ? std::stoul(words[5]) : 2;
   std::vector<float> slice = scan(image, coils), mask;
   for (int w = 0; w < image.width; ++w)
     mask.push_back(w % 3 == 0 || std::abs(w - image.width / 2) < 4 ? 1.f : 0.f);
   if (masked)
     for (std::size_t i = 0; i < slice.size(); ++i) slice[i] *= mask[i / 2 % std::size_t(image.width)];
-  std::vector<float> all(slice.size(), 0.f);
+  std::vector<float> all(slice.size() * (slices - 1), 0.f);
   all.insert(all.end(), slice.begin(), slice.end());
   const hid_t file = H5Fcreate(words.at(2).c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   require(file >= 0, words.at(2), ": not created");
@@ -196,12 +201,65 @@ void make_kspace(const std::vector<std::string>& words) {
   };
   const hsize_t H = hsize_t(image.height), W = hsize_t(image.width);
   if (coils == 1)
-    write("kspace", {2, H, W}, complex, all.data());
+    write("kspace", {slices, H, W}, complex, all.data());
   else
-    write("kspace", {2, hsize_t(coils), H, W}, complex, all.data());
+    write("kspace", {slices, hsize_t(coils), H, W}, complex, all.data());
   if (masked) write("mask", {W}, H5T_NATIVE_FLOAT, mask.data());
   H5Tclose(complex);
   require(H5Fclose(file) >= 0, words.at(2), ": not closed");
+}
+
+/// A gray TIFF of one strip.
+void write_tiff(const std::string& path, int width, int height, const std::vector<std::uint16_t>& values) {
+  std::string file = "II*";
+  const auto number = [&file](std::uint32_t value, int bytes) {
+    for (; bytes > 0; --bytes, value >>= 8) file += char(value);
+  };
+  file += '\0';
+  number(std::uint32_t(8 + 2 * values.size()), 4);
+  for (const std::uint16_t value : values) number(value, 2);
+  // Width, height, bits, no compression, black is 0, where the strip is, samples, its rows and bytes.
+  const std::pair<int, std::uint32_t> tags[] = {{256, width}, {257, height}, {258, 16},
+                                                {259, 1},     {262, 1},      {273, 8},
+                                                {277, 1},     {278, height}, {279, 2 * values.size()}};
+  number(std::size(tags), 2);
+  for (const auto& [tag, value] : tags)
+    number(std::uint32_t(tag), 2), number(4, 2), number(1, 4), number(value, 4);
+  number(0, 4);
+  std::ofstream(path, std::ios::binary) << file;
+}
+
+void make_tiff(const std::vector<std::string>& words) {
+  const Image image = to_gray(read_image(words.at(1)));
+  std::vector<std::uint16_t> values;
+  for (const float v : image.data) values.push_back(std::uint16_t(std::lround((double(v) + 1) / 2 * 65535)));
+  write_tiff(words.at(2), image.width, image.height, values);
+}
+
+/// Each pixel's mass falls on the two detectors next to where its middle is seen.
+void make_sinogram(const std::vector<std::string>& words) {
+  Image image = to_gray(read_image(words.at(1)));
+  const int side = image.width, angles = std::stoi(words.at(4));
+  const double axis = std::stod(words.at(5)), intensity = std::stod(words.at(6)), middle = (side - 1) / 2.0;
+  std::vector<double> sums(std::size_t(angles * side), 0.0);
+  for (int h = 0; h < side; ++h)
+    for (int w = 0; w < side; ++w) {
+      const double x = w - middle, y = middle - h;
+      float& pixel = image.data[image.index(0, h, w)];
+      if (std::hypot(x, y) > 0.4 * side) pixel = -1;
+      for (int a = 0; a < angles; ++a) {
+        const double t = 2 * M_PI * a / angles, at = x * std::cos(t) + y * std::sin(t) + middle + axis;
+        const int d = int(std::floor(at));
+        const double mass = (double(pixel) + 1) / 2;
+        for (const int i : {d, d + 1})
+          if (i >= 0 && i < side) sums[std::size_t(a * side + i)] += mass * (1 - std::abs(at - i));
+      }
+    }
+  std::vector<std::uint16_t> values;
+  for (const double sum : sums)
+    values.push_back(std::uint16_t(std::lround(intensity * std::exp(-3 * sum / side))));
+  write_tiff(words.at(2), side, angles, values);
+  write_png(words.at(3), image);
 }
 
 void has(const std::vector<std::string>& words) {
@@ -233,6 +291,10 @@ void prepare(const std::vector<std::string>& words) {
     rename_group(words);
   else if (command == "kspace")
     make_kspace(words);
+  else if (command == "tiff")
+    make_tiff(words);
+  else if (command == "sinogram")
+    make_sinogram(words);
   else if (command == "npy")
     make_npy(words);
   else if (command == "has")

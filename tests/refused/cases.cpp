@@ -143,7 +143,7 @@ constexpr Case cases[] = {
     {restore, "'scale' is -1", "--task_config negative.yaml --input photo.png"},
     {restore, "operator's settings", "--task gaussian_blur --measurement list.h5"},
     {restore, "'image'", "--task gaussian_blur --measurement huge.h5"},
-    {restore, "180", "--task ct --span 200 --input photo.png"},
+    {restore, "360", "--task ct --span 400 --input photo.png"},
     {restore, "--acceleration is 0.5", "--task mri --acceleration 0.5 --input photo.png"},
     {classical, "is for task ct", "--method fbp --task denoising"},
     {classical, "phase_retrieval", "--method hio --task denoising"},

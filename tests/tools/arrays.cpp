@@ -163,8 +163,11 @@ TEST_CASE("TIFF: pictures are scaled to their peak; what is ignored is said") {
   write_tiff<std::uint8_t>(path, two, {0, 255});
   CHECK(picture().second == ": only the first of its images is read");
   write_tiff<float>(path, {2, 1, 1, 32, SAMPLEFORMAT_IEEEFP}, {0, 300});
-  CHECK(error_of([&] { read_image(path); }) ==
-        path + ": a picture of real numbers with the value 300, expected 0 (black) to 1 (white)");
+  CHECK(
+      error_of([&] { read_image(path); }) ==
+      path +
+          ": a picture of real numbers with the value 300, expected 0 (black) to 1 (white); what else black "
+          "and white are is said with --levels BLACK:WHITE");
   write_tiff<std::int16_t>(path, {2, 1, 1, 16, SAMPLEFORMAT_INT}, {0, 300});
   CHECK(error_of([&] { read_image(path); }).find("a picture of the type '<i2'") != std::string::npos);
 }
@@ -237,6 +240,12 @@ TEST_CASE("arrays: NumPy and HDF5, one of several by its name") {
         std::string::npos);
   CHECK(error_of([] { read_array(TWEEDIE_TEST_DATA "/numpy/c8.npy"); }).find("complex numbers") !=
         std::string::npos);
+  const Array picture = read_png_array(TWEEDIE_TEST_DATA "/images/coffee.png");
+  CHECK(picture.shape.size() == 3);
+  CHECK(picture.values[5] ==
+        doctest::Approx(255 * (read_image(TWEEDIE_TEST_DATA "/images/coffee.png").data[5] + 1) / 2));
+  CHECK(is_png_file(TWEEDIE_TEST_DATA "/images/coffee.png"));
+  CHECK(!is_png_file(TWEEDIE_TEST_DATA "/numpy/f4.npy"));
   CHECK(error_of([] { read_array(TWEEDIE_TEST_DATA "/images/coffee.png"); }).find("not an array") !=
         std::string::npos);
   const std::string h5 = folder / "x.hdf5";

@@ -8,6 +8,8 @@
 #include <numeric>
 
 #include "tests/tools/files_for_tests.hpp"
+#include "tools/arrays.hpp"
+#include "weights/hdf5_writer.hpp"
 
 namespace tweedie::test {
 namespace {
@@ -56,6 +58,72 @@ TEST_CASE("masks: another size or a colour is refused") {
   write_bytes(path, png_file({2, 1, 8, PNG_COLOR_TYPE_RGB, {{9, 9, 9, 200, 200, 0}}, {}, {}}));
   CHECK(error_of([&] { read_mask(path, 1, 2); }) ==
         path + ": coloured pixel at row 0, column 1: a mask is gray, white where the image is observed");
+}
+
+TEST_CASE("masks: one that says nothing is refused, with what was ignored of it") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "mask.png";
+  const auto error = [&](int bits, int type, const std::vector<std::uint8_t>& row) {
+    write_bytes(path, png_file({2, 1, bits, type, {row}, {}, {}}));
+    return error_of([&] { read_mask(path, 1, 2); }).substr(path.size());
+  };
+  const std::string dark = ": a mask without a white pixel: its brightest is at ",
+                    full = ": the mask observes every pixel (all are white): nothing is left to restore";
+  CHECK(error(8, PNG_COLOR_TYPE_GRAY, {0, 1}) == dark + "1 of 255; nothing would be observed");
+  CHECK(error(16, PNG_COLOR_TYPE_GRAY, {0, 0, 0, 1}) == dark + "1 of 65535; nothing would be observed");
+  CHECK(error(8, PNG_COLOR_TYPE_GRAY, {0, 0}) == dark + "0 of 255; nothing would be observed");
+  CHECK(error(1, PNG_COLOR_TYPE_GRAY, {0b11000000}) == full);
+  CHECK(error(8, PNG_COLOR_TYPE_GRAY_ALPHA, {0, 255, 0, 0}) ==
+        dark + "0 of 255; nothing would be observed; alpha channel ignored");
+  CHECK(error(8, PNG_COLOR_TYPE_RGB_ALPHA, {255, 255, 255, 255, 255, 255, 255, 0}) ==
+        full + "; alpha channel ignored");
+}
+
+TEST_CASE("masks: arrays of zeros and ones, or of 0 and 255") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "mask.npy", h5 = folder / "mask.h5";
+  const auto error = [&](const Extents& shape, const std::vector<float>& values) {
+    write_npy(path, shape, values);
+    return error_of([&] { read_mask(path, 2, 2); }).substr(path.size());
+  };
+  const std::vector<float> expected{0, 1, 1, 0};
+  for (const float observed : {1.f, 255.f})
+    for (const Extents& shape : {Extents{2, 2}, Extents{1, 2, 2}, Extents{1, 1, 2, 2}}) {
+      write_npy(path, shape, {0, observed, observed, 0});
+      CHECK(read_mask(path, 2, 2) == expected);
+    }
+  CHECK(error({2, 2}, {0, 0.5f, 1, 0}) ==
+        ": a mask with the value 0.5, expected zeros and ones (observed), or 0 and 255");
+  CHECK(error({2, 2}, {0, 254, 255, 0}).find("value 254") != std::string::npos);
+  CHECK(error({2, 2}, {0, -1, 1, 0}).find("value -1") != std::string::npos);
+  CHECK(error({1, 4}, {0, 1, 1, 0}) == ": a mask of shape (1, 4), expected (2, 2), the size of the image");
+  {
+    Hdf5Writer file(h5);
+    file.array("image", {2, 2}, std::vector<float>{3, 3, 3, 3});
+    file.array("mask", {2, 2}, expected);
+    file.commit();
+  }
+  CHECK(read_mask(h5, 2, 2) == expected);
+}
+
+TEST_CASE("levels: what black and white are stored as") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "x";
+  const auto read = [&](double black, double white) {
+    return read_image(path, nullptr, Levels{black, white}).data;
+  };
+  write_npy(path, {1, 4}, {-1, 0, 1, 3});
+  CHECK(read(-1, 1) == std::vector<float>{-1, 0, 1, 3});     // noise may go beyond
+  CHECK(read(3, -1) == std::vector<float>{1, 0.5f, 0, -1});  // a negative
+  CHECK(error_of([&] { read_image(path); }) == path +
+                                                   ": a picture of real numbers with the value -1, expected "
+                                                   "0 (black) to 1 (white); what else black and "
+                                                   "white are is said with --levels BLACK:WHITE");
+  write_npy(path, {1, 2}, {1, std::nanf("")});
+  CHECK(error_of([&] { read(0, 1); }) == path + ": a picture of real numbers with the value nan");
+  // 12 bits in a 16-bit file.
+  write_bytes(path, png_file({2, 1, 16, PNG_COLOR_TYPE_GRAY, {{0x0F, 0xFF, 0x00, 0x00}}, {}, {}}));
+  CHECK(read(0, 4095) == std::vector<float>{1, -1});
 }
 
 TEST_CASE("heat maps: lightness rises evenly, values outside are held to the ends") {

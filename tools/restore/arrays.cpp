@@ -51,8 +51,7 @@ Tensor read_kernel(Context& context, const std::string& path, bool turned, std::
   Shape shape{1, 1, 0, 0};
   const bool numbers = is_array_file(path) && !is_image_file(path);
   if (numbers) {
-    const bool named = holds_hdf5(path) && ArrayFile(path).has("kernel");
-    Array array = read_array(path, named ? "kernel" : "");
+    Array array = read_array_called(path, "kernel");
     const Extents& e = array.shape;
     const bool plane = e.size() == 2 || (e.size() == 4 && e[0] == 1 && e[1] == 1);
     require(plane && e[e.size() - 2] < 4096 && e.back() < 4096, path, ": kernel has shape ", to_string(e),

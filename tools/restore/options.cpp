@@ -5,6 +5,7 @@
 
 #include "operators/measurement_file.hpp"
 #include "tools/device_option.hpp"
+#include "tools/numbers.hpp"
 #include "tools/restore/measured_array.hpp"
 #include "tools/restore/method.hpp"
 #include "tools/restore/task_file.hpp"
@@ -18,7 +19,7 @@ struct Raw {
   std::map<std::string, std::string> settings, files, foreign, method;  ///< by option
   std::map<std::string, std::string> unknown_weights, unknown_configs;  ///< by the unknown's name
   std::vector<std::string> sets;                                        ///< "key=value"
-  std::string kernel_is = "correlation", gpu;
+  std::string kernel_is = "correlation", gpu, levels;
 };
 
 std::string of_tasks(const std::vector<std::string>& tasks) {
@@ -57,6 +58,9 @@ void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
       "Restore this measurement instead of simulating one: a picture, an array of magnitudes or line "
       "integrals (.npy, .npz, TIFF, HDF5), k-space (fastMRI file or complex .npy), or the "
       "measurement.h5 of another run");
+  app.add_option("--levels", raw.levels,
+                 "BLACK:WHITE: the numbers that these are stored as in a picture of --input or --measurement "
+                 "(default: 0 and the largest of whole numbers, 0 and 1 of real ones)");
   declare_task_options(app, file_options(), raw.files);
   app.add_option(
          "--kernel-is", raw.kernel_is,
@@ -74,13 +78,13 @@ void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
       ->default_str("gaussian");
   app.add_option("--sigma", o.sigma, "gaussian: standard deviation; 0: none")
       ->default_str("0.05")
-      ->check(CLI::Range(0.0, largest_sigma));
+      ->check(number(0, largest_sigma));
   app.add_option("--unit", o.unit, "--sigma is for images in [-1, 1] (pm1) or in [0, 1] (unit)")
       ->check(CLI::IsMember({"pm1", "unit"}))
       ->capture_default_str();
   app.add_option("--rate", o.rate, "poisson: white is 255 times so many photons")
       ->default_str("1")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
 }
 
 void declare_method(CLI::App& app, Options& o, Raw& raw) {
@@ -102,15 +106,15 @@ void declare_method(CLI::App& app, Options& o, Raw& raw) {
   app.add_option("--steps", o.steps,
                  "Sampling steps (0: the method's own number, for most all the prior was made with)")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number(0));
   app.add_option("--samples", o.samples, "Samples to draw of the posterior")
       ->capture_default_str()
-      ->check(CLI::Range(1, 100000));
+      ->check(whole_number(1, 100000));
   app.add_option("--restarts", o.restarts,
                  "Runs for each sample, of which the one with the least misfit is kept (0: 4 for "
                  "phase_retrieval, else 1)")
       ->capture_default_str()
-      ->check(CLI::Range(0, 1000));
+      ->check(whole_number(0, 1000));
   add_seed_option(app, o.seed, "Seed of mask, noise and sampler");
 }
 
@@ -145,6 +149,15 @@ void declare(CLI::App& app, Options& o, Raw& raw) {
       "Write restored.npy too, and sample_K.npy: float32, (channels, height, width), in units of [-1, "
       "1] images, not clipped");
   app.add_flag("--quiet", o.quiet, "No progress");
+}
+
+Levels parse_levels(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  const auto black = parse_number(text.substr(0, colon));
+  const auto white = parse_number(colon == text.npos ? "" : text.substr(colon + 1));
+  require(black && white && *black != *white, "--levels is '", text,
+          "', expected BLACK:WHITE, two numbers that differ");
+  return {*black, *white};
 }
 
 /// The options of a group that were stated.
@@ -310,6 +323,8 @@ void require_sense(const CLI::App& app, const Options& o) {
   for (const auto& [option, value] :
        {std::pair{"--sigma", o.sigma.value_or(0)}, {"--rate", o.rate.value_or(1)}})
     require(std::isfinite(value), option, ": ", value, " is not a finite number");
+  require(!o.levels || !o.input.empty() || !(is_described(o) || is_measured_array(o)),
+          "--levels means nothing to ", o.measurement, ", which is no picture");
   if (!is_described(o)) noise_of(o, {});  // else once it is read
 }
 
@@ -335,6 +350,7 @@ Options read_options(CLI::App& app, int argc, const char* const* argv) {
     o.respacing = diffusion->respacing;
   }
   require(file || !o.task.empty(), "give a --task or a --task-config");
+  if (app.count("--levels") > 0) o.levels = parse_levels(raw.levels);
   settle_task(app, o, raw, file);
   settle_unknowns(app, o, raw);
   if (o.asked->op.kind->blind && app.count("--method") == 0 && o.method == "dps")

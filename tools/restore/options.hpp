@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "operators/noise.hpp"
+#include "tools/image.hpp"
 #include "tools/prior.hpp"
 #include "tools/restore/asked.hpp"
 
@@ -22,6 +23,7 @@ struct Options {
       unknown_configs;                ///< of priors of what is unknown besides the image, by its name
   std::optional<Asked> asked;         ///< always there once the options are read
   int slice = 0;                      ///< of a file of another program
+  std::optional<Levels> levels;       ///< of pictures, where they are not those of their type
   std::optional<Noise> file_noise;    ///< of a task file
   std::optional<std::string> noise;   ///< this and the next two: of the command line
   std::optional<double> sigma, rate;  ///< sigma for images as `unit` says

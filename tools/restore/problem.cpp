@@ -37,7 +37,7 @@ OperatorDescription stated(OperatorDescription op, std::uint64_t seed) {
 
 /// The picture of a measurement as the measurement of an image.
 void take_picture(Context& context, Problem& p, const Options& o, const Asked& asked, int channels) {
-  const Image picture = read_image(o.measurement, &p.notes);
+  const Image picture = read_image(o.measurement, &p.notes, o.levels);
   require(asked.op.shows() == Shows::picture, o.measurement, ": the measurement of task ", p.task,
           " is not a picture; expected an array of numbers or the measurement.h5 of another run");
   const bool drawn_mask = asked.draw && !asked.files.contains("mask");
@@ -154,7 +154,7 @@ Problem pose(Context& context, const Options& o, int channels) {
   Problem p;
   p.task = asked.name();
   if (!o.input.empty()) {
-    p.original = as_channels(read_image(o.input, &p.notes), channels);
+    p.original = as_channels(read_image(o.input, &p.notes, o.levels), channels);
     p.original = as_channels(*p.original, asked.op.image_channels());
     p.image = {1, p.original->channels, p.original->height, p.original->width};
   }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "tools/device_option.hpp"
+#include "tools/numbers.hpp"
 #include "tools/sampler_option.hpp"
 #include "tools/train/checkpoint.hpp"
 
@@ -50,7 +51,7 @@ void add_model_options(CLI::App& app, ModelWords& m) {
       ->group(group);
   app.add_option("--diffusion-steps", m.diffusion_steps, "Noise levels")
       ->capture_default_str()
-      ->check(CLI::Range(2, 100000))
+      ->check(whole_number(2, 100000))
       ->group(group);
 }
 
@@ -61,11 +62,11 @@ void add_data_options(CLI::App& app, DataOptions& d) {
   app.add_option("--dataset", d.dataset, "The array's name in a file that holds several")->group(group);
   app.add_option("--size", d.size, "Side of a sample, in pixels")
       ->capture_default_str()
-      ->check(CLI::Range(4, 4096))
+      ->check(whole_number(4, 4096))
       ->group(group);
   app.add_option("--channels", d.channels, "1 or 3, or as many as an array has")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1024))
+      ->check(whole_number(1, 1024))
       ->group(group);
   app.add_option("--min-shrink", d.min_shrink, "Windows are reduced by factors from here")
       ->capture_default_str()
@@ -80,7 +81,7 @@ void add_data_options(CLI::App& app, DataOptions& d) {
       ->group(group);
   app.add_option("--slice-axis", d.slice_axis, "Slices of a volume lie across this axis")
       ->capture_default_str()
-      ->check(CLI::Range(0, 2))
+      ->check(whole_number(0, 2))
       ->group(group);
 }
 
@@ -88,46 +89,46 @@ void add_training_options(CLI::App& app, TrainSettings& s) {
   const char* const group = "Training";
   app.add_option("--steps", s.steps, "Steps of the optimiser")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1))
       ->group(group);
   app.add_option("--batch", s.batch, "Samples to one evaluation of the network")
       ->capture_default_str()
-      ->check(CLI::Range(1, 65536))
+      ->check(whole_number(1, 65536))
       ->group(group);
   app.add_option("--accumulate", s.accumulate, "Evaluations to one step")
       ->capture_default_str()
-      ->check(CLI::Range(1, 65536))
+      ->check(whole_number(1, 65536))
       ->group(group);
   app.add_option("--lr", s.rate, "Learning rate at its height")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number())
       ->group(group);
   app.add_option("--warmup", s.warmup, "Steps over which the rate rises")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->group(group);
   app.add_option("--cosine", s.cosine, "Let the rate fall along half a cosine")
       ->capture_default_str()
       ->group(group);
   app.add_option("--final-lr", s.final_rate, "Share of the rate left at the end")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number(0, 1))
       ->group(group);
   app.add_option("--weight-decay", s.optimiser.weight_decay, "Decoupled weight decay")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(number(0, 1e30))
       ->group(group);
   app.add_option("--beta2", s.optimiser.beta2, "Decay of AdamW's second moment")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number(0, 1))
       ->group(group);
   app.add_option("--ema", s.optimiser.ema_rate, "Decay of the averaged weights")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number(0, 1))
       ->group(group);
   app.add_option("--clip", s.optimiser.clip, "Largest norm of the gradients (0: any)")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(number(0, 1e30))
       ->group(group);
   app.add_option("--timesteps", s.timesteps, "uniform, or loss-aware: more of those with large losses")
       ->check(CLI::IsMember({"uniform", "loss-aware"}))
@@ -142,22 +143,22 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
   app.add_flag("--resume", o.resume, "Go on from the folder's checkpoint, with the settings in it");
   app.add_option("--weights", o.weights, "Begin with the weights of this file");
   app.add_option("--stop-after", o.stop_after, "Stop, with a checkpoint, at this step (0: at the end)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number(0));
   app.add_option("--save-every", o.save_every, "Steps from checkpoint to checkpoint")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
   app.add_option("--sample-every", o.sample_every, "Steps from samples to samples (0: none)")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number(0));
   app.add_option("--samples", o.samples, "Samples to draw")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
+      ->check(whole_number(1, 1024));
   app.add_option("--sample-steps", o.sample_steps, "DDIM steps of a sample")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
   app.add_option("--loader-threads", o.loader_threads, "Threads that prepare data")
       ->capture_default_str()
-      ->check(CLI::Range(1, 256));
+      ->check(whole_number(1, 256));
   add_device_option(app, o.device);
   add_precision_option(app, o.precision);
   app.add_flag("--quiet", o.quiet, "No progress");
