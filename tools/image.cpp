@@ -30,7 +30,8 @@ Image image_of(const Raster& raster, const std::optional<Levels>& levels) {
   return image;
 }
 
-constexpr const char* said_otherwise = "; what else black and white are is said with --levels BLACK:WHITE";
+constexpr const char* said_otherwise =
+    "; what else black and white are is said with --black-white BLACK:WHITE";
 
 /// What white is stored as: the largest number of an unsigned type, or 1.
 double white_of(const std::string& type, const std::string& path) {

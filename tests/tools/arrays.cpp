@@ -167,7 +167,7 @@ TEST_CASE("TIFF: pictures are scaled to their peak; what is ignored is said") {
       error_of([&] { read_image(path); }) ==
       path +
           ": a picture of real numbers with the value 300, expected 0 (black) to 1 (white); what else black "
-          "and white are is said with --levels BLACK:WHITE");
+          "and white are is said with --black-white BLACK:WHITE");
   write_tiff<std::int16_t>(path, {2, 1, 1, 16, SAMPLEFORMAT_INT}, {0, 300});
   CHECK(error_of([&] { read_image(path); }).find("a picture of the type '<i2'") != std::string::npos);
 }

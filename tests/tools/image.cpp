@@ -118,7 +118,7 @@ TEST_CASE("levels: what black and white are stored as") {
   CHECK(error_of([&] { read_image(path); }) == path +
                                                    ": a picture of real numbers with the value -1, expected "
                                                    "0 (black) to 1 (white); what else black and "
-                                                   "white are is said with --levels BLACK:WHITE");
+                                                   "white are is said with --black-white BLACK:WHITE");
   write_npy(path, {1, 2}, {1, std::nanf("")});
   CHECK(error_of([&] { read(0, 1); }) == path + ": a picture of real numbers with the value nan");
   // 12 bits in a 16-bit file.

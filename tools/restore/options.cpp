@@ -58,7 +58,7 @@ void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
       "Restore this measurement instead of simulating one: a picture, an array of magnitudes or line "
       "integrals (.npy, .npz, TIFF, HDF5), k-space (fastMRI file or complex .npy), or the "
       "measurement.h5 of another run");
-  app.add_option("--levels", raw.levels,
+  app.add_option("--black-white", raw.levels,
                  "BLACK:WHITE: the numbers that these are stored as in a picture of --input or --measurement "
                  "(default: 0 and the largest of whole numbers, 0 and 1 of real ones)");
   declare_task_options(app, file_options(), raw.files);
@@ -155,7 +155,7 @@ Levels parse_levels(const std::string& text) {
   const std::size_t colon = text.find(':');
   const auto black = parse_number(text.substr(0, colon));
   const auto white = parse_number(colon == text.npos ? "" : text.substr(colon + 1));
-  require(black && white && *black != *white, "--levels is '", text,
+  require(black && white && *black != *white, "--black-white is '", text,
           "', expected BLACK:WHITE, two numbers that differ");
   return {*black, *white};
 }
@@ -324,7 +324,7 @@ void require_sense(const CLI::App& app, const Options& o) {
        {std::pair{"--sigma", o.sigma.value_or(0)}, {"--rate", o.rate.value_or(1)}})
     require(std::isfinite(value), option, ": ", value, " is not a finite number");
   require(!o.levels || !o.input.empty() || !(is_described(o) || is_measured_array(o)),
-          "--levels means nothing to ", o.measurement, ", which is no picture");
+          "--black-white means nothing to ", o.measurement, ", which is no picture");
   if (!is_described(o)) noise_of(o, {});  // else once it is read
 }
 
@@ -350,7 +350,7 @@ Options read_options(CLI::App& app, int argc, const char* const* argv) {
     o.respacing = diffusion->respacing;
   }
   require(file || !o.task.empty(), "give a --task or a --task-config");
-  if (app.count("--levels") > 0) o.levels = parse_levels(raw.levels);
+  if (app.count("--black-white") > 0) o.levels = parse_levels(raw.levels);
   settle_task(app, o, raw, file);
   settle_unknowns(app, o, raw);
   if (o.asked->op.kind->blind && app.count("--method") == 0 && o.method == "dps")

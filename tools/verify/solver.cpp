@@ -109,7 +109,8 @@ std::unique_ptr<Solver> make_ddnm(Context& context, const ArrayFile& file, const
                                   bool plus) {
   DdnmOptions o{j.at("eta").get<double>(), j.at("travel_length").get<int>(),
                 j.at("travel_repeat").get<int>()};
-  if (j.value("lambda_noise", "").starts_with("compat")) {
+  const nlohmann::json turned = j.value("lambda_noise", nlohmann::json());  // null where there is none
+  if (turned.is_string() && turned.get<std::string>().starts_with("compat")) {
     const int block = file.json_attribute("task").at("operator").at("scale_factor").get<int>();
     o.compat_turn = [&context, &file, block](const Tensor& eps) {
       return turned_by(context, file, block, eps);
