@@ -22,7 +22,7 @@ bool is_array_file(const std::string& path);
 /// Reads an array of real numbers from a .npy, .npz or HDF5 file or a gray or RGB TIFF file (of shape (H, W)
 /// or (3, H, W)), recognised by its content. `dataset` names one of several arrays in a .npz or HDF5 file; it
 /// may be empty where there is only one, and must be for the others. Numbers of more than 24 bits are rounded
-/// to the nearest float. Axes are in NumPy's order, also of what MATLAB wrote (.mat of version 7.3). Throws
+/// to the nearest float. Axes are in NumPy's order, also of what MATLAB wrote (.mat of version 7.3).
 /// `notes` says what of a TIFF file is ignored, as `read_image` does. Throws `Error`, beginning with the
 /// path: a file that is missing, damaged, of another kind, of complex numbers, or that has no such dataset.
 Array read_array(const std::string& path, const std::string& dataset = "",

@@ -167,6 +167,11 @@ std::string level_of(double part) {
   return message(std::round(65535 * part), " of 65535");
 }
 
+void require_something_lost(const std::string& path, std::size_t observed, std::size_t pixels,
+                            const std::string& ignored) {
+  require(observed < pixels, path, ": the mask observes every pixel: nothing is left to restore", ignored);
+}
+
 /// Zeros and ones, (height, width).
 std::vector<float> read_mask_array(const std::string& path, int height, int width) {
   Array array = read_array_called(path, "mask");
@@ -180,6 +185,9 @@ std::vector<float> read_mask_array(const std::string& path, int height, int widt
             ", expected zeros and ones (observed), or 0 and 255");
     v = v == 0 ? 0.f : 1.f;
   }
+  const auto seen = std::count(array.values.begin(), array.values.end(), 1.f);
+  require(seen > 0, array.name, ": a mask of zeros alone; nothing would be observed");
+  require_something_lost(array.name, std::size_t(seen), array.values.size(), "");
   return std::move(array.values);
 }
 
@@ -213,8 +221,7 @@ std::vector<float> read_mask(const std::string& path, int height, int width,
   for (const std::string& note : found) ignored += "; " + note.substr(std::min(note.size(), path.size() + 2));
   require(highest > 0, path, ": a mask without a white pixel: its brightest is at ",
           level_of((double(highest) + 1) / 2), "; nothing would be observed", ignored);
-  require(observed < mask.size(), path,
-          ": the mask observes every pixel (all are white): nothing is left to restore", ignored);
+  require_something_lost(path, observed, mask.size(), ignored);
   if (soft > 0 && notes)
     notes->push_back(message(path, ": ", soft, " of ", mask.size(),
                              " pixels are neither black nor white: those brighter than half are taken as "

@@ -66,7 +66,7 @@ void write_png(const std::string& path, const Image& image);
 /// observed pixels, 0 elsewhere. The picture is gray, or colour with three equal channels. Pixels that are
 /// neither black nor white are counted in a note. A .npy, .npz or HDF5 array (the only one, or `mask`) holds
 /// zeros and ones, or 0 and 255. Throws `Error` on another size, a coloured file, other numbers, a mask that
-/// observes nothing, and as `read_image`.
+/// observes nothing or everything, and as `read_image`.
 std::vector<float> read_mask(const std::string& path, int height, int width,
                              std::vector<std::string>* notes = nullptr);
 

@@ -35,15 +35,11 @@ void Prior::set_labels(const std::vector<int>& labels) const {
   if (conditional) network->unet->set_labels(labels);
 }
 
-namespace {
-
 namespace fs = std::filesystem;
 
 std::string shipped_file(const std::string& name) {
-  return (fs::path(TWEEDIE_PRETRAINED) / (name + ".h5")).string();
+  return name == "spectrum" ? "" : (fs::path(TWEEDIE_PRETRAINED) / (name + ".h5")).string();
 }
-
-}  // namespace
 
 std::vector<std::string> shipped_priors() {
   std::vector<std::string> names{"spectrum"};
@@ -71,7 +67,7 @@ Prior load_prior(Context& context, const PriorChoice& choice) {
     for (const std::string& name : shipped_priors()) known += (known.empty() ? "" : ", ") + name;
     require((", " + known + ",").find(", " + choice.name + ",") != std::string::npos, "--prior ", choice.name,
             ": no such prior ships; expected one of ", known);
-    if (choice.name != "spectrum") file = shipped_file(choice.name);
+    file = shipped_file(choice.name);
   }
   if (file.empty()) {
     prior.spectrum = std::make_unique<SpectrumPrior>(context);

@@ -40,6 +40,8 @@ struct Prior {
 
 /// The priors that ship: "spectrum", and the trained networks in weights/pretrained, by their files' names.
 std::vector<std::string> shipped_priors();
+/// The weight file of one that ships, be it there or not; "" of "spectrum", which has none.
+std::string shipped_file(const std::string& name);
 
 /// Which prior the user wants: a weight file, or one that ships by its name; or neither.
 struct PriorChoice {
@@ -48,8 +50,8 @@ struct PriorChoice {
 /// Adds --weights and --prior, of which one may be given.
 void add_prior_options(CLI::App& app, PriorChoice& choice);
 
-/// The prior of that choice; the spectrum prior where nothing is stated. Errors: an unknown name (the known ones
-/// are listed); see `load_network`.
+/// The prior of that choice; the spectrum prior where nothing is stated. Errors: an unknown name (the known
+/// ones are listed); see `load_network`.
 Prior load_prior(Context& context, const PriorChoice& choice);
 
 }  // namespace tweedie

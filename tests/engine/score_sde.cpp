@@ -282,7 +282,8 @@ TEST_CASE("score samplers: the same seed, the same bits; another seed, another i
 
 TEST_CASE("samplers by name; options that make no sense are refused with the reason") {
   const std::vector<std::string> names = sampler_names();
-  CHECK(names == std::vector<std::string>{"ddpm", "ddim", "sde", "ode", "pc", "langevin", "dpmpp2", "dpmpp3"});
+  CHECK(names ==
+        std::vector<std::string>{"ddpm", "ddim", "sde", "ode", "pc", "langevin", "dpmpp2", "dpmpp3"});
   for (std::size_t i = 0; i < names.size(); ++i) {
     CHECK(parse_method(names[i]) == Method(int(i)));
     CHECK(describe_samplers().find("\n  " + names[i] + " ") != std::string::npos);

@@ -8,6 +8,7 @@
 
 #include "tests/restore/command_line.hpp"
 #include "tests/tools/files_for_tests.hpp"
+#include "tools/arrays.hpp"
 #include "weights/staged_file.hpp"
 
 namespace tweedie::test {
@@ -48,6 +49,16 @@ TEST_CASE("result folder: a file that is read is not written over, but the truth
   CHECK_THROWS_AS(stays.place("unplanned.png"), Error);
   ResultFolder other(options_in(folder, "other.png"));
   CHECK(other.place("original.png") == folder / "original.png");
+}
+
+TEST_CASE("result folder: a file of angles is read, too") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "photo.png", "input");
+  write_npy(folder / "restored.png", {3}, {0, 60, 120});
+  Options o =
+      options_of({"--task", "ct", "--input", folder / "photo.png", "--angles", folder / "restored.png"});
+  o.output = folder.path();
+  CHECK(error_of([&] { ResultFolder{o}; }).find("restored.png: this run's") != std::string::npos);
 }
 
 TEST_CASE("result folder: pictures of an earlier run go, and nothing else") {

@@ -68,7 +68,7 @@ TEST_CASE("masks: one that says nothing is refused, with what was ignored of it"
     return error_of([&] { read_mask(path, 1, 2); }).substr(path.size());
   };
   const std::string dark = ": a mask without a white pixel: its brightest is at ",
-                    full = ": the mask observes every pixel (all are white): nothing is left to restore";
+                    full = ": the mask observes every pixel: nothing is left to restore";
   CHECK(error(8, PNG_COLOR_TYPE_GRAY, {0, 1}) == dark + "1 of 255; nothing would be observed");
   CHECK(error(16, PNG_COLOR_TYPE_GRAY, {0, 0, 0, 1}) == dark + "1 of 65535; nothing would be observed");
   CHECK(error(8, PNG_COLOR_TYPE_GRAY, {0, 0}) == dark + "0 of 255; nothing would be observed");
@@ -96,6 +96,9 @@ TEST_CASE("masks: arrays of zeros and ones, or of 0 and 255") {
         ": a mask with the value 0.5, expected zeros and ones (observed), or 0 and 255");
   CHECK(error({2, 2}, {0, 254, 255, 0}).find("value 254") != std::string::npos);
   CHECK(error({2, 2}, {0, -1, 1, 0}).find("value -1") != std::string::npos);
+  CHECK(error({2, 2}, {0, 0, 0, 0}) == ": a mask of zeros alone; nothing would be observed");
+  CHECK(error({2, 2}, {1, 1, 1, 1}) == ": the mask observes every pixel: nothing is left to restore");
+  CHECK(error({2, 2}, {255, 255, 255, 255}) == ": the mask observes every pixel: nothing is left to restore");
   CHECK(error({1, 4}, {0, 1, 1, 0}) == ": a mask of shape (1, 4), expected (2, 2), the size of the image");
   {
     Hdf5Writer file(h5);

@@ -6,8 +6,11 @@
 #include "tests/support/support.hpp"
 #include "tests/tools/files_for_tests.hpp"
 #include "tools/files.hpp"
+#include "tools/prior.hpp"
+#include "tools/table/cells.hpp"
 #include "tools/table/ranks.hpp"
 #include "tools/table/workload.hpp"
+#include "weights/checkpoints/byte_source.hpp"
 
 namespace tweedie::test {
 namespace {
@@ -78,6 +81,21 @@ TEST_CASE("every run of a table is of one part, and a part has runs of every met
     }
     for (const int owner : owners) CHECK(owner == 1);
   }
+}
+
+TEST_CASE("a run of a prior that ships is known by that prior's weights") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "image.png", "pixels");
+  std::string photo(text);
+  photo.replace(photo.find("prior: spectrum"), 15, "prior: photo");
+  const Table made = table_of(photo);
+  table::Setting setting;
+  setting.out = folder.path();
+  setting.images = {folder / "image.png"};
+  const std::vector<Cell> cells = cells_of(made, setting);
+  const std::string weights = sha256_hex(*open_file(shipped_file("photo")));
+  for (const Cell& cell : cells)
+    CHECK((cell.key.find(weights) != std::string::npos) == (cell.method->name == "x"));
 }
 
 TEST_CASE("processes of one machine take a GPU each") {

@@ -64,6 +64,7 @@ struct Asked {
   Settings drawn_by;                                ///< of `draw`
   Settings read_by;                                 ///< how a plain array that was measured is to be read
   std::map<std::string, std::vector<float>> lists;  ///< arrays that were stated as lists, by their names
+  std::vector<std::string> list_files;              ///< the files that these came from
   std::map<std::string, std::string> files;         ///< paths of arrays, by the arrays' names
   std::string network;                              ///< path of the operator's weight file
   bool kernel_is_psf = false;                       ///< a kernel file is convolved with, not correlated

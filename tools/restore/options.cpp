@@ -361,6 +361,7 @@ Options read_options(CLI::App& app, int argc, const char* const* argv) {
        {o.task_config, o.model_config, o.diffusion_config, o.input, o.measurement, o.prior.weights})
     if (!path.empty()) o.reads.push_back(path);
   for (const auto& [option, path] : given_of(app, raw.files)) o.reads.push_back(path);
+  o.reads.insert(o.reads.end(), o.asked->list_files.begin(), o.asked->list_files.end());
   if (o.compat)
     for (const OperatorDescription* leaf : o.asked->op.leaves()) o.asked->prefer(leaf->kind->compat);
   return o;

@@ -19,6 +19,7 @@
 #include "kernels/error.hpp"
 #include "tools/files.hpp"
 #include "tools/metrics/resize.hpp"
+#include "tools/prior.hpp"
 #include "tools/table/workload.hpp"
 #include "weights/checkpoints/byte_source.hpp"
 
@@ -150,6 +151,9 @@ std::string key_of(const Table& table, const Setting& setting, const Cell& cell,
   words[0] = "tweedie-restore " TWEEDIE_VERSION;
   words[2] = hashes.of(cell.image);
   std::string key = shell_line(words) + " # " + hashes.of(setting.weights);
+  // A prior that ships is another one in another version.
+  const std::string& prior = cell.method->prior.empty() ? setting.prior : cell.method->prior;
+  if (const std::string file = shipped_file(prior); fs::exists(file)) key += " " + hashes.of(file);
   for (std::size_t k = 1; k < cell.networks.size(); k += 2) key += " " + hashes.of(cell.networks[k]);
   return key + "\n";
 }
