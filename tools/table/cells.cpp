@@ -280,10 +280,10 @@ std::optional<std::string> run_cell(const Table& table, const Setting& setting, 
   atomic_write(part + "/seconds", fmt::format("{:.3f}\n", seconds));
   atomic_write(part + "/key", cell.key);
   std::error_code error;
+  fs::remove(log, error);              // before the cell is complete: then nobody looks here again
   fs::remove_all(cell.folder, error);  // of another key
   fs::rename(part, cell.folder, error);
   require(!error, cell.folder, ": cannot be made: ", error.message());
-  fs::remove(log, error);
   return std::nullopt;
 }
 
