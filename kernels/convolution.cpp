@@ -1,5 +1,7 @@
 #include "kernels/convolution.hpp"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -10,6 +12,8 @@
 #include "kernels/for_each_index.hpp"
 #include "kernels/onednn.hpp"
 #include "kernels/onednn_bf16.hpp"
+#include "kernels/transpose_block.hpp"
+#include "kernels/winograd.hpp"
 
 namespace tweedie {
 namespace {
@@ -17,16 +21,29 @@ namespace {
 using onednn::Method;
 using onednn::WeightsOrder;
 
-// Winograd's F(4x4, 3x3) needs 36 multiplications for 16 outputs instead of 144, and transformed weights,
-// made anew at each call. Measured with oneDNN 2.6 on AVX-512, forward and backward: 1.1 to 1.2 times as fast
-// as direct at 36 tiles of 4x4 outputs, 1.4 at 64, 2 where maps are large; slower below (512 -> 512
-// channels at 16x16: 0.8 times, at 8x8: 0.25 times), and half as fast where only 16 channels are summed over.
-bool winograd_pays(const ConvolutionProblem& p) {
-  if (!(p.g.kernel == 3 && p.g.stride == 1 && p.g.pad == 1)) return false;
-  const std::int64_t tiles = std::int64_t(p.x.N) * ((p.x.H + 3) / 4) * ((p.x.W + 3) / 4);
-  const std::int64_t outputs = p.x.N * p.x.plane();
-  const int summed = p.weights ? std::min(p.g.in, p.g.out) : p.backward ? p.g.out : p.g.in;
-  return tiles >= 36 && 2 * outputs >= 16 * tiles && summed >= 32;
+// Winograd's F(4x4, 3x3) needs 36 multiplications for 16 outputs instead of 144. Two rules say where it pays.
+// They know shapes only, as a choice by the clock could differ from run to run, and results with it.
+
+bool square_3(const ConvolutionProblem& p) { return p.g.kernel == 3 && p.g.stride == 1 && p.g.pad == 1; }
+
+std::int64_t tiles(const ConvolutionProblem& p) {
+  return std::int64_t(p.x.N) * ((p.x.H + 3) / 4) * ((p.x.W + 3) / 4);
+}
+
+// Our own, forward and backward. Transforming the weights costs what 9 tiles cost, and a tile what 6.5
+// outputs of oneDNN's direct method cost: 0.9 times its speed at 10x10 (9 tiles, not full), 1.1 to 1.4 times
+// at 12x12, 1.6 at 16x16, 2.0 to 2.8 where maps are large, with AVX-512 as with AVX2. oneDNN's Winograd (2.6,
+// AVX-512 only) was slower everywhere: 1.03 to 2 times the time. Where neither tiles nor channels are many,
+// calls are so short that what they begin with counts.
+bool own_winograd_pays(const ConvolutionProblem& p) {
+  return 2 * p.x.N * p.x.plane() >= 13 * (tiles(p) + 9) && (tiles(p) >= 64 || p.g.in + p.g.out >= 64);
+}
+
+// oneDNN's gradient by the weights. Measured with 2.6 on AVX-512 against direct: 1.1 to 1.2 times as fast at
+// 36 tiles, 1.4 at 64, 2 where maps are large; slower below, and where only 16 channels are summed over.
+bool weights_winograd_pays(const ConvolutionProblem& p) {
+  return square_3(p) && tiles(p) >= 36 && 2 * p.x.N * p.x.plane() >= 16 * tiles(p) &&
+         std::min(p.g.in, p.g.out) >= 32;
 }
 
 class CpuConvolutions {
@@ -35,6 +52,11 @@ class CpuConvolutions {
 
   const dnnl::engine& engine() const { return engine_; }
   dnnl::stream& stream() { return stream_; }
+  /// The loops of our own Winograd where it is to be used, else null.
+  const winograd::Kernels* own(const ConvolutionProblem& problem) const {
+    return winograd_ && winograd::fits(*winograd_, problem) && own_winograd_pays(problem) ? winograd_
+                                                                                          : nullptr;
+  }
   onednn::Convolution& plan(const ConvolutionProblem& problem) {
     const auto found = plans_.find(problem);
     return found != plans_.end() ? found->second : plans_.emplace(problem, make(problem)).first->second;
@@ -43,7 +65,7 @@ class CpuConvolutions {
     const auto found = weights_plans_.find(problem);
     if (found != weights_plans_.end()) return found->second;
     onednn::WeightsGradient plan(engine_, problem,
-                                 winograd_pays(problem) ? Method::winograd : Method::direct);
+                                 weights_winograd_pays(problem) ? Method::winograd : Method::direct);
     if (!plan) plan = onednn::WeightsGradient(engine_, problem, Method::direct);
     require(bool(plan), "convolution_backward_weights: oneDNN has none for x ", problem.x, ", ",
             problem.g.out, " output channels, kernel ", problem.g.kernel);
@@ -60,10 +82,6 @@ class CpuConvolutions {
 
  private:
   onednn::Convolution make(const ConvolutionProblem& problem) const {
-    if (winograd_pays(problem)) {
-      onednn::Convolution winograd(engine_, problem, Method::winograd);
-      if (winograd && winograd.order() == WeightsOrder::packed) return winograd;
-    }
     onednn::Convolution direct(engine_, problem, Method::direct);
     require(bool(direct), "convolution: oneDNN has none for x ", problem.x, ", ", problem.g.out,
             " output channels, kernel ", problem.g.kernel, ", stride ", problem.g.stride, ", padding ",
@@ -73,6 +91,7 @@ class CpuConvolutions {
 
   dnnl::engine engine_;
   dnnl::stream stream_;
+  const winograd::Kernels* winograd_ = winograd::kernels_for(onednn::channel_block());
   std::unordered_map<ConvolutionProblem, onednn::Convolution, ConvolutionProblem::Hash> plans_;
   std::unordered_map<ConvolutionProblem, onednn::WeightsGradient, ConvolutionProblem::Hash> weights_plans_;
   std::unordered_map<ConvolutionProblem, onednn::Bf16Convolution, ConvolutionProblem::Hash> bf16_plans_;
@@ -92,39 +111,6 @@ void for_each_weight(const ConvolutionGeometry& g, const Move& move) {
         const std::int64_t to = (((std::int64_t(ob) * (g.in / b) + i / b) * taps + tap) * b + i % b) * b;
         for (int o = 0; o < b; ++o) move(to + o, (std::int64_t(ob * b + o) * g.in + i) * taps + tap);
       }
-}
-
-template <int B>
-struct Block {
-  typedef float Row __attribute__((vector_size(B * sizeof(float))));
-};
-
-// to = a[first], b[first], a[first + 1], b[first + 1], ... By reference, as passing vectors by value is an
-// ABI that depends on the instruction set.
-template <int B, int first, int... k>
-void interleave(typename Block<B>::Row& to, const typename Block<B>::Row& a, const typename Block<B>::Row& b,
-                std::integer_sequence<int, k...>) {
-  to = __builtin_shufflevector(a, b, (first + k / 2 + k % 2 * B)...);
-}
-
-// Transposes B x B floats: log2(B) perfect shuffles of its rows, each of which interleaves row r of the upper
-// half with row r of the lower half. Written on vectors so that the block stays in registers.
-template <int B>
-void transpose_block(float* to, const float* from) {
-  constexpr std::make_integer_sequence<int, B> all{};
-  typename Block<B>::Row rows[B], next[B];
-  __builtin_memcpy(rows, from, sizeof(rows));
-#pragma GCC unroll 4
-  for (int step = 1; step < B; step *= 2) {
-#pragma GCC unroll 8
-    for (int r = 0; r < B / 2; ++r) {
-      interleave<B, 0>(next[2 * r], rows[r], rows[r + B / 2], all);
-      interleave<B, B / 2>(next[2 * r + 1], rows[r], rows[r + B / 2], all);
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < B; ++r) rows[r] = next[r];
-  }
-  __builtin_memcpy(to, rows, sizeof(rows));
 }
 
 // Packed weights -> OIhw{B}o{B}i, or IOhw{B}o{B}i when `swap`.
@@ -152,6 +138,11 @@ void run(Queue& q, const ConvolutionProblem& problem, float* to, const float* fr
     onednn::Bf16Convolution& plan = convolutions.bf16_plan(problem);
     return plan.execute(convolutions.stream(), to, from, packed, bias, nullptr,
                         q.workspace(plan.workspace_bytes()));
+  }
+  if (const winograd::Kernels* own = convolutions.own(problem)) {
+    const int threads = omp_get_max_threads();
+    return winograd::convolution(*own, problem, to, from, packed, bias,
+                                 q.workspace(winograd::workspace_bytes(*own, problem, threads)), threads);
   }
   onednn::Convolution& plan = convolutions.plan(problem);
   const WeightsOrder order = plan.order();
@@ -329,7 +320,10 @@ std::string convolution_implementation(Queue& q, const ConvolutionGeometry& g, S
 #endif
   if (problem.precision == Precision::bf16)
     return q.state<CpuConvolutions>().bf16_plan(problem).implementation();
-  return q.state<CpuConvolutions>().plan(problem).implementation();
+  auto& convolutions = q.state<CpuConvolutions>();
+  if (const winograd::Kernels* own = convolutions.own(problem))
+    return std::string("winograd_4x3:") + own->name;
+  return convolutions.plan(problem).implementation();
 }
 
 double convolution_best_seconds(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward, int repeats) {

@@ -4,52 +4,20 @@
 #include <bit>
 #include <cstdint>
 
-#include "tests/cases/convolution.hpp"
-#include "tests/support/support.hpp"
+#include "tests/kernels/convolution_reference.hpp"
 
 using namespace tweedie;
 using namespace tweedie::test;
 
 namespace {
 
-struct Case {
-  ConvolutionGeometry g;
-  Shape x;
-  Case(const ConvolutionGeometry& geometry, Shape shape) : g(geometry), x(shape) {}
-  Case(const cases::ConvolutionCase& c) : g(c.geometry), x{c.N, c.geometry.in, c.H, c.W} {}
-  Shape y() const { return {x.N, g.out, g.output_rows(x.H), g.output_columns(x.W)}; }
-  std::int64_t weights() const { return std::int64_t(g.out) * g.in * g.taps(); }
-  std::string name() const {
-    return message(g.in, " -> ", g.out, ", kernel ", g.kernel, ", stride ", g.stride, ", pad ", g.pad, ", x ",
-                   x);
-  }
-};
+using Case = ConvolutionCase;
+using Reference = ConvolutionReference;
 
 // Errors are relative to the largest value of the result. A sum of K = in * taps products in fp32 is off
 // by about sqrt(K) * 2^-24 of its size, 1e-6 for K = 576. Winograd F(4x4, 3x3) transforms with constants up
 // to 8; 1.4e-6 was the worst seen here, by either. Nothing rounded to TF32 or bf16 (1e-3) passes.
 constexpr double tolerance = 5e-6;
-
-// y(n, o, h, w) = sum over i, r, s of x(n, i, h * stride + r - pad, w * stride + s - pad) * weights(o, i, r,
-// s) visits every product once, so that forward and backward share the index arithmetic of the definition
-// only.
-template <class Visit>
-void each_product(const Case& c, const Visit& visit) {
-  const Shape y = c.y();
-  const View<const float> x_planar(nullptr, c.x), y_planar(nullptr, y);
-  for (int n = 0; n < y.N; ++n)
-    for (int o = 0; o < y.C; ++o)
-      for (int i = 0; i < c.g.in; ++i)
-        for (int r = 0; r < c.g.kernel.h; ++r)
-          for (int s = 0; s < c.g.kernel.w; ++s)
-            for (int h = 0; h < y.H; ++h)
-              for (int w = 0; w < y.W; ++w) {
-                const int row = h * c.g.stride.h + r - c.g.pad.h, column = w * c.g.stride.w + s - c.g.pad.w;
-                if (row < 0 || row >= c.x.H || column < 0 || column >= c.x.W) continue;
-                visit(y_planar.offset(n, o, h, w), x_planar.offset(n, i, row, column),
-                      ((std::int64_t(o) * c.g.in + i) * c.g.kernel.h + r) * c.g.kernel.w + s);
-              }
-}
 
 // bfloat16 is float32's upper half: the value nearest to it, ties to even.
 float to_bf16(float value) {
@@ -57,42 +25,6 @@ float to_bf16(float value) {
   bits += 0x7FFFu + (bits >> 16 & 1u);
   return std::bit_cast<float>(bits & 0xFFFF0000u);
 }
-
-struct Reference {
-  std::vector<float> x, dy, weights, bias, before;  ///< planar
-  std::vector<double> y, dx, dweights, dbias;       ///< y without bias
-  /// `rounded`: what the operands go through first.
-  explicit Reference(
-      const Case& c, float (*rounded)(float) = [](float value) { return value; })
-      : x(random_values(c.x.size(), 11)),
-        dy(random_values(c.y().size(), 12)),
-        weights(random_values(c.weights(), 13)),
-        bias(random_values(c.g.out, 14)),
-        before(random_values(c.y().size(), 15)),
-        y(dy.size()),
-        dx(x.size()),
-        dweights(weights.size()),
-        dbias(bias.size()) {
-    for (std::vector<float>* operand : {&x, &dy, &weights})
-      std::transform(operand->begin(), operand->end(), operand->begin(), rounded);
-    for (std::size_t i = 0; i < dy.size(); ++i)
-      dbias[std::size_t(std::int64_t(i) / c.y().plane() % c.g.out)] += dy[i];
-    each_product(c, [&](std::int64_t to, std::int64_t from, std::int64_t weight) {
-      y[to] += double(x[from]) * weights[weight];
-      dx[from] += double(dy[to]) * weights[weight];
-      dweights[weight] += double(dy[to]) * x[from];
-    });
-  }
-  std::vector<double> expected(const Case& c, bool with_bias, bool accumulate) const {
-    std::vector<double> sum = y;
-    const std::int64_t plane = c.y().plane();
-    for (std::size_t i = 0; i < sum.size(); ++i) {
-      if (with_bias) sum[i] += bias[std::size_t(std::int64_t(i) / plane % c.g.out)];
-      if (accumulate) sum[i] += before[i];
-    }
-    return sum;
-  }
-};
 
 // A convolution on a queue's device, fed and read in planar order.
 struct Runner {

@@ -1,0 +1,213 @@
+#include "kernels/winograd.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+
+namespace tweedie::winograd {
+namespace {
+
+constexpr int group_size = 2;  // blocks of result channels that are summed together
+
+// Source channels that are summed before the sum is added to others: a sum of K values in a row errs as
+// sqrt(K), and adding up sums of 128 keeps the error of 1024 at that of 128: 1.0e-6 of the result's root mean
+// square instead of 2.7e-6.
+constexpr int summed = 128;
+
+int divided(int a, int b) { return (a + b - 1) / b; }
+
+// Floats from one point to the next of an array with `count` floats a point: an odd number of cache lines, as
+// 36 writes a power of two apart would all fall into one set of the cache.
+std::int64_t spaced(std::int64_t count) { return ((count + 15) / 16 | 1) * 16; }
+
+// How a convolution is divided. There are two ways, by what is made once and shared, and by what is made
+// where it is used and stays in the second-level cache.
+//
+// Weights shared: each thread takes a block of tiles and transforms all their sources. For one group of
+// results after the other it makes the 36 products and transforms them back, while the group's weights stream
+// through the cache.
+//
+// Sources shared: each thread takes a group of results and transforms their weights by and by, as many as
+// stay in the cache beside the products, while the sources stream through. Weights are transformed again for
+// every block of tiles, so blocks are large. Where threads outnumber groups, several blocks are shared at
+// once.
+//
+// The second way is faster where few tiles make few uses of a transformed weight, and where there are so many
+// sources that few tiles of all of them fit into the cache. Measured on a core with 2 MiB of it: 1.2 to 1.5
+// times up to 256 tiles or from 512 sources, and slower elsewhere.
+struct Division {
+  int sources, results, groups;  ///< blocks of channels, and groups of blocks of results
+  Maps maps;
+  bool sources_shared;
+  int tiles;                               ///< in a block of tiles
+  int at_a_time;                           ///< blocks of tiles whose sources are shared at once
+  int step;                                ///< blocks of sources whose transformed weights are held at a time
+  std::int64_t v_plane, u_plane, m_plane;  ///< floats between two points: sources, weights, products
+  std::int64_t shared, own;                ///< floats of workspace: for all threads together, and for each
+};
+
+Division divide(const Kernels& k, const ConvolutionProblem& p, int threads) {
+  constexpr int held_sources = 1 << 18;  // floats of a thread: 1 MiB
+  constexpr int few_tiles = 256, many_sources = 512, large_block = 192, small_block = 16;
+  Division d;
+  d.sources = (p.backward ? p.g.out : p.g.in) / k.lanes;
+  d.results = (p.backward ? p.g.in : p.g.out) / k.lanes;
+  d.groups = divided(d.results, group_size);
+  d.maps = {p.x.N, p.x.H, p.x.W};
+  const int all = d.maps.tiles();
+  d.sources_shared = all <= few_tiles || d.sources * k.lanes >= many_sources;
+  if (d.sources_shared) {
+    const int together = divided(all, divided(all, large_block));
+    d.tiles = std::max(divided(together, divided(threads, d.groups)), std::min(together, small_block));
+    d.at_a_time = divided(together, d.tiles);
+    d.step = std::min(summed / k.lanes, d.sources);  // 288 or 576 KiB
+  } else {
+    const int most = std::max(1, held_sources / (points * k.lanes * d.sources));
+    d.tiles = divided(all, divided(divided(all, most), threads) * threads);  // as many blocks for each thread
+    d.at_a_time = 1;
+    d.step = d.sources;
+  }
+  d.v_plane = spaced(std::int64_t(d.sources) * d.tiles * k.lanes);
+  d.u_plane = spaced(std::int64_t(d.step) * k.lanes * group_size * k.lanes);
+  d.m_plane = spaced(std::int64_t(group_size) * d.tiles * k.lanes);
+  d.shared = points * (d.sources_shared ? d.at_a_time * d.v_plane : d.groups * d.u_plane);
+  d.own = points * ((d.sources_shared ? d.u_plane : d.v_plane) + d.m_plane);
+  return d;
+}
+
+class Run {
+ public:
+  Run(const Kernels& kernels, const ConvolutionProblem& problem, const Division& division, float* to,
+      const float* from, const float* packed, const float* bias)
+      : k_(kernels), p_(problem), d_(division), to_(to), from_(from), packed_(packed), bias_(bias) {}
+
+  void with_weights_shared(float* shared, float* own) const {
+#pragma omp for
+    for (int group = 0; group < d_.groups; ++group)
+      weights(shared + group * points * d_.u_plane, group, 0, d_.sources);
+    float* const m = own + points * d_.v_plane;
+    const int all = d_.maps.tiles();
+#pragma omp for schedule(dynamic)
+    for (int first = 0; first < all; first += d_.tiles) {
+      const int tiles = std::min(d_.tiles, all - first);
+      for (int block = 0; block < d_.sources; ++block)
+        k_.transform_input(own + std::int64_t(block) * tiles * k_.lanes, d_.v_plane, from_, d_.maps,
+                           d_.sources, block, first, tiles);
+      for (int group = 0; group < d_.groups; ++group) {
+        products(m, own, shared + group * points * d_.u_plane, group, 0, d_.sources, tiles);
+        output(m, group, first, tiles);
+      }
+    }
+  }
+
+  void with_sources_shared(float* shared, float* own) const {
+    float* const m = own + points * d_.u_plane;
+    const int all = d_.maps.tiles();
+    for (int begin = 0; begin < all; begin += d_.at_a_time * d_.tiles) {
+#pragma omp for collapse(2)
+      for (int part = 0; part < d_.at_a_time; ++part)
+        for (int block = 0; block < d_.sources; ++block) {
+          const int first = begin + part * d_.tiles, tiles = std::min(d_.tiles, all - first);
+          k_.transform_input(shared + part * points * d_.v_plane + std::int64_t(block) * tiles * k_.lanes,
+                             d_.v_plane, from_, d_.maps, d_.sources, block, first, tiles);
+        }
+#pragma omp for collapse(2) schedule(dynamic)
+      for (int group = 0; group < d_.groups; ++group)
+        for (int part = 0; part < d_.at_a_time; ++part) {
+          const int first = begin + part * d_.tiles, tiles = std::min(d_.tiles, all - first);
+          if (tiles <= 0) continue;
+          const float* const v = shared + part * points * d_.v_plane;
+          for (int source = 0; source < d_.sources; source += d_.step) {
+            const int count = std::min(d_.step, d_.sources - source);
+            weights(own, group, source, count);
+            products(m, v + std::int64_t(source) * tiles * k_.lanes, own, group, source, count, tiles);
+          }
+          output(m, group, first, tiles);
+        }
+    }
+  }
+
+ private:
+  int vectors(int group) const { return std::min(group_size, d_.results - group * group_size); }
+
+  // u = the transformed weights from `count` blocks of sources, the first of them `first`, to a group.
+  void weights(float* u, int group, int first, int count) const {
+    const int in_blocks = p_.g.in / k_.lanes;
+    const std::int64_t size = 9 * k_.lanes * k_.lanes;
+    for (int source = first; source < first + count; ++source) {
+      const float* from[group_size] = {};
+      for (int v = 0; v < vectors(group); ++v) {
+        const int result = group * group_size + v;
+        const int out = p_.backward ? source : result, in = p_.backward ? result : source;
+        from[v] = packed_ + (std::int64_t(out) * in_blocks + in) * size;
+      }
+      k_.transform_weights(u + std::int64_t(source - first) * k_.lanes * vectors(group) * k_.lanes,
+                           d_.u_plane, from, vectors(group), p_.backward);
+    }
+  }
+
+  // m (+)= the products of all points, by `count` blocks of sources, the first of them `first`.
+  void products(float* m, const float* v, const float* u, int group, int first, int count, int tiles) const {
+    const int step = summed / k_.lanes, width = vectors(group);
+    for (int point = 0; point < points; ++point)
+      for (int source = 0; source < count; source += step)
+        k_.multiply(m + point * d_.m_plane, v + point * d_.v_plane + std::int64_t(source) * tiles * k_.lanes,
+                    u + point * d_.u_plane + std::int64_t(source) * k_.lanes * width * k_.lanes,
+                    std::min(step, count - source), tiles, width, first + source > 0);
+  }
+
+  void output(const float* m, int group, int first, int tiles) const {
+    for (int v = 0; v < vectors(group); ++v) {
+      const int block = group * group_size + v;
+      k_.transform_output(to_, m + std::int64_t(v) * tiles * k_.lanes, d_.m_plane,
+                          bias_ ? bias_ + block * k_.lanes : nullptr, d_.maps, d_.results, block, first,
+                          tiles, p_.accumulate);
+    }
+  }
+
+  const Kernels& k_;
+  const ConvolutionProblem& p_;
+  const Division& d_;
+  float* to_;
+  const float *from_, *packed_, *bias_;
+};
+
+}  // namespace
+
+const Kernels* kernels_for(int channel_block) {
+#if defined(__x86_64__)
+  // What the files of the loops are compiled for in kernels/CMakeLists.txt, and no more.
+  if (channel_block == 16 && __builtin_cpu_supports("avx512f")) return avx512_kernels();
+  if (channel_block == 8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return avx2_kernels();
+#endif
+  (void)channel_block;
+  return nullptr;
+}
+
+bool fits(const Kernels& kernels, const ConvolutionProblem& p) {
+  return p.g.kernel == 3 && p.g.stride == 1 && p.g.pad == 1 && p.precision == Precision::fp32 && !p.weights &&
+         p.x.size() > 0 && p.g.in % kernels.lanes == 0 && p.g.out % kernels.lanes == 0;
+}
+
+std::size_t workspace_bytes(const Kernels& kernels, const ConvolutionProblem& problem, int threads) {
+  const Division d = divide(kernels, problem, threads);
+  return std::size_t(d.shared + threads * d.own) * sizeof(float);
+}
+
+void convolution(const Kernels& kernels, const ConvolutionProblem& problem, float* to, const float* from,
+                 const float* packed, const float* bias, void* workspace, int threads) {
+  const Division d = divide(kernels, problem, threads);
+  const Run run(kernels, problem, d, to, from, packed, problem.bias ? bias : nullptr);
+  float* const shared = static_cast<float*>(workspace);
+#pragma omp parallel num_threads(threads)
+  {
+    float* const own = shared + d.shared + omp_get_thread_num() * d.own;
+    if (d.sources_shared)
+      run.with_sources_shared(shared, own);
+    else
+      run.with_weights_shared(shared, own);
+  }
+}
+
+}  // namespace tweedie::winograd

@@ -1,0 +1,57 @@
+// The four inner loops of Winograd's F(4x4, 3x3), one set for each vector width. For kernels/winograd.cpp.
+//
+// The loops know nothing but pointers and sizes. Each set is compiled for its own instruction set
+// (winograd_avx2.cpp, winograd_avx512.cpp) and must run nowhere else, so this header includes nothing whose
+// inline functions those files could emit for others to link.
+#pragma once
+
+#include <cstdint>
+
+namespace tweedie::winograd {
+
+/// Values of a tile in the transform's domain: 6 x 6 of the input make 4 x 4 of the output.
+inline constexpr int points = 36;
+
+/// Maps of N samples, and the tiles that cover them. Tile t is number t of all samples, row by row.
+struct Maps {
+  int N = 0, H = 0, W = 0;
+  [[gnu::always_inline]] int rows() const { return (H + 3) / 4; }
+  [[gnu::always_inline]] int columns() const { return (W + 3) / 4; }
+  [[gnu::always_inline]] int tiles() const { return N * rows() * columns(); }
+};
+
+/// Where the loops find things. `lanes` channels make a block, and `plane` floats lie between two points.
+struct Kernels {
+  const char* name;  ///< of the instruction set, as oneDNN writes it
+  int lanes;         ///< floats in a vector; the channel block of all maps
+
+  /// v[point * plane + t * lanes + c] = the transformed input of tile `first` + t, 0 <= t < tiles, for
+  /// channel block `block` of x's `blocks`. Pixels outside of the map are 0.
+  void (*transform_input)(float* v, std::int64_t plane, const float* x, const Maps& maps, int blocks,
+                          int block, int first, int tiles);
+
+  /// u[point * plane + (s * vectors + k) * lanes + r] = the transformed weights from source channel s of one
+  /// block to result channel r of block k; `weights[k]` is the packed block (9 taps, lanes x lanes) of the
+  /// two. `transposed`: the packed block holds results by rows and sources by columns, and its taps are to be
+  /// rotated by 180 degrees, as the backward needs it.
+  void (*transform_weights)(float* u, std::int64_t plane, const float* const* weights, int vectors,
+                            bool transposed);
+
+  /// m[(k * tiles + t) * lanes + r] = (before, when `adding`, +) the sum over source channels s of
+  /// u[(s * vectors + k) * lanes + r] * v[(s / lanes * tiles + t) * lanes + s % lanes].
+  /// `vectors` is 1 or 2. The sum is made first, over s in order, whatever the other sizes.
+  void (*multiply)(float* m, const float* v, const float* u, int source_blocks, int tiles, int vectors,
+                   bool adding);
+
+  /// The tiles `first` + t, 0 <= t < tiles, of y's channel block `block` (of `blocks`) = the transform of
+  /// m[point * plane + t * lanes + r] + bias (`lanes` floats or null) (+ y before the call, when `adding`).
+  /// Pixels outside of the map are left out.
+  void (*transform_output)(float* y, const float* m, std::int64_t plane, const float* bias, const Maps& maps,
+                           int blocks, int block, int first, int tiles, bool adding);
+};
+
+/// The loops for AVX2 with FMA, and for AVX-512 F. Null in a build for another architecture.
+const Kernels* avx2_kernels();
+const Kernels* avx512_kernels();
+
+}  // namespace tweedie::winograd
