@@ -76,6 +76,7 @@ Json bench_model(Context& context, const ModelOptions& o) {
   const Sum convolution = fastest_convolutions(context.queue, convolutions_of(config, image), o.repeats);
   Json report;
   report["model"] = o.config.empty() ? o.preset : o.config;
+  report["config"] = to_json(config);
   report["device"] = device_description(context.device());
   report["precision"] = name(context.queue.precision());
   report["parameters"] = unet.parameters();
