@@ -6,14 +6,54 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "kernels/error.hpp"
 #include "tools/numbers.hpp"
 
 namespace tweedie {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A line of /proc/self/cgroup, "number:controllers:path"; the unified hierarchy has no controllers.
+struct Membership {
+  bool unified = false;
+  std::vector<std::string> mounts;  ///< below /sys/fs/cgroup; none where the line is not of the CPU
+  fs::path path;                    ///< relative to the mount; a container's may not be below its mount
+
+  explicit Membership(const std::string& line) {
+    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) return;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    path = fs::path(line.substr(second + 1)).relative_path();
+    unified = controllers.empty();
+    if (unified)
+      mounts = {"", "unified"};
+    else if (("," + controllers + ",").find(",cpu,") != std::string::npos)
+      mounts = controllers == "cpu" ? std::vector<std::string>{"cpu"}
+                                    : std::vector<std::string>{controllers, "cpu"};
+  }
+};
+
+std::string first_line(const fs::path& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+/// "quota period" of one cgroup; empty where there is none.
+std::string quota_at(const fs::path& cgroup, bool unified) {
+  if (unified) return first_line(cgroup / "cpu.max");
+  return first_line(cgroup / "cpu.cfs_quota_us") + " " + first_line(cgroup / "cpu.cfs_period_us");
+}
+
+}  // namespace
 
 void wait_politely(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
@@ -29,12 +69,25 @@ int cores_of_quota(const std::string& cpu_max) {
   return int(std::min(std::ceil(quota / period), 1e6));
 }
 
+int cores_of_cgroups(const std::string& root) {
+  int least = 0;
+  std::ifstream list(fs::path(root) / "proc/self/cgroup");
+  for (std::string line; std::getline(list, line);) {
+    const Membership cgroup(line);
+    for (const std::string& mount : cgroup.mounts) {
+      const fs::path top = fs::path(root) / "sys/fs/cgroup" / mount;
+      for (fs::path at = cgroup.path;; at = at.parent_path()) {
+        const int cores = cores_of_quota(quota_at(top / at, cgroup.unified));
+        if (cores > 0) least = least > 0 ? std::min(least, cores) : cores;
+        if (at.empty()) break;
+      }
+    }
+  }
+  return least;
+}
+
 int usable_cores() {
-  const int cores = omp_get_num_procs();
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  std::string line;
-  std::getline(file, line);
-  const int paid = cores_of_quota(line);
+  const int cores = omp_get_num_procs(), paid = cores_of_cgroups();
   return paid > 0 ? std::min(paid, cores) : cores;
 }
 
