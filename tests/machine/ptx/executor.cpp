@@ -48,6 +48,7 @@ Executor::Executor(const Function& function, Dim3 grid, Dim3 block, std::size_t 
   block_.size = block;
   block_.grid = grid;
   block_.check_shared = options.check_shared;
+  block_.count_traffic = options.count_traffic;
   block_.warps.resize((count(block) + warp_size - 1) / warp_size);
   block_.shared.resize(function.shared_bytes + dynamic_shared_bytes);
   block_.shadow.resize(block_.shared.size(), function.shared_granule);
@@ -127,7 +128,7 @@ void Executor::begin_block(Dim3 index) {
   }
 }
 
-void Executor::run_block(Dim3 index) {
+void Executor::run_block(Dim3 index, std::uint64_t cluster) {
   begin_block(index);
   const bool random = options_.order == WarpOrder::random;
   for (;;) {
@@ -139,12 +140,15 @@ void Executor::run_block(Dim3 index) {
       alive |= w.live != 0;
       all_at_barrier &= (w.live & ~w.at_barrier) == 0;
     }
-    if (!alive) return;
+    if (!alive) break;
     if (all_at_barrier)
       release_barrier();
     else if (!progress)
       report_stuck();
   }
+  if (!block_.count_traffic) return;
+  block_.read.end_block(cluster);
+  block_.written.end_block(cluster);
 }
 
 // Runs a warp until all its lanes wait or have exited, or for `quantum` instructions. The lanes at the lowest

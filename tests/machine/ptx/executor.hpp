@@ -15,10 +15,12 @@ class Executor {
   Executor(const Function& function, Dim3 grid, Dim3 block, std::size_t dynamic_shared_bytes,
            const char* parameters, const RangeSet& memory, const Options& options, std::mutex* atomics);
 
-  /// Errors: Fault.
-  void run_block(Dim3 index);
+  /// `cluster`: the neighbours that the block's traffic is counted with. Errors: Fault.
+  void run_block(Dim3 index, std::uint64_t cluster);
 
   const Statistics& statistics() const { return statistics_; }
+  const Traffic& read() const { return block_.read; }
+  const Traffic& written() const { return block_.written; }
 
  private:
   void prepare_registers();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -99,16 +100,26 @@ constexpr std::uint64_t threads_worth_a_worker = 2048;
 /// and of several faults that of the first block counts.
 class BlockQueue {
  public:
-  explicit BlockQueue(Dim3 grid) : grid_(grid), size_(std::uint64_t(grid.x) * grid.y * grid.z) {}
+  /// `most`: of a grid at least twice as large so many blocks run, in clusters from the middles of equal
+  /// parts; 0: all.
+  BlockQueue(Dim3 grid, std::uint64_t most)
+      : grid_(grid),
+        blocks_(std::uint64_t(grid.x) * grid.y * grid.z),
+        size_(most > 0 && blocks_ >= 2 * most ? (most + neighbours - 1) / neighbours * neighbours : blocks_) {
+  }
   std::uint64_t size() const { return size_; }
+  /// How many blocks of the grid each that runs stands for.
+  double share() const { return size_ == blocks_ ? 1 : double(blocks_) / double(size_); }
 
   void run(Executor& executor) {
     for (;;) {
-      const std::uint64_t b = next_.fetch_add(1);
-      if (b >= size_) return;
+      const std::uint64_t k = next_.fetch_add(1);
+      if (k >= size_) return;
+      const std::uint64_t b = block(k);
       try {
         executor.run_block(
-            {unsigned(b % grid_.x), unsigned(b / grid_.x % grid_.y), unsigned(b / grid_.x / grid_.y)});
+            {unsigned(b % grid_.x), unsigned(b / grid_.x % grid_.y), unsigned(b / grid_.x / grid_.y)},
+            k / neighbours);
       } catch (...) {
         next_ = size_;
         const std::lock_guard lock(mutex_);
@@ -122,8 +133,16 @@ class BlockQueue {
   }
 
  private:
+  static constexpr std::uint64_t neighbours = 4;
+
+  std::uint64_t block(std::uint64_t k) const {
+    if (size_ == blocks_) return k;
+    const std::uint64_t clusters = size_ / neighbours, cluster = k / neighbours;
+    return (2 * cluster + 1) * (blocks_ - neighbours) / (2 * clusters) + k % neighbours;
+  }
+
   const Dim3 grid_;
-  const std::uint64_t size_;
+  const std::uint64_t blocks_, size_;
   std::atomic<std::uint64_t> next_{0};
   std::mutex mutex_;
   std::uint64_t faulty_ = ~std::uint64_t(0);
@@ -143,11 +162,12 @@ Statistics Module::launch(const std::string& kernel, Dim3 grid, Dim3 block, std:
   for (std::size_t k = 0; k < function.parameters.size(); ++k)
     std::memcpy(parameters.data() + function.parameters[k].offset, arguments[k],
                 function.parameters[k].bytes);
-  BlockQueue queue(grid);
+  BlockQueue queue(grid, options.most_blocks);
   const std::uint64_t most = std::max<std::uint64_t>(1, queue.size() * threads / threads_worth_a_worker);
   const int workers = int(std::min<std::uint64_t>(most, std::uint64_t(omp_get_max_threads())));
   std::mutex atomics;
   Statistics total;
+  Traffic read, written;
 #pragma omp parallel num_threads(workers) if (workers > 1)
   {
     Executor executor(function, grid, block, dynamic_shared_bytes, parameters.data(), memory, options,
@@ -157,10 +177,17 @@ Statistics Module::launch(const std::string& kernel, Dim3 grid, Dim3 block, std:
     {
       total.thread_instructions += executor.statistics().thread_instructions;
       total.warp_instructions += executor.statistics().warp_instructions;
+      read.add(executor.read());
+      written.add(executor.written());
     }
   }
   queue.rethrow();
-  return total;
+  const auto of_grid = [&](std::uint64_t count) {
+    return std::uint64_t(std::llround(double(count) * queue.share()));
+  };
+  return {of_grid(total.thread_instructions), of_grid(total.warp_instructions),
+          std::uint64_t(std::llround(read.bytes(queue.share()))),
+          std::uint64_t(std::llround(written.bytes(queue.share())))};
 }
 
 bool Module::has_kernel(const std::string& kernel) const { return program_->kernels.count(kernel) != 0; }

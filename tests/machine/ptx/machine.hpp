@@ -69,11 +69,18 @@ struct Options {
   /// Branches, barriers and warp operations one block may execute (counted once a warp): an endless loop
   /// ends.
   std::uint64_t control_budget = std::uint64_t(1) << 32;
+  bool count_traffic = false;  ///< of global memory
+  /// Of a grid at least twice as large only so many blocks run, in evenly spread clusters of four neighbours,
+  /// and statistics are extrapolated from them; 0: all. What the kernel was to write is incomplete then.
+  std::uint64_t most_blocks = 0;
 };
 
-/// Instructions executed; a thread instruction is one lane of a warp instruction.
+/// What was executed; a thread instruction is one lane of a warp instruction.
 struct Statistics {
   std::uint64_t thread_instructions = 0, warp_instructions = 0;
+  /// Of global memory: distinct sectors of 32 bytes that the launch reads, and those that it writes. What
+  /// caches have to keep for that (what several blocks read, what a block reads again) counts once.
+  std::uint64_t read_bytes = 0, written_bytes = 0;
 };
 
 /// The bytes [begin, end).

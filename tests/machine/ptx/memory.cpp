@@ -64,10 +64,18 @@ void check_alignment(const Warp& w, const Instruction& i, const Places& places, 
   });
 }
 
+void count_traffic(Block& block, const Places& places, unsigned bytes, Mask m, Access access) {
+  each_lane(m, [&](unsigned l) {
+    if (access != Access::write) block.read.touch(places.address[l], bytes);
+    if (access != Access::read) block.written.touch(places.address[l], bytes);
+  });
+}
+
 // Fast where all lanes stay in the range this instruction touched last, the usual case.
 void locate_global(Places& places, Warp& w, const Instruction& i, unsigned bytes, Mask m, Access access) {
   const Extent e = extent_of(places, m);
   if (e.bits & (bytes - 1)) check_alignment(w, i, places, bytes, m, access);
+  if (w.block->count_traffic) count_traffic(*w.block, places, bytes, m, access);
   Range& last = w.block->last_range[i.index];
   if (e.low >= last.begin && e.high + bytes <= last.end) return;
   each_lane(m, [&](unsigned l) {

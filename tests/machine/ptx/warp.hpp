@@ -10,6 +10,7 @@
 
 #include "tests/machine/ptx/program.hpp"
 #include "tests/machine/ptx/shared_shadow.hpp"
+#include "tests/machine/ptx/traffic.hpp"
 
 namespace tweedie::ptx {
 
@@ -40,6 +41,8 @@ struct Block {
   SharedShadow shadow;
   bool check_shared = true;
   std::mutex* atomics = nullptr;  ///< held by atomic accesses to global memory; null when alone
+  bool count_traffic = false;
+  Traffic read, written;          ///< of global memory, by this block and those before it
   std::vector<Range> last_range;  ///< for each instruction, the memory it touched last
 };
 

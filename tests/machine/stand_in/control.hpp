@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "tests/machine/ptx/machine.hpp"
@@ -25,8 +26,28 @@ struct Statistics {
   std::uint64_t launches = 0, thread_instructions = 0, warp_instructions = 0;
   std::uint64_t mallocs = 0, frees = 0;  ///< cudaMalloc and kin, cudaFree and kin
   std::size_t used_bytes = 0;            ///< device memory allocated now
+  std::uint64_t library_calls = 0;       ///< of cuBLAS, cuDNN and cuFFT that compute: a launch each, at least
+  std::uint64_t copies = 0;              ///< copies and fills
+  std::uint64_t waits = 0;               ///< of the host for the device: synchronisations and blocking copies
 };
 Statistics statistics();
+
+/// From now on launches execute some of their grid's blocks (ptx::Options::most_blocks), and library calls
+/// check their arguments and compute nothing (0: everything is done again). What is left in memory is
+/// undefined: this is for counting what steps do that are too large to be executed.
+void set_dry(unsigned blocks);
+
+/// A kernel's launches since `count_kernels` was called, and the bytes of global memory they moved (as
+/// ptx::Statistics counts them, for each launch anew).
+struct KernelCount {
+  std::uint64_t launches = 0, read_bytes = 0, written_bytes = 0;
+};
+
+/// Begins to count what each kernel moves, which takes time, or ends it. What was counted before is
+/// forgotten.
+void count_kernels(bool on);
+/// By the kernels' C++ names.
+std::map<std::string, KernelCount> kernel_counts();
 
 /// The last thing the device objected to, in one line as printed to stderr; empty when there was none.
 std::string last_report();

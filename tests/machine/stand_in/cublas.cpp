@@ -242,7 +242,7 @@ cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation
                   tf32};
   cublasStatus_t status = check_memory(*handle, call);
   if (status == CUBLAS_STATUS_SUCCESS) status = check_apart(call);
-  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  if (status != CUBLAS_STATUS_SUCCESS || !to_compute()) return status;
   DeviceAccess access;
   // Whatever lived there is lost; the whole of it would take longer than most products.
   poison({handle->workspace.data, std::min<std::size_t>(handle->workspace.bytes, 65536)});

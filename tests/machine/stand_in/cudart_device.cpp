@@ -48,7 +48,14 @@ constexpr ErrorText error_texts[] = {
 };
 #undef ERROR_TEXT
 
-cudaError_t waited() { return result(Runtime::instance().sticky); }
+// What calls report that come after work has been done.
+cudaError_t done() { return result(Runtime::instance().sticky); }
+
+// The same of calls at which the host waits for the device.
+cudaError_t waited() {
+  Runtime::instance().counts.waits += 1;
+  return done();
+}
 
 bool known_event(cudaEvent_t event) { return Runtime::instance().events.count(event) != 0; }
 
@@ -149,7 +156,7 @@ cudaError_t cudaSetDevice(int device) {
 }
 
 cudaError_t cudaDeviceSynchronize() { return waited(); }
-cudaError_t cudaDeviceReset() { return waited(); }
+cudaError_t cudaDeviceReset() { return done(); }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* out, int device) {
   if (device != 0) return refuse(cudaErrorInvalidDevice, message("cudaGetDeviceProperties: device ", device));
@@ -269,7 +276,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   if (!known(stream) || !known_event(event))
     return refuse(cudaErrorInvalidResourceHandle, "cudaStreamWaitEvent: no such stream or event");
-  return waited();
+  return done();
 }
 
 cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
@@ -300,7 +307,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     return refuse(cudaErrorInvalidResourceHandle, "cudaEventRecord: no such stream or event");
   event->recorded = true;
   event->time = std::chrono::steady_clock::now();
-  return waited();
+  return done();
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
@@ -318,7 +325,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
           cudaErrorInvalidResourceHandle,
           "cudaEventElapsedTime: an event that does not exist, was not recorded, or has timing disabled");
   *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
-  return waited();
+  return done();
 }
 
 }  // extern "C"

@@ -81,6 +81,12 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
                       DeviceMemory::instance().ranges(), runtime.options);
     runtime.counts.thread_instructions += done.thread_instructions;
     runtime.counts.warp_instructions += done.warp_instructions;
+    if (runtime.options.count_traffic) {
+      KernelCount& count = runtime.kernel_counts[kernel->name];
+      count.launches += 1;
+      count.read_bytes += done.read_bytes;
+      count.written_bytes += done.written_bytes;
+    }
     return result(cudaSuccess);
   } catch (const ptx::Fault& fault) {
     const cudaError_t status = status_of(fault.kind());

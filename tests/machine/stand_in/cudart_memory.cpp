@@ -59,6 +59,7 @@ cudaError_t copy(const char* call, void* to, const void* from, std::size_t bytes
   const auto *a = static_cast<const char*>(from), *b = static_cast<const char*>(to);
   if (a < b + bytes && b < a + bytes)
     return refuse(cudaErrorInvalidValue, message(call, ": source and destination overlap"));
+  Runtime::instance().counts.copies += 1;
   DeviceAccess access;
   std::memcpy(to, from, bytes);
   return result(cudaSuccess);
@@ -83,6 +84,7 @@ cudaError_t fill(const char* call, void* to, int value, std::size_t bytes) {
   if (bytes == 0) return result(cudaSuccess);
   const std::string no = objection(call, "the destination", to, bytes, Side::device);
   if (!no.empty()) return refuse(cudaErrorInvalidValue, no);
+  Runtime::instance().counts.copies += 1;
   DeviceAccess access;
   std::memset(to, value, bytes);
   return result(cudaSuccess);
@@ -167,6 +169,7 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 }
 
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  Runtime::instance().counts.waits += kind != cudaMemcpyDeviceToDevice;
   return copy("cudaMemcpy", to, from, bytes, kind);
 }
 
@@ -177,6 +180,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
 
 cudaError_t cudaMemcpy2D(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width,
                          size_t height, cudaMemcpyKind kind) {
+  Runtime::instance().counts.waits += kind != cudaMemcpyDeviceToDevice;
   return copy_rows("cudaMemcpy2D", to, to_pitch, from, from_pitch, width, height, kind);
 }
 

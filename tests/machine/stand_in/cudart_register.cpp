@@ -56,6 +56,23 @@ void set_warp_order(ptx::WarpOrder order, std::uint32_t seed) {
   Runtime::instance().options.seed = seed;
 }
 
+void set_dry(unsigned blocks) {
+  Runtime::instance().options.most_blocks = blocks;
+  Runtime::instance().dry = blocks > 0;
+}
+
+void count_kernels(bool on) {
+  Runtime::instance().options.count_traffic = on;
+  Runtime::instance().kernel_counts.clear();
+}
+
+std::map<std::string, KernelCount> kernel_counts() {
+  std::map<std::string, KernelCount> counts;
+  for (const auto& [name, count] : Runtime::instance().kernel_counts)
+    counts[ptx::readable_name(name)] = count;
+  return counts;
+}
+
 void set_shared_checks(bool on) { Runtime::instance().options.check_shared = on; }
 
 void set_control_budget(std::uint64_t instructions) {

@@ -182,7 +182,7 @@ cudnnStatus_t execute(const CudnnDescriptor& plan, const CudnnDescriptor& pack) 
   const Stretch workspace{pack.value<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE), workspace_bytes(c)};
   const cudnnStatus_t status = check_buffers(
       c, {c.x.stretch(pointers[0]), c.weights.stretch(pointers[1]), c.y.stretch(pointers[2]), workspace});
-  if (status != CUDNN_STATUS_SUCCESS) return status;
+  if (status != CUDNN_STATUS_SUCCESS || !to_compute()) return status;
   const DeviceAccess access;
   poison(workspace);
   run_convolution(c, configuration->value<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX), pointers[0],

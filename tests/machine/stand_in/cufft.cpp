@@ -229,7 +229,7 @@ cufftResult cufftExecC2C(cufftHandle handle, cufftComplex* in, cufftComplex* out
   const std::int64_t pixels = plan ? plan->H * plan->W : 0, count = plan ? plan->batch * pixels : 0;
   const std::size_t bytes = std::size_t(count) * sizeof(Complex);
   const cufftResult status = check(call, plan, CUFFT_C2C, {in, bytes}, {out, bytes});
-  if (status != CUFFT_SUCCESS) return status;
+  if (status != CUFFT_SUCCESS || !to_compute()) return status;
   DeviceAccess access;
   poison({plan->area, plan->work_bytes});
   const auto* const x = reinterpret_cast<const Complex*>(in);
@@ -250,7 +250,7 @@ cufftResult cufftExecR2C(cufftHandle handle, cufftReal* in, cufftComplex* out) {
   const cufftResult status =
       check("cufftExecR2C", plan, CUFFT_R2C, {in, std::size_t(batch * H * W) * sizeof(float)},
             {out, std::size_t(batch * H * stored) * sizeof(Complex)});
-  if (status != CUFFT_SUCCESS) return status;
+  if (status != CUFFT_SUCCESS || !to_compute()) return status;
   DeviceAccess access;
   poison({plan->area, plan->work_bytes});
   auto* const y = reinterpret_cast<Complex*>(out);
@@ -273,7 +273,7 @@ cufftResult cufftExecC2R(cufftHandle handle, cufftComplex* in, cufftReal* out) {
   const Stretch input{in, std::size_t(batch * half) * sizeof(Complex)};
   const cufftResult status =
       check(call, plan, CUFFT_C2R, input, {out, std::size_t(batch * H * W) * sizeof(float)});
-  if (status != CUFFT_SUCCESS) return status;
+  if (status != CUFFT_SUCCESS || !to_compute()) return status;
   DeviceAccess access;
   poison({plan->area, plan->work_bytes});
   const auto* const x = reinterpret_cast<const Complex*>(in);

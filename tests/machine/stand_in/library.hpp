@@ -29,6 +29,12 @@ inline bool on_device(const char* call, const char* role, const Stretch& s) {
   return false;
 }
 
+/// Counts a library's call whose arguments are right; false where it is to compute nothing.
+inline bool to_compute() {
+  Runtime::instance().counts.library_calls += 1;
+  return !Runtime::instance().dry;
+}
+
 /// Makes what the stretch held unusable: NaN in every float. Call inside a DeviceAccess.
 inline void poison(const Stretch& s) {
   if (s.bytes > 0) std::memset(const_cast<void*>(s.data), 0xff, s.bytes);

@@ -3,6 +3,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -36,6 +37,8 @@ struct Runtime {
   std::unordered_map<void*, std::size_t> pinned;  ///< cudaHostAlloc and cudaHostRegister
   cudaError_t sticky = cudaSuccess;               ///< a kernel's fault: every later call returns it
   Statistics counts;
+  std::map<std::string, KernelCount> kernel_counts;  ///< by mangled name
+  bool dry = false;                                  ///< library calls compute nothing
   ptx::Options options;
   std::string report;
   bool quiet = false;
