@@ -3,57 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/group_norm_tasks.hpp"
 #include "kernels/vector_math.hpp"
 
 namespace tweedie {
+
+using namespace group_norm_cpu;
+
 namespace {
-
-// The CPU body sees the pixels of one channel block as rows of a multiple of b floats, so that a column holds
-// one channel only, and works on up to `lanes` neighbouring columns at a time: b = 1 and b = 16 run at the
-// same speed. All partial sums belong to fixed pieces of the tensor, never to threads.
-constexpr int lanes = 64;
-constexpr std::int64_t chunk_floats = 1 << 16;  // one task: 256 KiB of x
-constexpr std::int64_t run_rows = 64;           // float sums are added to double ones this often
-constexpr std::int64_t first_run_rows = 4;  // the first pivot is one pixel, which may be far from the rest
-constexpr std::int64_t parallel_floats = 1 << 15;
-
-struct Sums {
-  double first = 0, second = 0;
-};
-
-struct Tasks {
-  int b, columns, blocks, chunks;
-  std::int64_t plane, chunk_pixels, count;
-
-  explicit Tasks(const View<const float>& x)
-      : b(x.b), columns(b * std::max(1, lanes / b)), blocks(x.C() / b), plane(x.shape.plane()) {
-    const std::int64_t row_pixels = columns / b;
-    chunk_pixels = std::max<std::int64_t>(1, chunk_floats / columns) * row_pixels;
-    chunks = int((plane + chunk_pixels - 1) / chunk_pixels);
-    count = std::int64_t(x.N()) * blocks * chunks;
-  }
-  int sample(std::int64_t task) const { return int(task / chunks / blocks); }
-  int first_channel(std::int64_t task) const { return int(task / chunks % blocks) * b; }
-  std::int64_t offset(std::int64_t task) const {
-    return (task / chunks * plane + task % chunks * chunk_pixels) * b;
-  }
-  std::int64_t floats(std::int64_t task) const {
-    return std::min(chunk_pixels, plane - task % chunks * chunk_pixels) * b;
-  }
-
-  /// Calls f(offset, rows, first column, width) for every tile of a task: whole rows first, then what
-  /// is left of the last one.
-  template <class F>
-  void for_tiles(std::int64_t task, const F& f) const {
-    const std::int64_t begin = offset(task), rows = floats(task) / columns;
-    const int rest = int(floats(task) % columns);
-    for (int column = 0; column < columns; column += lanes) {
-      const int width = std::min(lanes, columns - column), rest_width = std::clamp(rest - column, 0, lanes);
-      f(begin + column, rows, column, width);
-      if (rest_width > 0) f(begin + rows * columns + column, 1, column, rest_width);
-    }
-  }
-};
 
 /// h = (x - mean) scale + shift for each lane; in the backward pass also k0 and k1, see below.
 struct Coefficients {
@@ -72,7 +29,7 @@ void fill_coefficients(Coefficients& k, const GroupNormParameters& p, const View
   for (int j = 0; j < width; ++j) {
     const int c = tasks.first_channel(task) + (column + j) % tasks.b;
     const std::int64_t group = std::int64_t(n) * p.groups + c / (C / p.groups);
-    k.mean[j] = stats.data[2 * group];
+    k.mean[j] = stats.data[2 * group] - (p.x_bias ? p.x_bias[c] : 0.f);
     k.scale[j] = float(stats.data[2 * group + 1] * weight(p, n, C, c));
     double shift = p.beta[c];
     if (p.scale_shift) {
@@ -180,10 +137,11 @@ void sum_tasks(Sums* partial, const Tasks& tasks, bool threads, const Add& add) 
   }
 }
 
-// The sums of one group, its channels weighted by weight_of(c).
+// The sums of one group, its channels weighted by weight_of(c). `bias`: of each channel, what all values
+// whose moments these are lack; or null.
 template <class Weight>
 Sums sum_group(const Sums* partial, const Tasks& tasks, int n, int group, int group_channels,
-               const Weight& weight_of) {
+               const Weight& weight_of, const float* bias = nullptr) {
   Sums total;
   for (int c = group * group_channels; c < (group + 1) * group_channels; ++c) {
     const std::int64_t first_task = (std::int64_t(n) * tasks.blocks + c / tasks.b) * tasks.chunks;
@@ -192,6 +150,11 @@ Sums sum_group(const Sums* partial, const Tasks& tasks, int n, int group, int gr
       const Sums& part = partial[(first_task + chunk) * tasks.b + c % tasks.b];
       channel.first += part.first;
       channel.second += part.second;
+    }
+    if (bias) {
+      const double more = bias[c], all = more * double(tasks.plane);
+      channel.second += more * (2 * channel.first + all);
+      channel.first += all;
     }
     const double w = weight_of(c);
     total.first += w * channel.first;
@@ -263,7 +226,8 @@ void forward_cpu(Queue& q, View<float> y, View<float> stats, View<const float> x
   const double count = double(group_channels) * double(tasks.plane);
   for (int n = 0; n < x.N(); ++n)
     for (int group = 0; group < p.groups; ++group) {
-      const Sums sums = sum_group(partial, tasks, n, group, group_channels, [](int) { return 1.0; });
+      const Sums sums = sum_group(
+          partial, tasks, n, group, group_channels, [](int) { return 1.0; }, p.x_bias);
       const double mean = sums.first / count;
       const double variance = std::max(0.0, sums.second / count - mean * mean);
       float* stat = stats.data + 2 * (std::int64_t(n) * p.groups + group);

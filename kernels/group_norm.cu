@@ -38,38 +38,61 @@ struct Moments {
       pivot[k] = moved;
     }
   }
-  __device__ void finish(double (&sums)[2 * width], double r) const {
+  /// `bias`: of each channel, what all its values lack; or null.
+  __device__ void finish(double (&sums)[2 * width], double r, const float* bias) const {
 #pragma unroll
     for (int k = 0; k < width; ++k) {
-      const double p = pivot[k];
+      const double p = bias ? double(pivot[k]) + bias[k] : pivot[k];
       sums[k] = fma(r, p, double(d[k]));
       sums[width + k] = fma(p, fma(r, p, 2.0 * d[k]), double(q[k]));
     }
   }
 };
 
+/// Sums of x and of x^2 over a thread's pixels.
 template <class T, int width>
-__global__ void moments(double2* partial, const T* x, Tiling t) {
+__device__ void add_moments(double (&sums)[2 * width], const T* x, const float* x_bias, const Tiling& t,
+                            const Place& at) {
+  if (!at.active || at.begin >= at.end) return;
+  const T* from = x + at.base;
+  Moments<width> thread(load<T, width>(from + at.begin * t.b));
+  std::int64_t pixel = at.begin;
+  int count = 0;
+  for (; pixel < at.end && count < 4; pixel += blockDim.y, ++count)
+    thread.add(load<T, width>(from + pixel * t.b));
+  thread.move_pivot(float(count));
+  for (; pixel < at.end; pixel += blockDim.y, ++count) thread.add(load<T, width>(from + pixel * t.b));
+  thread.finish(sums, count, x_bias ? x_bias + at.c : nullptr);
+}
+
+/// Sums of dh and of dh (x - mean) over a thread's pixels.
+template <class T, int width, bool with_silu>
+__device__ void add_products(float (&sums)[2 * width], const T* dy, const T* x, const Coefficients<width>& c,
+                             const Tiling& t, const Place& at) {
+  for (std::int64_t pixel = at.begin; pixel < at.end; pixel += blockDim.y) {
+    const std::int64_t i = at.base + pixel * t.b;
+    const Pack<T, width> value = load<T, width>(x + i), slope = load<T, width>(dy + i);
+#pragma unroll
+    for (int k = 0; k < width; ++k) {
+      const float difference = float(value.v[k]) - c.mean[k];
+      const float dh = before_silu<with_silu>(float(slope.v[k]), difference, c.scale[k], c.shift[k]);
+      sums[k] += dh;
+      sums[width + k] = fmaf(dh, difference, sums[width + k]);
+    }
+  }
+}
+
+template <class T, int width>
+__global__ void moments(double2* partial, const T* x, const float* x_bias, Tiling t) {
   const Place at(t);
   double sums[2 * width] = {};
-  if (at.active && at.begin < at.end) {
-    const T* from = x + at.base;
-    Moments<width> thread(load<T, width>(from + at.begin * t.b));
-    std::int64_t pixel = at.begin;
-    int count = 0;
-    for (; pixel < at.end && count < 4; pixel += blockDim.y, ++count)
-      thread.add(load<T, width>(from + pixel * t.b));
-    thread.move_pivot(float(count));
-    for (; pixel < at.end; pixel += blockDim.y, ++count) thread.add(load<T, width>(from + pixel * t.b));
-    thread.finish(sums, count);
-  }
+  add_moments<T, width>(sums, x, x_bias, t, at);
   sum_over_y(sums);
   if (!at.active || threadIdx.y != 0) return;
 #pragma unroll
   for (int k = 0; k < width; ++k) partial[at.partial(t, k)] = make_double2(sums[k], sums[width + k]);
 }
 
-/// Sums of dh and dh (x - mean).
 template <class T, int width, bool with_silu>
 __global__ void products(double2* partial, const T* dy, const T* x, const float* stats, GroupNormParameters p,
                          Tiling t) {
@@ -77,17 +100,7 @@ __global__ void products(double2* partial, const T* dy, const T* x, const float*
   float sums[2 * width] = {};
   if (at.active) {
     const Coefficients<width> c(t, at, p, stats, nullptr);
-    for (std::int64_t pixel = at.begin; pixel < at.end; pixel += blockDim.y) {
-      const std::int64_t i = at.base + pixel * t.b;
-      const Pack<T, width> value = load<T, width>(x + i), slope = load<T, width>(dy + i);
-#pragma unroll
-      for (int k = 0; k < width; ++k) {
-        const float difference = float(value.v[k]) - c.mean[k];
-        const float dh = before_silu<with_silu>(float(slope.v[k]), difference, c.scale[k], c.shift[k]);
-        sums[k] += dh;
-        sums[width + k] = fmaf(dh, difference, sums[width + k]);
-      }
-    }
+    add_products<T, width, with_silu>(sums, dy, x, c, t, at);
   }
   sum_over_y(sums);
   if (!at.active || threadIdx.y != 0) return;
@@ -105,12 +118,14 @@ __device__ double2 sum_group(const double2* partial, const GroupNormParameters& 
   const int n = int(blockIdx.x) / p.groups, group = int(blockIdx.x) % p.groups;
   const int group_channels = t.C / p.groups, first = group * group_channels;
   const std::int64_t count = std::int64_t(group_channels) * t.chunks;
-  const double2* parts = partial + (std::int64_t(n) * t.C + first) * t.chunks;
+  const double2* parts = partial + std::int64_t(n) * t.chunks * t.C + first;
   double2 sum = make_double2(0, 0);
   for (std::int64_t i = threadIdx.x; i < count; i += combine_threads) {
-    const double w = weighted ? channel_weight(p, n, t.C, first + int(i / t.chunks)) : 1.0f;
-    sum.x = fma(w, parts[i].x, sum.x);
-    sum.y = fma(w, parts[i].y, sum.y);
+    const int channel = int(i % group_channels);
+    const double w = weighted ? channel_weight(p, n, t.C, first + channel) : 1.0f;
+    const double2 part = parts[i / group_channels * t.C + channel];
+    sum.x = fma(w, part.x, sum.x);
+    sum.y = fma(w, part.y, sum.y);
   }
   sum = make_double2(warp_sum(sum.x), warp_sum(sum.y));
   __shared__ double2 shared[combine_threads / 32];
@@ -124,23 +139,31 @@ __device__ double2 sum_group(const double2* partial, const GroupNormParameters& 
   return total;
 }
 
-__global__ void combine_moments(float* stats, const double2* partial, GroupNormParameters p, Tiling t) {
-  const double2 sum = sum_group(partial, p, t, false);
-  if (threadIdx.x != 0) return;
+/// Mean and 1 / sqrt(variance + eps) of a group, from its sums of x and x^2.
+__device__ void write_statistics(float* stats, const double2& sum, const GroupNormParameters& p,
+                                 const Tiling& t) {
   const double count = double(t.C / p.groups) * double(t.plane);
   const double mean = sum.x / count, variance = fmax(0.0, sum.y / count - mean * mean);
-  stats[2 * blockIdx.x] = float(mean);
-  stats[2 * blockIdx.x + 1] = float(1.0 / sqrt(variance + double(p.eps)));
+  stats[0] = float(mean);
+  stats[1] = float(1.0 / sqrt(variance + double(p.eps)));
 }
 
 /// With u = x - mean, w = gamma (1 + scale), M elements in a group and sums over the group:
 ///   dx = rstd w dh + k0 + k1 u ,  k0 = -rstd sum(w dh) / M ,  k1 = -rstd^3 sum(w dh u) / M .
+__device__ float2 terms_of(const double2& sum, double rstd, const GroupNormParameters& p, const Tiling& t) {
+  const double count = double(t.C / p.groups) * double(t.plane);
+  return make_float2(float(-rstd * sum.x / count), float(-rstd * rstd * rstd * sum.y / count));
+}
+
+__global__ void combine_moments(float* stats, const double2* partial, GroupNormParameters p, Tiling t) {
+  const double2 sum = sum_group(partial, p, t, false);
+  if (threadIdx.x == 0) write_statistics(stats + 2 * blockIdx.x, sum, p, t);
+}
+
 __global__ void combine_products(float2* terms, const double2* partial, const float* stats,
                                  GroupNormParameters p, Tiling t) {
   const double2 sum = sum_group(partial, p, t, true);
-  if (threadIdx.x != 0) return;
-  const double count = double(t.C / p.groups) * double(t.plane), rstd = stats[2 * blockIdx.x + 1];
-  terms[blockIdx.x] = make_float2(float(-rstd * sum.x / count), float(-rstd * rstd * rstd * sum.y / count));
+  if (threadIdx.x == 0) terms[blockIdx.x] = terms_of(sum, stats[2 * blockIdx.x + 1], p, t);
 }
 
 /// One warp a channel. With S1 = sum dh and S2 = sum dh u over the pixels of one sample's channel, v = rstd
@@ -151,11 +174,12 @@ __global__ void combine_gradients(GroupNormGradients to, const double2* partial,
   const int c = int(blockIdx.x), lane = int(threadIdx.x);
   double dgamma = 0, dbeta = 0;
   for (int n = 0; n < t.N; ++n) {
-    const double2* parts = partial + (std::int64_t(n) * t.C + c) * t.chunks;
+    const double2* parts = partial + std::int64_t(n) * t.chunks * t.C + c;
     double first = 0, second = 0;
     for (int i = lane; i < t.chunks; i += 32) {
-      first += parts[i].x;
-      second += parts[i].y;
+      const double2 part = parts[std::int64_t(i) * t.C];
+      first += part.x;
+      second += part.y;
     }
     first = warp_sum(first);
     second = warp_sum(second) * stats[2 * (std::int64_t(n) * p.groups + c / (t.C / p.groups)) + 1];
@@ -176,10 +200,8 @@ __global__ void combine_gradients(GroupNormGradients to, const double2* partial,
 // ---- the passes that write
 
 template <class T, int width, bool with_silu>
-__global__ void write_y(T* y, const T* x, const float* stats, GroupNormParameters p, Tiling t) {
-  const Place at(t);
-  if (!at.active) return;
-  const Coefficients<width> c(t, at, p, stats, nullptr);
+__device__ void write_y_pixels(T* y, const T* x, const Coefficients<width>& c, const Tiling& t,
+                               const Place& at) {
   for (std::int64_t pixel = at.begin; pixel < at.end; pixel += blockDim.y) {
     const std::int64_t i = at.base + pixel * t.b;
     Pack<T, width> value = load<T, width>(x + i);
@@ -192,13 +214,10 @@ __global__ void write_y(T* y, const T* x, const float* stats, GroupNormParameter
   }
 }
 
-// plus may be null; dx may be dy or plus: a thread reads what it overwrites before it does.
+/// plus may be null; dx may be dy or plus: a thread reads what it overwrites before it does.
 template <class T, int width, bool with_silu>
-__global__ void write_dx(T* dx, const T* dy, const T* x, const T* plus, const float* stats,
-                         const float2* terms, GroupNormParameters p, Tiling t) {
-  const Place at(t);
-  if (!at.active) return;
-  const Coefficients<width> c(t, at, p, stats, terms);
+__device__ void write_dx_pixels(T* dx, const T* dy, const T* x, const T* plus, const Coefficients<width>& c,
+                                const Tiling& t, const Place& at) {
   for (std::int64_t pixel = at.begin; pixel < at.end; pixel += blockDim.y) {
     const std::int64_t i = at.base + pixel * t.b;
     const Pack<T, width> value = load<T, width>(x + i);
@@ -215,6 +234,59 @@ __global__ void write_dx(T* dx, const T* dy, const T* x, const T* plus, const fl
   }
 }
 
+template <class T, int width, bool with_silu>
+__global__ void write_y(T* y, const T* x, const float* stats, GroupNormParameters p, Tiling t) {
+  const Place at(t);
+  if (!at.active) return;
+  write_y_pixels<T, width, with_silu>(y, x, Coefficients<width>(t, at, p, stats, nullptr), t, at);
+}
+
+template <class T, int width, bool with_silu>
+__global__ void write_dx(T* dx, const T* dy, const T* x, const T* plus, const float* stats,
+                         const float2* terms, GroupNormParameters p, Tiling t) {
+  const Place at(t);
+  if (!at.active) return;
+  write_dx_pixels<T, width, with_silu>(dx, dy, x, plus, Coefficients<width>(t, at, p, stats, terms), t, at);
+}
+
+// ---- all stages at once, where a block has a group to itself
+
+template <class T, int width, bool with_silu>
+__global__ void whole_forward(T* y, float* stats, const T* x, GroupNormParameters p, Tiling t) {
+  const Place at = Place::of_group(t, p.groups);
+  double sums[2 * width] = {};
+  add_moments<T, width>(sums, x, p.x_bias, t, at);
+  double2 own = make_double2(0, 0);
+#pragma unroll
+  for (int k = 0; k < width; ++k) own = make_double2(own.x + sums[k], own.y + sums[width + k]);
+  const double2 sum = sum_whole_block(own);
+  if (threadIdx.x == 0 && threadIdx.y == 0) write_statistics(stats + 2 * blockIdx.x, sum, p, t);
+  __syncthreads();
+  write_y_pixels<T, width, with_silu>(y, x, Coefficients<width>(t, at, p, stats, nullptr), t, at);
+}
+
+template <class T, int width, bool with_silu>
+__global__ void whole_backward(T* dx, const T* dy, const T* x, const T* plus, const float* stats,
+                               GroupNormParameters p, Tiling t) {
+  const Place at = Place::of_group(t, p.groups);
+  Coefficients<width> c(t, at, p, stats, nullptr);
+  float sums[2 * width] = {};
+  add_products<T, width, with_silu>(sums, dy, x, c, t, at);
+  double2 own = make_double2(0, 0);
+#pragma unroll
+  for (int k = 0; k < width; ++k) {
+    const double w = channel_weight(p, at.n, t.C, at.c + k);
+    own = make_double2(fma(w, double(sums[k]), own.x), fma(w, double(sums[width + k]), own.y));
+  }
+  const float2 terms = terms_of(sum_whole_block(own), stats[2 * blockIdx.x + 1], p, t);
+#pragma unroll
+  for (int k = 0; k < width; ++k) {
+    c.k0[k] = terms.x;
+    c.k1[k] = terms.y;
+  }
+  write_dx_pixels<T, width, with_silu>(dx, dy, x, plus, c, t, at);
+}
+
 template <int width, bool with_silu>
 void again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
            const GroupNormParameters& p, const Tiling& t) {
@@ -226,8 +298,13 @@ void again(Queue& q, View<float> y, View<const float> stats, View<const float> x
 template <int width, bool with_silu>
 void forward(Queue& q, View<float> y, View<float> stats, View<const float> x, const GroupNormParameters& p,
              const Tiling& t) {
+  if (const WholeGroup whole(t, p.groups); whole.fits) {
+    whole_forward<float, width, with_silu>
+        <<<whole.blocks, whole.threads, 0, q.stream()>>>(y.data, stats.data, x.data, p, t);
+    return check_launch("group_norm whole_forward");
+  }
   auto* partial = static_cast<double2*>(q.scratch(std::size_t(t.partials()) * sizeof(double2)));
-  moments<float, width><<<t.grid(), t.threads(), 0, q.stream()>>>(partial, x.data, t);
+  moments<float, width><<<t.grid(), t.threads(), 0, q.stream()>>>(partial, x.data, p.x_bias, t);
   check_launch("group_norm moments");
   combine_moments<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(stats.data, partial, p, t);
   check_launch("group_norm combine_moments");
@@ -235,9 +312,23 @@ void forward(Queue& q, View<float> y, View<float> stats, View<const float> x, co
 }
 
 template <int width, bool with_silu>
+void backward_whole(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
+                    View<const float> stats, const GroupNormParameters& p, View<const float> plus,
+                    const WholeGroup& whole, const Tiling& t) {
+  whole_backward<float, width, with_silu>
+      <<<whole.blocks, whole.threads, 0, q.stream()>>>(dx.data, dy.data, x.data, plus.data, stats.data, p, t);
+  check_launch("group_norm whole_backward");
+}
+
+// dx is the same, to the bit, with gradients or without. Where a block has a group to itself the gradients'
+// sums are a pass of their own: only training pays for it, and only on small maps.
+template <int width, bool with_silu>
 void backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x, View<const float> stats,
               const GroupNormParameters& p, View<const float> plus, const GroupNormGradients& gradients,
               const Tiling& t) {
+  const WholeGroup whole(t, p.groups);
+  if (whole.fits && !gradients)
+    return backward_whole<width, with_silu>(q, dx, dy, x, stats, p, plus, whole, t);
   const std::size_t partial_bytes = std::size_t(t.partials()) * sizeof(double2);
   auto* partial = static_cast<double2*>(
       q.scratch(partial_bytes + std::size_t(t.N) * std::size_t(p.groups) * sizeof(float2)));
@@ -245,13 +336,14 @@ void backward(Queue& q, View<float> dx, View<const float> dy, View<const float> 
   products<float, width, with_silu>
       <<<t.grid(), t.threads(), 0, q.stream()>>>(partial, dy.data, x.data, stats.data, p, t);
   check_launch("group_norm products");
-  combine_products<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(terms, partial, stats.data,
-                                                                                 p, t);
-  check_launch("group_norm combine_products");
   if (gradients) {
     combine_gradients<<<unsigned(t.C), 32, 0, q.stream()>>>(gradients, partial, stats.data, p, t);
     check_launch("group_norm combine_gradients");
   }
+  if (whole.fits) return backward_whole<width, with_silu>(q, dx, dy, x, stats, p, plus, whole, t);
+  combine_products<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(terms, partial, stats.data,
+                                                                                 p, t);
+  check_launch("group_norm combine_products");
   write_dx<float, width, with_silu><<<t.grid(), t.threads(), 0, q.stream()>>>(
       dx.data, dy.data, x.data, plus.data, stats.data, terms, p, t);
   check_launch("group_norm write_dx");

@@ -39,6 +39,26 @@ struct Tiling {
   dim3 threads() const { return dim3(unsigned(threads_x), unsigned(threads_y)); }
 };
 
+/// The cut of small maps: a block has a sample's group to itself, so one launch does what takes three
+/// otherwise. A group is read twice, the second time from a cache: it is small enough for that, and a block
+/// is quick enough with it. This cut depends on the shape alone, too.
+struct WholeGroup {
+  static constexpr int most_threads = 512;
+  static constexpr std::int64_t most_bytes = 128 * 1024;
+  bool fits;
+  dim3 threads;
+  unsigned blocks;
+
+  WholeGroup(const Tiling& t, int groups) : blocks(unsigned(t.N) * unsigned(groups)) {
+    const int channels = t.C / groups, columns = channels / t.width;
+    fits = t.b % channels == 0 && channels % t.width == 0 && columns <= most_threads &&
+           channels * t.plane * std::int64_t(sizeof(float)) <= most_bytes;
+    if (!fits) return;
+    const auto rows = std::min<std::int64_t>(most_threads / columns, t.plane);
+    threads = dim3(unsigned(columns), unsigned(rows));
+  }
+};
+
 /// What a thread of such a block works on.
 struct Place {
   int n, c, column, chunk;
@@ -46,6 +66,7 @@ struct Place {
   std::int64_t base;  ///< offset of the thread's channels at pixel 0
   std::int64_t begin, end;
 
+  Place() = default;
   __device__ explicit Place(const Tiling& t) {
     std::int64_t index = blockIdx.x;
     chunk = int(index % t.chunks);
@@ -60,9 +81,24 @@ struct Place {
     const std::int64_t stop = (chunk + 1) * t.chunk_pixels;
     end = stop < t.plane ? stop : t.plane;
   }
-  /// Where the sums of channel c + k of this chunk lie: (N, C, chunks).
+  /// The pixels and channels of a thread in a block that has a group to itself (`WholeGroup`).
+  __device__ static Place of_group(const Tiling& t, int groups) {
+    Place at;
+    const int channels = t.C / groups;
+    at.n = int(blockIdx.x) / groups;
+    at.c = int(blockIdx.x) % groups * channels + int(threadIdx.x) * t.width;
+    at.column = at.c % t.b;
+    at.chunk = 0;
+    at.active = true;
+    at.base = (std::int64_t(at.n) * t.blocks + at.c / t.b) * t.plane * t.b + at.column;
+    at.begin = threadIdx.y;
+    at.end = t.plane;
+    return at;
+  }
+  /// Where the sums of channel c + k of this chunk lie: (N, chunks, C), so that neighbours write side by
+  /// side.
   __device__ std::int64_t partial(const Tiling& t, int k) const {
-    return (std::int64_t(n) * t.C + c + k) * t.chunks + chunk;
+    return (std::int64_t(n) * t.chunks + chunk) * t.C + c + k;
   }
 };
 
@@ -82,7 +118,7 @@ struct Coefficients {
     for (int k = 0; k < width; ++k) {
       const int c = at.c + k;
       const std::int64_t group = std::int64_t(at.n) * p.groups + c / group_channels;
-      mean[k] = stats[2 * group];
+      mean[k] = p.x_bias ? stats[2 * group] - p.x_bias[c] : stats[2 * group];
       scale[k] = stats[2 * group + 1] * channel_weight(p, at.n, t.C, c);
       shift[k] = p.beta[c];
       if (p.scale_shift) {
@@ -123,6 +159,25 @@ __device__ void sum_over_y(Sum (&values)[count]) {
   }
 #pragma unroll
   for (int k = 0; k < count; ++k) values[k] = shared[k][i];
+}
+
+/// The sum of `value` over a block of WholeGroup, in every thread; always in the same order. All threads call
+/// it.
+__device__ inline double2 sum_whole_block(double2 value) {
+  __shared__ double2 shared[WholeGroup::most_threads];
+  const unsigned count = blockDim.x * blockDim.y, i = threadIdx.y * blockDim.x + threadIdx.x;
+  shared[i] = value;
+  unsigned half = 1;
+  while (half < count) half *= 2;
+  for (half /= 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (i < half && i + half < count) {
+      shared[i].x += shared[i + half].x;
+      shared[i].y += shared[i + half].y;
+    }
+  }
+  __syncthreads();
+  return shared[0];
 }
 
 }  // namespace tweedie::cuda

@@ -14,6 +14,8 @@ struct GroupNormParameters {
   int groups = 32;
   float eps = 1e-5f;
   bool silu = true;
+  const float* x_bias =
+      nullptr;  ///< C values that x lacks (a convolution's bias): x stands for x + x_bias; or null
 };
 
 /// h = gamma (x - mean) rstd + beta;  h = h (1 + scale) + shift when modulated;  y = silu(h) or h.
@@ -36,7 +38,8 @@ struct GroupNormGradients {
 };
 
 /// dx = J^T dy (+ plus, when given); x and stats as in the forward call, h is recomputed. dx may be dy or
-/// plus. `gradients` costs no further pass: the sums that dx needs are what they are made of.
+/// plus. `gradients` costs no further pass (on CUDA: of large maps): the sums that dx needs are what they are
+/// made of.
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus = {},
                          const GroupNormGradients& gradients = {});

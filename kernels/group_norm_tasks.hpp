@@ -1,0 +1,59 @@
+// How the CPU body of group norm cuts a map into tasks. Included by group_norm.cpp alone.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/view.hpp"
+
+namespace tweedie::group_norm_cpu {
+
+// The CPU body sees the pixels of one channel block as rows of a multiple of b floats, so that a column holds
+// one channel only, and works on up to `lanes` neighbouring columns at a time: b = 1 and b = 16 run at the
+// same speed. All partial sums belong to fixed pieces of the tensor, never to threads.
+inline constexpr int lanes = 64;
+inline constexpr std::int64_t chunk_floats = 1 << 16;  // one task: 256 KiB of x
+inline constexpr std::int64_t run_rows = 64;           // float sums are added to double ones this often
+inline constexpr std::int64_t first_run_rows =
+    4;  // the first pivot is one pixel, which may be far from the rest
+inline constexpr std::int64_t parallel_floats = 1 << 15;
+
+struct Sums {
+  double first = 0, second = 0;
+};
+
+struct Tasks {
+  int b, columns, blocks, chunks;
+  std::int64_t plane, chunk_pixels, count;
+
+  explicit Tasks(const View<const float>& x)
+      : b(x.b), columns(b * std::max(1, lanes / b)), blocks(x.C() / b), plane(x.shape.plane()) {
+    const std::int64_t row_pixels = columns / b;
+    chunk_pixels = std::max<std::int64_t>(1, chunk_floats / columns) * row_pixels;
+    chunks = int((plane + chunk_pixels - 1) / chunk_pixels);
+    count = std::int64_t(x.N()) * blocks * chunks;
+  }
+  int sample(std::int64_t task) const { return int(task / chunks / blocks); }
+  int first_channel(std::int64_t task) const { return int(task / chunks % blocks) * b; }
+  std::int64_t offset(std::int64_t task) const {
+    return (task / chunks * plane + task % chunks * chunk_pixels) * b;
+  }
+  std::int64_t floats(std::int64_t task) const {
+    return std::min(chunk_pixels, plane - task % chunks * chunk_pixels) * b;
+  }
+
+  /// Calls f(offset, rows, first column, width) for every tile of a task: whole rows first, then what
+  /// is left of the last one.
+  template <class F>
+  void for_tiles(std::int64_t task, const F& f) const {
+    const std::int64_t begin = offset(task), rows = floats(task) / columns;
+    const int rest = int(floats(task) % columns);
+    for (int column = 0; column < columns; column += lanes) {
+      const int width = std::min(lanes, columns - column), rest_width = std::clamp(rest - column, 0, lanes);
+      f(begin + column, rows, column, width);
+      if (rest_width > 0) f(begin + rows * columns + column, 1, column, rest_width);
+    }
+  }
+};
+
+}  // namespace tweedie::group_norm_cpu
