@@ -111,27 +111,41 @@ void multiply(Queue& q, View<float> y, View<const float> x, View<const float> m)
   }
 }
 
-void add_bias(Queue& q, View<float> y, View<const float> x, const float* bias) {
-  require_alike("add_bias", y, x);
-  require(y.size() == 0 || bias != nullptr, "add_bias: no bias given");
-  if constexpr (built_with_cuda)
-    if (q.on_cuda()) return cuda::add_bias(q, y, x, bias);
+namespace {
+
+template <bool with_plus>
+void add_bias_rows(View<float> y, View<const float> x, const float* bias, View<const float> plus) {
   const int b = y.b, blocks = y.C() / b;
   const std::int64_t rows = std::int64_t(y.N()) * blocks * y.H();
 #pragma omp parallel for schedule(static) if (y.size() >= worth_threads)
   for (std::int64_t row = 0; row < rows; ++row) {
     const float* values = bias + row / y.H() % blocks * b;
-    const float* from = x.data + row * y.W() * b;
-    float* to = y.data + row * y.W() * b;
+    const std::int64_t begin = row * y.W() * b;
+    const float *from = x.data + begin, *more = plus.data + (with_plus ? begin : 0);
+    float* to = y.data + begin;
     if (b == 1) {
 #pragma omp simd
-      for (int w = 0; w < y.W(); ++w) to[w] = from[w] + values[0];
+      for (int w = 0; w < y.W(); ++w) to[w] = from[w] + values[0] + (with_plus ? more[w] : 0.f);
       continue;
     }
-    for (int w = 0; w < y.W(); ++w, from += b, to += b)
+    for (int w = 0; w < y.W(); ++w, from += b, to += b, more += with_plus ? b : 0)
 #pragma omp simd
-      for (int c = 0; c < b; ++c) to[c] = from[c] + values[c];
+      for (int c = 0; c < b; ++c) to[c] = from[c] + values[c] + (with_plus ? more[c] : 0.f);
   }
+}
+
+}  // namespace
+
+void add_bias(Queue& q, View<float> y, View<const float> x, const float* bias, View<const float> plus) {
+  require_alike("add_bias", y, x);
+  if (plus) require_alike("add_bias", plus, x);
+  require(y.size() == 0 || bias != nullptr, "add_bias: no bias given");
+  if constexpr (built_with_cuda)
+    if (q.on_cuda()) return cuda::add_bias(q, y, x, bias, plus);
+  if (plus)
+    add_bias_rows<true>(y, x, bias, plus);
+  else
+    add_bias_rows<false>(y, x, bias, plus);
 }
 
 void silu(Queue& q, View<float> y, View<const float> x) {

@@ -87,6 +87,10 @@ struct AddConstant {
   float value;
   __device__ float operator()(float x) const { return x + value; }
 };
+struct AddConstantAnd {
+  float value;
+  __device__ float operator()(float x, float z) const { return x + value + z; }
+};
 struct Silu {
   __device__ float operator()(float x) const { return x / (1.f + expf(-x)); }
 };
@@ -120,7 +124,7 @@ __global__ void multiply_kernel(T* y, const T* x, const T* m, std::int64_t units
 
 /// Blocks of b channels, b > 1; `width` divides b.
 template <class T, int width>
-__device__ void add_bias_block(T* y, const T* x, const T* bias, std::int64_t pixels, int b) {
+__device__ void add_bias_block(T* y, const T* x, const T* bias, const T* plus, std::int64_t pixels, int b) {
   const int per_pixel = b / width;
   const std::int64_t first = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
@@ -131,6 +135,11 @@ __device__ void add_bias_block(T* y, const T* x, const T* bias, std::int64_t pix
     Pack<T, width> values = load<T, width>(x + i * width);
 #pragma unroll
     for (int k = 0; k < width; ++k) values.v[k] += bias[group * width + k];
+    if (plus) {
+      const Pack<T, width> more = load<T, width>(plus + i * width);
+#pragma unroll
+      for (int k = 0; k < width; ++k) values.v[k] += more.v[k];
+    }
     store(y + i * width, values);
     group += group_step;
     if (group >= per_pixel) group -= per_pixel;
@@ -139,18 +148,21 @@ __device__ void add_bias_block(T* y, const T* x, const T* bias, std::int64_t pix
 
 /// `units` channel blocks, `blocks` of them to a sample.
 template <class T>
-__global__ void add_bias_kernel(T* y, const T* x, const T* bias, std::int64_t units, int blocks, int b,
-                                std::int64_t plane, bool packed) {
+__global__ void add_bias_kernel(T* y, const T* x, const T* bias, const T* plus, std::int64_t units,
+                                int blocks, int b, std::int64_t plane, bool packed) {
   for (std::int64_t unit = blockIdx.y; unit < units; unit += gridDim.y) {
     T* to = y + unit * plane * b;
     const T* from = x + unit * plane * b;
     const T* values = bias + unit % blocks * b;
-    if (b == 1)
+    const T* more = plus ? plus + unit * plane * b : nullptr;
+    if (b == 1 && more)
+      map_range(to, plane, packed, AddConstantAnd{values[0]}, from, more);
+    else if (b == 1)
       map_range(to, plane, packed, AddConstant{values[0]}, from);
     else if (packed)
-      add_bias_block<T, pack_size<T>>(to, from, values, plane, b);
+      add_bias_block<T, pack_size<T>>(to, from, values, more, plane, b);
     else
-      add_bias_block<T, 1>(to, from, values, plane, b);
+      add_bias_block<T, 1>(to, from, values, more, plane, b);
   }
 }
 
@@ -198,14 +210,14 @@ void multiply(Queue& q, View<float> y, View<const float> x, View<const float> m)
   check_launch("multiply");
 }
 
-void add_bias(Queue& q, View<float> y, View<const float> x, const float* bias) {
+void add_bias(Queue& q, View<float> y, View<const float> x, const float* bias, View<const float> plus) {
   if (y.size() == 0) return;
   const std::int64_t plane = y.shape.plane();
   const int blocks = y.C() / y.b;
   const std::int64_t units = std::int64_t(y.N()) * blocks;
-  const bool packed = (y.b == 1 ? plane : y.b) % 4 == 0 && aligned(y.data, x.data);
+  const bool packed = (y.b == 1 ? plane : y.b) % 4 == 0 && aligned(y.data, x.data, plus.data);
   add_bias_kernel<<<grid_of_units(units, plane * y.b), block_threads, 0, q.stream()>>>(
-      y.data, x.data, bias, units, blocks, y.b, plane, packed);
+      y.data, x.data, bias, plus.data, units, blocks, y.b, plane, packed);
   check_launch("add_bias");
 }
 

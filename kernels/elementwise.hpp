@@ -25,8 +25,9 @@ void clamp_backward(Queue& q, View<float> dx, View<const float> dy, View<const f
 /// y = x * m, planar (b = 1); m's N and C may be 1 and are then broadcast, H and W are y's; y may be x.
 /// Linear in x with a diagonal matrix: its own adjoint.
 void multiply(Queue& q, View<float> y, View<const float> x, View<const float> m);
-/// y[n, c] = x[n, c] + bias[c] for every pixel, any layout; bias holds C values on the device; y may be x.
-void add_bias(Queue& q, View<float> y, View<const float> x, const float* bias);
+/// y[n, c] = x[n, c] + bias[c] (+ plus[n, c], when given) for every pixel, any layout; bias holds C values on
+/// the device; y may be x or plus.
+void add_bias(Queue& q, View<float> y, View<const float> x, const float* bias, View<const float> plus = {});
 /// y = x * sigmoid(x); y may be x.
 void silu(Queue& q, View<float> y, View<const float> x);
 /// dx = dy * silu'(x), silu'(x) = s (1 + x (1 - s)), s = sigmoid(x); dx may be dy.
@@ -50,7 +51,7 @@ void clamp(Queue& q, View<float> y, View<const float> x, float low, float high);
 void clamp_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x, float low,
                     float high);
 void multiply(Queue& q, View<float> y, View<const float> x, View<const float> m);
-void add_bias(Queue& q, View<float> y, View<const float> x, const float* bias);
+void add_bias(Queue& q, View<float> y, View<const float> x, const float* bias, View<const float> plus);
 void silu(Queue& q, View<float> y, View<const float> x);
 void silu_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x);
 void divide_by_norm(Queue& q, View<float> y, View<const float> x, View<const double> squares, float factor);

@@ -151,6 +151,31 @@ TEST_CASE("elementwise: large arrays, shared among CPU threads and longer than o
   }
 }
 
+TEST_CASE("elementwise: a bias and a second map in one pass, also in place") {
+  for (const Device device : backends()) {
+    Queue q(device);
+    for (const cases::MapCase& row : cases::maps_small) {
+      const Shape& s = row.shape;
+      const Values x = random_values(s.size(), 3, -3, 3), plus = random_values(s.size(), 4, -3, 3),
+                   bias = random_values(s.C, 5);
+      std::vector<double> expected(x.size());
+      for (std::size_t i = 0; i < x.size(); ++i)
+        expected[i] = double(x[i]) + plus[i] + bias[i / std::size_t(s.plane()) % std::size_t(s.C)];
+      for (const char* over : {"neither", "x", "plus"}) {
+        const Values got = under_all_warp_orders(q, [&] {
+          DeviceArray<float> in(q, to_blocks(x, s, row.b)), more(q, to_blocks(plus, s, row.b)),
+              out(q, s.size()), biases(q, bias);
+          DeviceArray<float>& y = over[0] == 'x' ? in : over[0] == 'p' ? more : out;
+          add_bias(q, y.view(s, row.b), in.view(s, row.b), biases.data(), more.view(s, row.b));
+          return from_blocks(y.host(), s, row.b);
+        });
+        check_close(message("add_bias of two maps on ", name(device), ' ', s, " b=", row.b, " over ", over),
+                    got, expected, 2 * rounding);
+      }
+    }
+  }
+}
+
 TEST_CASE("elementwise: fill") {
   for (const Device device : backends()) {
     Queue q(device);
