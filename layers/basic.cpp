@@ -56,6 +56,14 @@ Tensor Conv2d::forward(Context& context, const Tensor& x) const {
   return y;
 }
 
+Tensor Conv2d::forward_without_bias(Context& context, const Tensor& x) const {
+  const Shape& s = x.shape();
+  Tensor y =
+      context.features({s.N, geometry_.out, geometry_.output_rows(s.H), geometry_.output_columns(s.W)});
+  convolution(context.queue, y, x, packed_, nullptr, geometry_);
+  return y;
+}
+
 void Conv2d::accumulate(Context& context, Tensor& y, const Tensor& x) const {
   convolution(context.queue, y, x, packed_, bias_.data(), geometry_, true);
 }
@@ -85,11 +93,9 @@ Linear::Linear(Context& context, const WeightScope& scope, int in, int out)
       bias_(upload_vector(context, scope.read("bias", {out}))) {}
 
 Tensor Linear::forward(Context& context, const Tensor& x) const {
-  const int N = x.shape().N;
-  Tensor y = context.planar({N, out_, 1, 1});
-  matmul(context.queue, {y.data(), N, out_, out_, 0, false}, {x.data(), N, in_, in_, 0, false},
-         {weight_.data(), out_, in_, in_, 0, true});
-  add_bias(context.queue, y, y, bias_.data());
+  Tensor y = context.planar({x.shape().N, out_, 1, 1});
+  const LinearWeights own = map(y);
+  linear_maps(context.queue, {&own, 1}, x);
   return y;
 }
 
@@ -121,34 +127,35 @@ Norm::Norm(Context& context, const WeightScope& scope, int channels, bool silu)
           " channels; 32 groups need a multiple of 32");
 }
 
-GroupNormParameters Norm::parameters(const Tensor& modulation) const {
-  return {gamma_.data(), beta_.data(), modulation.data(), 32, 1e-5f, silu_};
+GroupNormParameters Norm::parameters(const NormInputs& with) const {
+  const float* const modulation = with.modulation ? with.modulation->data() : nullptr;
+  return {gamma_.data(), beta_.data(), modulation, 32, 1e-5f, silu_, with.x_bias};
 }
 
-Tensor Norm::forward(Context& context, const Tensor& x, Tensor& stats, const Tensor& modulation) const {
+Tensor Norm::forward(Context& context, const Tensor& x, Tensor& stats, const NormInputs& with) const {
   Tensor y = context.features(x.shape());
   stats = context.planar({x.shape().N, 32, 1, 2});
-  group_norm(context.queue, y, stats, x, parameters(modulation));
+  group_norm(context.queue, y, stats, x, parameters(with));
   return y;
 }
 
-Tensor Norm::again(Context& context, const Tensor& x, const Tensor& stats, const Tensor& modulation) const {
+Tensor Norm::again(Context& context, const Tensor& x, const Tensor& stats, const NormInputs& with) const {
   Tensor y = context.features(x.shape());
-  group_norm_again(context.queue, y, stats, x, parameters(modulation));
+  group_norm_again(context.queue, y, stats, x, parameters(with));
   return y;
 }
 
 Tensor Norm::backward(Context& context, const Tensor& dy, const Tensor& x, const Tensor& stats,
-                      const Tensor& modulation, const Tensor& plus, Gradients* gradients,
+                      const NormInputs& with, const Tensor& plus, Gradients* gradients,
                       Tensor* dmodulation) const {
   Tensor dx = context.features(x.shape());
   GroupNormGradients to;
   if (gradients) to = {gradients->of(gamma_).data, gradients->of(beta_).data, nullptr};
-  if (gradients && modulation) {
-    *dmodulation = context.planar(modulation.shape());
+  if (gradients && with.modulation && *with.modulation) {
+    *dmodulation = context.planar(with.modulation->shape());
     to.scale_shift = dmodulation->data();
   }
-  group_norm_backward(context.queue, dx, dy, x, stats, parameters(modulation), plus, to);
+  group_norm_backward(context.queue, dx, dy, x, stats, parameters(with), plus, to);
   return dx;
 }
 

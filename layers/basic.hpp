@@ -7,6 +7,7 @@
 #include "engine/context.hpp"
 #include "kernels/convolution.hpp"
 #include "kernels/group_norm.hpp"
+#include "kernels/linear.hpp"
 #include "layers/parameters.hpp"
 #include "weights/tensor_source.hpp"
 
@@ -28,6 +29,10 @@ class Conv2d {
          std::vector<float> bias);
   /// x (N, in, H, W) in features layout -> (N, out, H', W').
   Tensor forward(Context& context, const Tensor& x) const;
+  /// The same without the bias, for a reader that adds it (`bias`).
+  Tensor forward_without_bias(Context& context, const Tensor& x) const;
+  /// One value an output channel, on the device; null where there is none.
+  const float* bias() const { return bias_.data(); }
   /// y += conv(x).
   void accumulate(Context& context, Tensor& y, const Tensor& x) const;
   /// Gradient with respect to an input of H x W pixels.
@@ -50,6 +55,9 @@ class Linear {
  public:
   Linear(Context& context, const WeightScope& scope, int in, int out);
   Tensor forward(Context& context, const Tensor& x) const;
+  /// The same as a part of a list that `linear_maps` applies at once; y (N, out, 1, 1).
+  LinearWeights map(Tensor& y) const { return {weight_.data(), bias_.data(), y.data(), out_}; }
+  int out() const { return out_; }
   /// dx += W^T dy; dx (N, in, 1, 1).
   void add_backward(Context& context, Tensor& dx, const Tensor& dy) const;
   void add_gradients(Context& context, Gradients& gradients, const Tensor& dy, const Tensor& x) const;
@@ -61,24 +69,30 @@ class Linear {
   Tensor weight_, bias_;
 };
 
+/// What goes into a norm beside x, the same in a forward pass and on its way back.
+struct NormInputs {
+  const Tensor* modulation = nullptr;  ///< (N, 2C) scale and shift; null or empty: none
+  const float* x_bias = nullptr;       ///< C values that x lacks; null: none
+};
+
 /// GroupNorm of 32 groups, eps 1e-5 (guided-diffusion's GroupNorm32), with SiLU and modulation fused in.
 class Norm {
  public:
   Norm(Context& context, const WeightScope& scope, int channels, bool silu);
-  /// `stats` receives what the backward pass needs. `modulation`: (N, 2C) scale and shift, or empty.
-  Tensor forward(Context& context, const Tensor& x, Tensor& stats, const Tensor& modulation = {}) const;
+  /// `stats` receives what the backward pass needs.
+  Tensor forward(Context& context, const Tensor& x, Tensor& stats, const NormInputs& with = {}) const;
   /// What `forward` returned, from the statistics it left.
-  Tensor again(Context& context, const Tensor& x, const Tensor& stats, const Tensor& modulation = {}) const;
+  Tensor again(Context& context, const Tensor& x, const Tensor& stats, const NormInputs& with = {}) const;
   /// J^T dy (+ plus, when not empty). With `gradients`, adds those of weight and bias; `dmodulation` then
   /// receives the modulation's, if there is one.
   Tensor backward(Context& context, const Tensor& dy, const Tensor& x, const Tensor& stats,
-                  const Tensor& modulation = {}, const Tensor& plus = {}, Gradients* gradients = nullptr,
+                  const NormInputs& with = {}, const Tensor& plus = {}, Gradients* gradients = nullptr,
                   Tensor* dmodulation = nullptr) const;
   void list_parameters(std::vector<Parameter>& to);
 
  private:
   std::string weight_name_, bias_name_;
-  GroupNormParameters parameters(const Tensor& modulation) const;
+  GroupNormParameters parameters(const NormInputs& with) const;
   Tensor gamma_, beta_;
   bool silu_;
 };

@@ -15,11 +15,12 @@ ResBlock::ResBlock(Context& context, const WeightScope& scope, const Config& c)
   if (c.in != c.out) skip_.emplace(context, scope.sub("skip_connection"), c.in, c.out, 1);
 }
 
-Tensor ResBlock::forward(Context& context, Tensor x, const Tensor& embedding, Saved* saved) const {
+Tensor ResBlock::forward(Context& context, Tensor x, Tensor modulation, Saved* saved) const {
   Saved local;
   Saved& s = saved ? *saved : local;
-  s.modulation = embed_.forward(context, embedding);
-  s.h = conv_in_.forward(context, resample(context, config_.how, norm_in_.forward(context, x, s.stats_in)));
+  s.modulation = std::move(modulation);
+  s.h = conv_in_.forward_without_bias(
+      context, resample(context, config_.how, norm_in_.forward(context, x, s.stats_in)));
   if (!config_.scale_shift) {  // h += e, then nothing of e is left to save
     for (int n = 0; n < x.shape().N; ++n) {
       const View<float> h = s.h.view().sample(n);
@@ -27,13 +28,14 @@ Tensor ResBlock::forward(Context& context, Tensor x, const Tensor& embedding, Sa
     }
     s.modulation = {};
   }
-  Tensor y = conv_out_.forward(context, norm_out_.forward(context, s.h, s.stats_out, s.modulation));
+  Tensor y = norm_out_.forward(context, s.h, s.stats_out, inputs_out(s));
+  y = skip_ ? conv_out_.forward(context, y) : conv_out_.forward_without_bias(context, y);
   if (!saved) local = {};
   const Tensor through = resample(context, config_.how, x);
   if (skip_)
     skip_->accumulate(context, y, through);
   else
-    add(context.queue, y, y, through);
+    add_bias(context.queue, y, y, conv_out_.bias(), through);
   if (saved) saved->x = std::move(x);
   return y;
 }
@@ -43,10 +45,10 @@ Tensor ResBlock::backward_out(Context& context, const Tensor& dy, Saved& s, cons
   Gradients* const gradients = training ? &training->gradients : nullptr;
   if (training)
     conv_out_.add_gradients(context, *gradients, dy,
-                            norm_out_.again(context, s.h, s.stats_out, s.modulation));
+                            norm_out_.again(context, s.h, s.stats_out, inputs_out(s)));
   Tensor dmodulation;
   Tensor dh = norm_out_.backward(context, conv_out_.backward(context, dy, s.h.shape().H, s.h.shape().W), s.h,
-                                 s.stats_out, s.modulation, {}, gradients, &dmodulation);
+                                 s.stats_out, inputs_out(s), {}, gradients, &dmodulation);
   if (!training) return dh;
   if (!config_.scale_shift) {
     dmodulation = context.planar({dh.shape().N, config_.out, 1, 1});

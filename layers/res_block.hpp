@@ -23,12 +23,15 @@ class ResBlock {
     Tensor x, h, stats_in, stats_out, modulation;
   };
   ResBlock(Context& context, const WeightScope& scope, const Config& config);
-  /// x (N, in, H, W); `embedding` (N, embedding, 1, 1) after SiLU. `saved` null: inference.
-  Tensor forward(Context& context, Tensor x, const Tensor& embedding, Saved* saved = nullptr) const;
+  /// Of the timestep embedding (N, embedding, 1, 1; after SiLU): a network projects for all its blocks at
+  /// once.
+  const Linear& projection() const { return embed_; }
+  /// x (N, in, H, W); `modulation`: what the projection made. `saved` null: inference.
+  Tensor forward(Context& context, Tensor x, Tensor modulation, Saved* saved = nullptr) const;
   /// What a backward pass needs, and leaves, beside: the gradients of all parameters and of the embedding.
   struct Training {
     Gradients& gradients;
-    const Tensor& embedding;  ///< as in the forward call
+    const Tensor& embedding;  ///< what was projected for the forward call
     Tensor& dembedding;       ///< added to
   };
   /// Gradient with respect to x; releases `saved`. `training` null: that alone.
@@ -36,6 +39,8 @@ class ResBlock {
   void list_parameters(std::vector<Parameter>& to);
 
  private:
+  /// The second norm's, which adds the first convolution's bias: a pass less over h.
+  NormInputs inputs_out(const Saved& s) const { return {&s.modulation, conv_in_.bias()}; }
   Tensor backward_out(Context& context, const Tensor& dy, Saved& s, const Training* training) const;
   void add_skip_and_in_gradients(Context& context, const Tensor& dy, const Tensor& dh, const Saved& s,
                                  Gradients& gradients) const;

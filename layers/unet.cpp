@@ -112,13 +112,36 @@ void UNet::set_labels(std::vector<int> labels) {
   labels_ = std::move(labels);
 }
 
+// A sampler's step is the same for all samples: no upload, for which the host would wait.
+void UNet::upload_times(Tensor& t, std::span<const float> timesteps) {
+  if (timesteps.empty()) return;
+  const float scale = float(time_scale_), first = timesteps.front();
+  if (std::all_of(timesteps.begin(), timesteps.end(), [&](float time) { return time == first; }))
+    return fill(context_.queue, t, scale * first);
+  copy_from_host(context_.queue, t.data(), timesteps.data(), timesteps.size_bytes());
+  if (time_scale_ != 1) axpby(context_.queue, t, scale, t, 0.f, t);
+}
+
+// What every residual block makes of the embedding, in one call.
+void UNet::project(const Tensor& embedding) {
+  modulations_.clear();
+  projections_.clear();
+  for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage)
+    for (auto layer = stage->layers.rbegin(); layer != stage->layers.rend(); ++layer)
+      if (const auto* block = std::get_if<ResBlock>(&*layer)) {
+        const Linear& map = block->projection();
+        modulations_.push_back(context_.planar({embedding.shape().N, map.out(), 1, 1}));
+        projections_.push_back(map.map(modulations_.back()));
+      }
+  linear_maps(context_.queue, projections_, embedding);
+}
+
 // SiLU(MLP(sinusoids(t)) + label embedding), (N, embedding, 1, 1): every residual block starts from this.
 Tensor UNet::embed(std::span<const float> timesteps, Tape* tape) {
   Queue& q = context_.queue;
   const int N = int(timesteps.size());
   Tensor t = context_.planar({N, 1, 1, 1});
-  copy_from_host(q, t.data(), timesteps.data(), timesteps.size_bytes());
-  if (time_scale_ != 1) axpby(q, t, float(time_scale_), t, 0.f, t);
+  upload_times(t, timesteps);
   Tensor sinusoids = context_.planar({N, config_.model_channels, 1, 1});
   timestep_embedding(q, sinusoids, t);
   Tensor before = time_in_->forward(context_, sinusoids);
@@ -170,16 +193,18 @@ void UNet::backward_embedding(Tape& tape, Tensor& dembedding, Gradients& gradien
   time_in_->add_gradients(context_, gradients, dhidden, tape.sinusoids);
 }
 
-Tensor UNet::forward(const Layer& layer, Tensor x, const Tensor& embedding, LayerSaved* saved,
-                     bool training) {
+Tensor UNet::forward(const Layer& layer, Tensor x, LayerSaved* saved, bool training) {
   if (const auto* convolution = std::get_if<Conv2d>(&layer)) {
     Tensor y = convolution->forward(context_, x);
     if (training) *saved = std::move(x);
     return y;
   }
-  if (const auto* block = std::get_if<ResBlock>(&layer))
-    return block->forward(context_, std::move(x), embedding,
+  if (const auto* block = std::get_if<ResBlock>(&layer)) {
+    Tensor modulation = std::move(modulations_.back());
+    modulations_.pop_back();
+    return block->forward(context_, std::move(x), std::move(modulation),
                           saved ? &saved->emplace<ResBlock::Saved>() : nullptr);
+  }
   if (const auto* attention = std::get_if<AttentionBlock>(&layer))
     return attention->forward(context_, std::move(x),
                               saved ? &saved->emplace<AttentionBlock::Saved>() : nullptr);
@@ -230,7 +255,7 @@ Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* s
   }
   const bool training = tape && tape->training;
   skips_.clear();
-  const Tensor embedding = embed(timesteps, tape);
+  project(embed(timesteps, tape));
   Tensor h = context_.features({s.N, padded_channels(s.C), s.H, s.W});
   convert_layout(context_.queue, h, x);
   std::size_t at = 0;
@@ -243,7 +268,7 @@ Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* s
       h = std::move(both);
     }
     for (std::size_t i = 0; i < stage.layers.size(); ++i) {
-      h = forward(stage.layers[i], std::move(h), embedding, tape ? &tape->layers[at++] : nullptr, training);
+      h = forward(stage.layers[i], std::move(h), tape ? &tape->layers[at++] : nullptr, training);
       if (probe_) probe_(stage.names[i], h);
     }
     if (stage.pushes_skip) skips_.push_back(h);

@@ -74,9 +74,11 @@ class UNet : public Denoiser {
 
   Layer make_layer(const WeightScope& scope, const ModulePlan& plan) const;
   Tensor embed(std::span<const float> timesteps, Tape* tape);
+  void upload_times(Tensor& t, std::span<const float> timesteps);
   void add_labels(Tensor& embedding, Tape* tape);
+  void project(const Tensor& embedding);
   void backward_embedding(Tape& tape, Tensor& dembedding, Gradients& gradients);
-  Tensor forward(const Layer& layer, Tensor x, const Tensor& embedding, LayerSaved* saved, bool training);
+  Tensor forward(const Layer& layer, Tensor x, LayerSaved* saved, bool training);
   Tensor backward(const Layer& layer, const Tensor& dy, LayerSaved& saved, const ResBlock::Training* training,
                   bool input);
   Tensor backward_head(const Tensor& dout, Tape& tape, Gradients* gradients);
@@ -98,7 +100,8 @@ class UNet : public Denoiser {
   std::size_t layers_ = 0;
   std::function<void(const std::string&, const Tensor&)> probe_;
   // Used up by every call; vectors keep their capacity, so that a step allocates nothing.
-  std::vector<Tensor> skips_;
+  std::vector<Tensor> skips_, modulations_;  ///< modulations: of the residual blocks, the last one first
+  std::vector<LinearWeights> projections_;
   std::vector<float> times_;
 };
 

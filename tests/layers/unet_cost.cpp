@@ -3,6 +3,11 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
+#include <string>
+
+#include "layers/step_ops.hpp"
+
 namespace tweedie {
 namespace {
 
@@ -46,6 +51,52 @@ TEST_CASE("cost of a pass: a batch does as much more, weights are read once") {
   CHECK(three.bytes < 3 * one.bytes);
   CHECK(one.seconds(one.operations, 1e300) == 1);
   CHECK(one.seconds(1e300, one.bytes / 2) == 2);
+}
+
+TEST_CASE("the kernels of a step, counted by hand") {
+  const Shape image{1, 3, 8, 8};
+  const std::vector<StepOp> ops = step_ops(small(), image, true);
+  int forward = 0, backward = 0;
+  std::map<std::string, int> kernels;
+  for (const StepOp& op : ops) {
+    (op.backward ? backward : forward) += 1;
+    kernels[op.kernel] += 1;
+  }
+  // The timestep 6 (sinusoids, two maps each with its SiLU, one projection for all blocks), the image's
+  // layout, the first convolution; a block: norm, convolution, the embedding added, norm, convolution,
+  // residual; attention: norm, queries and so on, three for the heads, projection, residual; on the way up a
+  // concatenation first, and a convolution for the residual; the head 3.
+  CHECK(forward == 6 + 1 + 1 + 6 + (6 + 7 + 6) + 2 * 7 + 3);
+  // The head 3; on the way up three convolutions and two norms a block, and the split; attention: two
+  // convolutions, a norm, seven for the heads; the gradients of two skips; the first convolution, the image's
+  // layout.
+  CHECK(backward == 3 + 2 * 6 + (4 + 10 + 4) + (1 + 4) + (1 + 1) + 1);
+  CHECK(kernels["convolution"] == kernels["convolution_backward_data"]);
+  CHECK(kernels["group_norm"] == 12);
+  CHECK(kernels["group_norm_backward"] == 12);
+  CHECK(kernels["matmul"] == 2 + 5);
+  CHECK(kernels["linear_maps"] == 3);
+  // In layouts of blocks attention converts q, k, v and what it mixed, both ways.
+  CHECK(step_ops(small(), image, false).size() == ops.size() + 4);
+}
+
+TEST_CASE("the kernels of a step: what they read and write") {
+  double norms = 0, residuals = 0, joins = 0, projected = 0;
+  for (const StepOp& op : step_ops(small(), {1, 3, 8, 8}, true)) {
+    if (op.kernel == "group_norm_backward") norms += op.maps;
+    if (op.kernel == "axpby" || op.kernel == "add_bias") residuals += op.maps;
+    if (op.kernel == "concat_channels" || op.kernel == "split_channels") joins += op.maps;
+    if (op.kernel == "linear_maps") projected += op.parameters;
+  }
+  constexpr double map = 64 * 32;
+  // Norms of 32 channels: the head's and the blocks' second ones read dy and x and write dx, the first ones
+  // and attention's read what is added, too; the first ones on the way up have 64 channels.
+  CHECK(norms == map * (3 + 5 * 3 + 3 * 4 + 4 + 2 * 2 * 4));
+  // Three blocks' residuals, attention's and two gradients of skips: two maps into one; five embeddings
+  // added.
+  CHECK(residuals == map * (4 * 3 + 2 * 3 + 5 * 2));
+  CHECK(joins == map * 2 * (2 * 2 * 2));
+  CHECK(projected == 32 * 128 + 128 * 128 + 128 * (5 * 32));
 }
 
 }  // namespace

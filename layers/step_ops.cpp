@@ -1,0 +1,280 @@
+#include "layers/step_ops.hpp"
+
+#include <iterator>
+
+namespace tweedie {
+namespace {
+
+using Kind = ModulePlan::Kind;
+
+double size(const Shape& s) { return double(s.size()); }
+
+/// A module of the network with the shapes at its ends, as the way back needs them.
+struct Visit {
+  const ModulePlan* module;
+  Shape before, after;
+};
+
+class Lister {
+ public:
+  Lister(const UNetConfig& config, bool channels_last)
+      : config_(config), plan_(plan_blocks(config)), channels_last_(channels_last) {}
+
+  std::vector<StepOp> list(const Shape& image) {
+    forward(image);
+    backward_ = true;
+    backward(image);
+    return std::move(ops_);
+  }
+
+ private:
+  StepOp& add(const char* kernel, const Shape& x, const Shape& y, double maps) {
+    StepOp op;
+    op.layer = layer_;
+    op.kernel = kernel;
+    op.x = x;
+    op.y = y;
+    op.maps = maps;
+    op.backward = backward_;
+    return ops_.emplace_back(std::move(op));
+  }
+  /// A kernel that reads x once and writes y once.
+  StepOp& map(const char* kernel, const Shape& x, const Shape& y) {
+    return add(kernel, x, y, size(x) + size(y));
+  }
+
+  void linear(int N, int in, int out) {
+    StepOp& op = map("linear_maps", {N, in, 1, 1}, {N, out, 1, 1});
+    op.parameters = double(in) * out;
+    op.operations = 2.0 * N * in * out;
+  }
+
+  /// x is the shape before the convolution in both directions.
+  Shape convolution(const Shape& x, int out, int kernel, int stride, bool back, bool accumulate = false) {
+    ConvolutionProblem p;
+    p.g = {padded_channels(x.C), padded_channels(out), kernel, stride, kernel / 2};
+    p.x = {x.N, p.g.in, x.H, x.W};
+    const Shape y = p.y();
+    StepOp& op = add(back ? "convolution_backward_data" : "convolution", back ? y : p.x, back ? p.x : y,
+                     size(p.x) + (accumulate ? 2 : 1) * size(y));
+    op.g = p.g;
+    op.accumulate = accumulate;
+    op.parameters = double(p.g.in) * p.g.out * p.g.taps();
+    op.operations = 2.0 * size(y) * p.g.in * p.g.taps();
+    return y;
+  }
+
+  void norm(const Shape& x, bool silu, bool modulated) {
+    StepOp& op = map("group_norm", x, x);
+    op.silu = silu;
+    op.modulated = modulated;
+  }
+  void norm_backward(const Shape& x, bool silu, bool modulated, bool plus) {
+    StepOp& op = add("group_norm_backward", x, x, (plus ? 4 : 3) * size(x));
+    op.silu = silu;
+    op.modulated = modulated;
+  }
+
+  void resample(Resample how, const Shape& before, const Shape& after) {
+    if (how == Resample::up) map("upsample_nearest2", before, after);
+    if (how == Resample::down) map("average_pool2", before, after);
+  }
+  void resample_backward(Resample how, const Shape& before, const Shape& after) {
+    if (how == Resample::up) map("upsample_nearest2_backward", after, before);
+    if (how == Resample::down) map("average_pool2_backward", after, before);
+  }
+
+  /// y += x, or y += x + bias.
+  void sum(const Shape& x) { add("axpby", x, x, 3 * size(x)); }
+  void sum_and_bias(const Shape& x) { add("add_bias", x, x, 3 * size(x)).accumulate = true; }
+  /// Of `batch` matrices (rows, inner) and (inner, columns).
+  void product(int batch, int rows, int columns, int inner) {
+    const Shape x{batch, 1, rows, inner}, y{batch, 1, rows, columns};
+    add("matmul", x, y, size(x) + size(y) + double(batch) * inner * columns).operations =
+        2.0 * size(y) * inner;
+  }
+  void convert(const Shape& x) {
+    if (!channels_last_) map("convert_layout", x, x);
+  }
+
+  // ---- modules, both ways ----
+  void residual(const Visit& v) {
+    const ModulePlan& m = *v.module;
+    const Shape in = with(v.after, m.in);
+    norm(v.before, true, false);
+    resample(m.how, v.before, in);
+    const Shape h = convolution(in, m.out, 3, 1, false);
+    if (!config_.use_scale_shift_norm) map("add_bias", h, h);
+    norm(h, true, config_.use_scale_shift_norm);
+    convolution(h, m.out, 3, 1, false);
+    resample(m.how, v.before, in);
+    if (m.in != m.out)
+      convolution(in, m.out, 1, 1, false, true);
+    else
+      sum_and_bias(h);
+  }
+  void residual_backward(const Visit& v) {
+    const ModulePlan& m = *v.module;
+    const Shape in = with(v.after, m.in);
+    convolution(v.after, m.out, 3, 1, true);
+    norm_backward(v.after, true, config_.use_scale_shift_norm, false);
+    convolution(in, m.out, 3, 1, true);
+    resample_backward(m.how, v.before, in);
+    if (m.in != m.out) convolution(in, m.out, 1, 1, true);
+    resample_backward(m.how, v.before, in);
+    norm_backward(v.before, true, false, true);
+  }
+
+  void attention(const Visit& v) {
+    const Shape x = v.after;
+    const int T = int(x.plane()), heads = v.module->heads, c = x.C / heads;
+    norm(x, false, false);
+    convert(convolution(x, 3 * x.C, 1, 1, false));
+    for (int n = 0; n < x.N; ++n) {
+      product(heads, T, T, c);
+      map("softmax", {1, heads, T, T}, {1, heads, T, T});
+      product(heads, T, c, T);
+    }
+    convert(x);
+    convolution(x, x.C, 1, 1, false);
+    sum_and_bias(x);
+  }
+  void attention_backward(const Visit& v) {
+    const Shape x = v.after, square{1, v.module->heads, int(x.plane()), int(x.plane())};
+    const int T = square.H, heads = square.C, c = x.C / heads;
+    convolution(x, x.C, 1, 1, true);
+    convert(x);
+    for (int n = 0; n < x.N; ++n) {
+      product(heads, T, T, c);  // the weights again
+      map("softmax", square, square);
+      product(heads, T, T, c);
+      product(heads, T, c, T);
+      add("softmax_backward", square, square, 3 * size(square));
+      product(heads, T, c, T);
+      product(heads, T, c, T);
+    }
+    convert(with(x, 3 * x.C));
+    convolution(x, 3 * x.C, 1, 1, true);
+    norm_backward(x, false, false, true);
+  }
+
+  void run(const Visit& v) {
+    const ModulePlan& m = *v.module;
+    layer_ = m.name;
+    if (m.kind == Kind::convolution) convolution(v.before, m.out, 3, 1, false);
+    if (m.kind == Kind::residual) residual(v);
+    if (m.kind == Kind::attention) attention(v);
+    if (m.kind == Kind::upsample) resample(m.how, v.before, with(v.after, m.in));
+    if (m.kind == Kind::upsample && config_.conv_resample)
+      convolution(with(v.after, m.in), m.out, 3, 1, false);
+    if (m.kind != Kind::downsample) return;
+    if (config_.conv_resample)
+      convolution(v.before, m.out, 3, 2, false);
+    else
+      resample(m.how, v.before, v.after);
+  }
+  void run_back(const Visit& v) {
+    const ModulePlan& m = *v.module;
+    layer_ = m.name;
+    if (m.kind == Kind::convolution) convolution(v.before, m.out, 3, 1, true);
+    if (m.kind == Kind::residual) residual_backward(v);
+    if (m.kind == Kind::attention) attention_backward(v);
+    if (m.kind == Kind::upsample && config_.conv_resample)
+      convolution(with(v.after, m.in), m.out, 3, 1, true);
+    if (m.kind == Kind::upsample) resample_backward(m.how, v.before, with(v.after, m.in));
+    if (m.kind != Kind::downsample) return;
+    if (config_.conv_resample)
+      convolution(v.before, m.out, 3, 2, true);
+    else
+      resample_backward(m.how, v.before, v.after);
+  }
+
+  void time_embedding(int N) {
+    const int width = config_.model_channels;
+    layer_ = "time_embed";
+    map("timestep_embedding", {N, 1, 1, 1}, {N, width, 1, 1});
+    linear(N, width, 4 * width);
+    map("silu", {N, 4 * width, 1, 1}, {N, 4 * width, 1, 1});
+    linear(N, 4 * width, 4 * width);
+    map("silu", {N, 4 * width, 1, 1}, {N, 4 * width, 1, 1});
+    int projected = 0;  // for all residual blocks at once
+    for (const StagePlan& stage : plan_)
+      for (const ModulePlan& m : stage.modules)
+        if (m.kind == Kind::residual) projected += config_.use_scale_shift_norm ? 2 * m.out : m.out;
+    linear(N, 4 * width, projected);
+  }
+
+  void forward(const Shape& image) {
+    time_embedding(image.N);
+    Shape at = with(image, padded_channels(image.C));
+    layer_ = "in";
+    map("convert_layout", image, at);
+    for (const StagePlan& stage : plan_) {
+      if (stage.skip_channels) {
+        const Shape both = with(at, at.C + stage.skip_channels);
+        layer_ = stage.modules.front().name;
+        add("concat_channels", at, both, 2 * size(both)).split = at.C;
+        at = both;
+      }
+      for (const ModulePlan& m : stage.modules) {
+        Visit v{&m, at, with(at, m.out)};
+        if (m.how == Resample::up) v.after.H *= 2, v.after.W *= 2;
+        if (m.how == Resample::down) v.after.H /= 2, v.after.W /= 2;
+        run(v);
+        visits_.push_back(v);
+        at = v.after;
+      }
+    }
+    layer_ = "out";
+    norm(at, true, false);
+    map("convert_layout", convolution(at, config_.out_channels, 3, 1, false),
+        with(image, config_.out_channels));
+  }
+
+  void backward(const Shape& image) {
+    const Shape last = visits_.back().after;
+    layer_ = "out";
+    map("convert_layout", with(image, image.C), with(image, padded_channels(config_.out_channels)));
+    convolution(last, config_.out_channels, 3, 1, true);
+    norm_backward(last, true, false, false);
+    auto visit = visits_.rbegin();
+    for (auto stage = plan_.rbegin(); stage != plan_.rend(); ++stage) {
+      layer_ = stage->modules.back().name;
+      if (stage->pushes_skip) sum(visit->after);
+      for (std::size_t i = 0; i < stage->modules.size(); ++i) run_back(*visit++);
+      if (stage->skip_channels) {
+        const Shape both = std::prev(visit)->before;
+        add("split_channels", both, both, 2 * size(both)).split = both.C - stage->skip_channels;
+      }
+    }
+    layer_ = "in";
+    map("convert_layout", with(image, padded_channels(image.C)), image);
+  }
+
+  static Shape with(Shape s, int channels) {
+    s.C = channels;
+    return s;
+  }
+
+  const UNetConfig& config_;
+  const std::vector<StagePlan> plan_;
+  const bool channels_last_;
+  bool backward_ = false;
+  std::string layer_;
+  std::vector<Visit> visits_;
+  std::vector<StepOp> ops_;
+};
+
+}  // namespace
+
+bool StepOp::same_work(const StepOp& o) const {
+  return kernel == o.kernel && x == o.x && y == o.y && g == o.g && split == o.split && silu == o.silu &&
+         modulated == o.modulated && accumulate == o.accumulate && maps == o.maps &&
+         parameters == o.parameters;
+}
+
+std::vector<StepOp> step_ops(const UNetConfig& config, const Shape& image, bool channels_last) {
+  return Lister(config, channels_last).list(image);
+}
+
+}  // namespace tweedie

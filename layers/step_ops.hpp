@@ -1,0 +1,36 @@
+// The kernels of one DPS step of a U-Net, counted from its topology: nothing is run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/convolution.hpp"
+#include "layers/unet_plan.hpp"
+
+namespace tweedie {
+
+/// One kernel's work: the least it can move and has to compute.
+struct StepOp {
+  std::string layer;   ///< the module it belongs to, by its prefix in a checkpoint; or "time_embed", "out"
+  std::string kernel;  ///< the function of `kernels` that does it
+  Shape x, y;          ///< the map it reads and the one it writes (of a product: the left matrix, the result)
+  ConvolutionGeometry g{};  ///< of a convolution
+  int split = 0;            ///< channels of the first of two maps joined or split
+  bool backward = false;    ///< on the way back to the image
+  bool silu = false, modulated = false, accumulate = false;  ///< of norms, of norms, what adds to y
+  double maps = 0;        ///< elements of feature maps read and written, each once
+  double parameters = 0;  ///< weights read
+  double operations = 0;  ///< multiplications and additions of convolutions, products and linear maps
+
+  double bytes(double bytes_per_element) const { return (maps + parameters) * bytes_per_element; }
+  /// Whether another op is the same work: the same kernel of the same shapes.
+  bool same_work(const StepOp& other) const;
+};
+
+/// Every kernel of a pass through the network on `image` (N, C, H, W) and of its way back to the image, in
+/// the order of execution, with channels as the kernels pad them. What a backend fuses (a convolution's bias)
+/// is part of the op that it is fused into. `channels_last`: the layout of feature maps, which decides where
+/// attention has to convert; true on CUDA. The sampler's own passes over the image are not in it.
+std::vector<StepOp> step_ops(const UNetConfig& config, const Shape& image, bool channels_last);
+
+}  // namespace tweedie
