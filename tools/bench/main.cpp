@@ -1,6 +1,9 @@
 // tweedie-bench: how fast, against what the machine can do.
+#include "tools/bench/busy.hpp"
+#include "tools/bench/compare.hpp"
 #include "tools/bench/kernels.hpp"
 #include "tools/bench/model.hpp"
+#include "tools/bench/roofline.hpp"
 #include "tools/bench/training.hpp"
 #include "tools/device_option.hpp"
 #include "tools/numbers.hpp"
@@ -9,52 +12,92 @@
 #include "tools/threads.hpp"
 #include "weights/unet_config.hpp"
 
+namespace tweedie {
+namespace {
+
+struct Options {
+  bench::ModelOptions model;
+  bench::KernelOptions kernels;
+  std::string device = "auto", precision = "fp32", roofline;
+  std::vector<std::string> compared;
+  bool json = false, train = false, busy = false;
+  bool has_model() const { return !model.preset.empty() || !model.config.empty(); }
+};
+
+void add_options(CLI::App& app, Options& o) {
+  app.description(
+      "Measures kernels, or one DPS step of a whole network with random weights (--model). Figures are for "
+      "this\n"
+      "machine and this run; compare ratios, not seconds of different days.");
+  app.add_option("--model", o.model.preset, "Time a DPS step of this preset, such as ffhq256 or imagenet256")
+      ->check(CLI::IsMember(preset_names()));
+  app.add_option("--config", o.model.config, "The same of the network of a configuration file (JSON, YAML)")
+      ->excludes("--model");
+  app.add_flag("--train", o.train, "Time a training step, against a DPS step of the same batch");
+  app.add_flag("--busy", o.busy,
+               "Time a DPS step alone and beside as many busy processes as threads, in turns (without a "
+               "network: of the analytic prior)")
+      ->excludes("--train");
+  app.add_option("--roofline", o.roofline,
+                 "Hold every kernel of a network's step against the least time it can take: here, or by the "
+                 "data sheet of a device (nothing is run then)")
+      ->check(CLI::IsMember(bench::roofline_devices()))
+      ->excludes("--train", "--busy");
+  app.add_option("--batch", o.model.batch, "Images a step")
+      ->capture_default_str()
+      ->check(whole_number(1, 1024));
+  app.add_option("--repeats", o.model.repeats, "Steps timed, after one that is not")
+      ->capture_default_str()
+      ->check(whole_number(1, 999));
+  app.add_option("--height", o.model.height, "Rows (0: the preset's)")->check(whole_number(0));
+  app.add_option("--width", o.model.width, "Columns (0: the preset's)")->check(whole_number(0));
+  app.add_option("--filter", o.kernels.filter, "Kernels whose name contains this");
+  app.add_option("--compare", o.compared,
+                 "OLD: what --json printed earlier; says of each row whether it got better or worse by more "
+                 "than its noise (exit code 1: worse). OLD NEW: compares two such files, measures nothing")
+      ->expected(1, 2);
+  add_device_option(app, o.device);
+  add_precision_option(app, o.precision);
+  app.add_flag("--json", o.json, "Print JSON instead of text");
+}
+
+/// Prints a report, or how it compares with an earlier one; the exit code.
+int finish(const Options& o, const Json& report, std::string (*describe)(const Json&)) {
+  if (o.compared.empty()) {
+    print_result(o.json ? report.dump(2) + "\n" : describe(report));
+    return 0;
+  }
+  const Json comparison = bench::compare_reports(bench::read_report(o.compared[0]), report);
+  print_result(o.json ? comparison.dump(2) + "\n" : bench::describe_comparison(comparison));
+  return comparison["worse"] == 0 ? 0 : 1;
+}
+
+int run(const Options& o) {
+  for (const std::string& path : o.compared) bench::read_report(path);  // before minutes are spent
+  if (o.compared.size() == 2) return finish(o, bench::read_report(o.compared[1]), nullptr);
+  require(o.has_model() || !o.train, "--train: of which network? Give --model or --config");
+  require(o.has_model() || o.roofline.empty(), "--roofline: of which network? Give --model or --config");
+  Context context(choose_device(o.device), 1);
+  const Precision precision = choose_precision(o.precision);
+  if (o.roofline.empty() || o.roofline == "here") context.queue.set_precision(precision);
+  if (!o.roofline.empty())
+    return finish(o, bench::bench_roofline(context, o.model, o.kernels, o.roofline, precision),
+                  bench::describe_roofline);
+  if (o.busy) return finish(o, bench::bench_busy(context, o.model), bench::describe_busy);
+  if (o.train) return finish(o, bench::bench_training(context, o.model), bench::describe_training);
+  if (o.has_model()) return finish(o, bench::bench_model(context, o.model), bench::describe_model);
+  return finish(o, bench::bench_kernels(context, o.kernels), bench::describe_kernels);
+}
+
+}  // namespace
+}  // namespace tweedie
+
 int main(int argc, char** argv) {
   tweedie::wait_politely(argv);
-  using namespace tweedie;
-  return run_main("tweedie-bench", argc, argv, [](CLI::App& app, int count, char** words) {
-    bench::ModelOptions model;
-    bench::KernelOptions kernels;
-    std::string device = "auto", precision = "fp32";
-    bool json = false, train = false;
-    app.description(
-        "Measures kernels, or one DPS step of a whole network with random weights (--model). Figures are for "
-        "this\n"
-        "machine and this run; compare ratios, not seconds of different days.");
-    app.add_option("--model", model.preset, "Time a DPS step of this preset, such as ffhq256 or imagenet256")
-        ->check(CLI::IsMember(preset_names()));
-    app.add_option("--config", model.config, "The same of the network of a configuration file (JSON, YAML)")
-        ->excludes("--model");
-    app.add_flag("--train", train, "Time a training step, against a DPS step of the same batch");
-    app.add_option("--batch", model.batch, "Images a step")
-        ->capture_default_str()
-        ->check(whole_number(1, 1024));
-    app.add_option("--repeats", model.repeats, "Steps timed, after one that is not")
-        ->capture_default_str()
-        ->check(whole_number(1, 999));
-    app.add_option("--height", model.height, "Rows (0: the preset's)")->check(whole_number(0));
-    app.add_option("--width", model.width, "Columns (0: the preset's)")->check(whole_number(0));
-    app.add_option("--filter", kernels.filter, "Kernels whose name contains this");
-    add_device_option(app, device);
-    add_precision_option(app, precision);
-    app.add_flag("--json", json, "Print JSON instead of text");
+  return tweedie::run_main("tweedie-bench", argc, argv, [](CLI::App& app, int count, char** words) {
+    tweedie::Options options;
+    tweedie::add_options(app, options);
     app.parse(count, words);
-    Context context(choose_device(device), 1);
-    context.queue.set_precision(choose_precision(precision));
-    const bool whole = !model.preset.empty() || !model.config.empty();
-    require(whole || !train, "--train: of which network? Give --model or --config");
-    if (train) {
-      const Json report = bench::bench_training(context, model);
-      print_result(json ? report.dump(2) + "\n" : bench::describe_training(report));
-      return 0;
-    }
-    if (whole) {
-      const Json report = bench::bench_model(context, model);
-      print_result(json ? report.dump(2) + "\n" : bench::describe_model(report));
-      return 0;
-    }
-    const Json report = bench::bench_kernels(context, kernels);
-    print_result(json ? report.dump(2) + "\n" : bench::describe_kernels(report));
-    return 0;
+    return tweedie::run(options);
   });
 }

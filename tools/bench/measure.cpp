@@ -40,6 +40,15 @@ std::string joined(const std::vector<std::string>& words) {
 
 }  // namespace
 
+void put_seconds(Json& to, const std::string& name, const std::vector<double>& sorted) {
+  const std::size_t count = sorted.size();
+  to[name] = sorted[count / 2];
+  to[name + "_min"] = sorted.front();
+  to[name + "_low"] = sorted[count / 4];
+  to[name + "_high"] = sorted[count - 1 - count / 4];
+  to[name + "_max"] = sorted.back();
+}
+
 Bench::Bench(Context& context, const KernelOptions& options) : context_(context), options_(options) {}
 
 bool Bench::wants(std::string_view kernel) {
@@ -109,9 +118,7 @@ void Bench::row(std::string_view kernel, std::string shape, Work work, const std
   row["kernel"] = kernel;
   row["shape"] = std::move(shape);
   row["runs"] = seconds.sorted.size();
-  row["seconds"] = seconds.median();
-  row["seconds_min"] = seconds.min();
-  row["seconds_max"] = seconds.max();
+  put_seconds(row, "seconds", seconds.sorted);
   row["gb_per_s"] = work.bytes / seconds.median() * 1e-9;
   if (work.operations > 0) row["gflop_per_s"] = work.operations / seconds.median() * 1e-9;
   // Of the peak that limits it: no call needs less time than either of its limits.

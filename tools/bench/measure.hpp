@@ -27,6 +27,10 @@ struct Seconds {
   double max() const { return sorted.back(); }
 };
 
+/// Writes what sorted seconds say to a report: their median as `name`, and with it _min, _low and _high (the
+/// quartiles) and _max.
+void put_seconds(Json& to, const std::string& name, const std::vector<double>& sorted);
+
 /// Collects rows. The loop is our own and not Google Benchmark's: that times a batch of iterations and counts
 /// them by the timed part alone, so that there is no median or extreme of single calls, and a call of 10 us,
 /// before which all caches are flushed for 50 ms, would go on for minutes.
@@ -43,12 +47,13 @@ class Bench {
            const std::function<std::string()>& note = {});
   /// Device, peaks and rows, grouped by kernel. Errors: no kernel's name contains the filter.
   Json report() const;
-
- private:
+  /// Times a call with cold caches, for about so many seconds.
   Seconds measure(const std::function<void()>& call, double seconds);
-  void flush_caches();
   double copy_peak();     ///< bytes per second of the fastest of several copies
   double product_peak();  ///< operations per second of the fastest of several products
+
+ private:
+  void flush_caches();
 
   Context& context_;
   KernelOptions options_;

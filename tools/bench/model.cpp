@@ -8,6 +8,7 @@
 #include "engine/guidance.hpp"
 #include "layers/unet_cost.hpp"
 #include "operators/inpainting.hpp"
+#include "tools/bench/measure.hpp"
 #include "tools/network.hpp"
 #include "weights/random_source.hpp"
 
@@ -40,24 +41,31 @@ Shape model_image(const ModelOptions& o, const UNetConfig& config) {
           o.width ? o.width : config.image_size};
 }
 
-std::vector<double> time_dps_steps(Context& context, UNet& unet, Shape image, int repeats) {
-  const Schedule schedule = make_schedule("linear", 1000, std::to_string(repeats + 1));
+void run_dps_steps(Context& context, Denoiser& denoiser, Shape image, int steps,
+                   const std::function<bool()>& seen) {
+  const Schedule schedule = make_schedule("linear", 1000, std::to_string(steps));
   Inpainting op(context, context.upload({1, 1, image.H, image.W}, random_mask(image.H, image.W, 0.92, 1)));
   Likelihood likelihood(context, op, op.forward(context.normal(image)));
   DpsGuidance guidance(context, likelihood, 1.0);
   ContextNoise noise(context);
-  std::vector<double> seconds;
-  auto start = std::chrono::steady_clock::now();
   const SamplerOptions options{
-      Method::ddpm, unet.learns_variance() ? Variance::learned_range : Variance::fixed_small, 0, true};
-  sample(context, unet, schedule, options, context.normal(image), &guidance, noise,
+      Method::ddpm, denoiser.learns_variance() ? Variance::learned_range : Variance::fixed_small, 0, true};
+  sample(context, denoiser, schedule, options, context.normal(image), &guidance, noise,
          [&](const Step&, const Tensor&) {
            context.queue.synchronize();
-           const auto now = std::chrono::steady_clock::now();
-           seconds.push_back(std::chrono::duration<double>(now - start).count());
-           start = now;
-           return true;
+           return seen();
          });
+}
+
+std::vector<double> time_dps_steps(Context& context, UNet& unet, Shape image, int repeats) {
+  std::vector<double> seconds;
+  auto start = std::chrono::steady_clock::now();
+  run_dps_steps(context, unet, image, repeats + 1, [&] {
+    const auto now = std::chrono::steady_clock::now();
+    seconds.push_back(std::chrono::duration<double>(now - start).count());
+    start = now;
+    return true;
+  });
   seconds.erase(seconds.begin());  // plans are made and memory is taken in the first
   std::sort(seconds.begin(), seconds.end());
   return seconds;
@@ -82,9 +90,7 @@ Json bench_model(Context& context, const ModelOptions& o) {
   report["parameters"] = unet.parameters();
   report["batch"] = o.batch;
   report["image"] = {image.H, image.W};
-  report["step_seconds"] = seconds[seconds.size() / 2];
-  report["step_seconds_min"] = seconds.front();
-  report["step_seconds_max"] = seconds.back();
+  put_seconds(report, "step_seconds", seconds);
   report["convolution_seconds"] = convolution.seconds;
   report["step_over_convolution"] = seconds[seconds.size() / 2] / convolution.seconds;
   report["convolution_gflop"] = convolution.operations * 1e-9;

@@ -1,6 +1,7 @@
 // One DPS step of a whole network, against the sum of its convolutions.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ struct ModelOptions {
 /// The network that the options name, and a batch of its images.
 UNetConfig model_config(const ModelOptions& options);
 Shape model_image(const ModelOptions& options, const UNetConfig& config);
+/// Runs up to `steps` DPS steps of random images (a mask's measurement), and calls `seen` after each with its
+/// work done, until that returns false.
+void run_dps_steps(Context& context, Denoiser& denoiser, Shape image, int steps,
+                   const std::function<bool()>& seen);
 /// Seconds of DPS steps, sorted; one uncounted first.
 std::vector<double> time_dps_steps(Context& context, UNet& unet, Shape image, int repeats);
 

@@ -8,6 +8,7 @@
 #include "engine/training/objective.hpp"
 #include "engine/training/optimiser.hpp"
 #include "layers/unet.hpp"
+#include "tools/bench/measure.hpp"
 #include "weights/random_source.hpp"
 
 namespace tweedie::bench {
@@ -63,9 +64,7 @@ Json bench_training(Context& context, const ModelOptions& o) {
   report["batch"] = o.batch;
   report["image"] = {image.H, image.W};
   report["dps_seconds"] = dps[dps.size() / 2];
-  report["training_seconds"] = training[training.size() / 2];
-  report["training_seconds_min"] = training.front();
-  report["training_seconds_max"] = training.back();
+  put_seconds(report, "training_seconds", training);
   report["training_over_dps"] = training[training.size() / 2] / dps[dps.size() / 2];
   return report;
 }

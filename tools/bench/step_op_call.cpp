@@ -1,0 +1,155 @@
+#include "tools/bench/step_op_call.hpp"
+
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "kernels/activation.hpp"
+#include "kernels/concat.hpp"
+#include "kernels/elementwise.hpp"
+#include "kernels/group_norm.hpp"
+#include "kernels/layout.hpp"
+#include "kernels/linear.hpp"
+#include "kernels/matmul.hpp"
+#include "kernels/resample.hpp"
+#include "kernels/softmax.hpp"
+#include "kernels/timestep_embedding.hpp"
+#include "tools/bench/case_tensors.hpp"
+
+namespace tweedie::bench {
+namespace {
+
+using Call = std::function<void()>;
+
+/// The maps as a network holds them: in blocks where channels come in sixteens, else planar.
+Tensor feature(Bench& bench, const Shape& s) {
+  const bool vector = s.H == 1 && s.W == 1;
+  return values(bench, s, s.C % 16 == 0 && !vector ? cases::backend_block : 1);
+}
+
+/// What a call works on; one struct for all, as only few are alive at a time.
+struct CallTensors {
+  Tensor y, x, z, stats, a, b, c;
+};
+
+Call of_convolution(Bench& bench, const StepOp& op) {
+  auto t = std::make_shared<CallTensors>();
+  Context& context = bench.context();
+  t->x = feature(bench, op.x);
+  t->y = feature(bench, op.y);
+  t->a = context.planar({1, 1, 1, int(convolution_packed_size(bench.queue(), op.g))});
+  t->b = values(bench, {1, op.g.out, 1, 1});
+  const std::vector<float> weights =
+      context.download(context.normal({op.g.out, op.g.in, op.g.kernel.h, op.g.kernel.w}));
+  convolution_pack(bench.queue(), t->a, weights.data(), op.g);
+  if (op.backward)
+    return [&bench, t, g = op.g] { convolution_backward_data(bench.queue(), t->y, t->x, t->a, g); };
+  return [&bench, t, g = op.g, more = op.accumulate] {
+    convolution(bench.queue(), t->y, t->x, t->a, t->b.data(), g, more);
+  };
+}
+
+Call of_group_norm(Bench& bench, const StepOp& op) {
+  auto t = std::make_shared<CallTensors>();
+  const Shape& s = op.x;
+  t->x = feature(bench, s);
+  t->y = feature(bench, s);
+  t->stats = room(bench, {s.N, 32, 1, 2});
+  t->a = values(bench, {1, s.C, 1, 1});
+  t->b = values(bench, {1, s.C, 1, 1});
+  if (op.modulated) t->c = values(bench, {s.N, 2 * s.C, 1, 1});
+  GroupNormParameters p;
+  p.gamma = t->a.data();
+  p.beta = t->b.data();
+  p.scale_shift = t->c.data();
+  p.silu = op.silu;
+  group_norm(bench.queue(), t->y, t->stats, t->x, p);  // the statistics that the way back reads
+  if (!op.backward) return [&bench, t, p] { group_norm(bench.queue(), t->y, t->stats, t->x, p); };
+  t->z = feature(bench, s);
+  const bool plus = op.maps > 3.5 * double(s.size());
+  return [&bench, t, p, plus] {
+    group_norm_backward(bench.queue(), t->y, t->z, t->x, t->stats, p,
+                        plus ? View<const float>(t->z) : View<const float>());
+  };
+}
+
+Call of_linear(Bench& bench, const StepOp& op) {
+  auto t = std::make_shared<CallTensors>();
+  t->x = values(bench, op.x);
+  t->y = room(bench, op.y);
+  t->a = values(bench, {1, 1, op.y.C, op.x.C});
+  t->b = values(bench, {1, op.y.C, 1, 1});
+  return [&bench, t] {
+    const LinearWeights map{t->a.data(), t->b.data(), t->y.data(), t->y.shape().C};
+    linear_maps(bench.queue(), {&map, 1}, t->x);
+  };
+}
+
+/// Attention's products: x holds the left matrices, y the results.
+Call of_matmul(Bench& bench, const StepOp& op) {
+  auto t = std::make_shared<CallTensors>();
+  const int batch = op.x.N, rows = op.x.H, inner = op.x.W, columns = op.y.W;
+  t->x = values(bench, {batch, 1, rows, inner});
+  t->a = values(bench, {batch, 1, columns, inner});
+  t->y = room(bench, {batch, 1, rows, columns});
+  return [=, &bench] {
+    matmul(bench.queue(), {t->y.data(), rows, columns, columns, std::int64_t(rows) * columns},
+           {std::as_const(t->x).data(), rows, inner, inner, std::int64_t(rows) * inner},
+           {std::as_const(t->a).data(), columns, inner, inner, std::int64_t(columns) * inner, true}, batch);
+  };
+}
+
+Call of_join(Bench& bench, const StepOp& op) {
+  auto t = std::make_shared<CallTensors>();
+  Shape a = op.y, b = op.y;
+  a.C = op.split;
+  b.C -= op.split;
+  t->a = feature(bench, a);
+  t->b = feature(bench, b);
+  t->y = feature(bench, op.y);
+  if (op.backward) return [&bench, t] { split_channels(bench.queue(), t->a, t->b, t->y); };
+  return [&bench, t] { concat_channels(bench.queue(), t->y, t->a, t->b); };
+}
+
+/// Kernels of one map that give another; attention's softmax is planar, its conversions are to channels-last.
+Call of_map(Bench& bench, const StepOp& op, void (*kernel)(Queue&, View<float>, View<const float>)) {
+  auto t = std::make_shared<CallTensors>();
+  const bool planar = op.kernel.find("softmax") != std::string::npos,
+             last = op.kernel == "convert_layout" && op.x == op.y;
+  t->x = planar ? values(bench, op.x) : feature(bench, op.x);
+  t->y = planar || last ? values(bench, op.y, last ? op.y.C : 1) : feature(bench, op.y);
+  return [&bench, t, kernel] { kernel(bench.queue(), t->y, t->x); };
+}
+
+}  // namespace
+
+std::function<void()> call_of(Bench& bench, const StepOp& op) {
+  using Map = void (*)(Queue&, View<float>, View<const float>);
+  static const std::map<std::string, Map> maps = {
+      {"upsample_nearest2", upsample_nearest2},
+      {"upsample_nearest2_backward", upsample_nearest2_backward},
+      {"average_pool2", average_pool2},
+      {"average_pool2_backward", average_pool2_backward},
+      {"convert_layout", convert_layout},
+      {"silu", silu},
+      {"timestep_embedding",
+       [](Queue& q, View<float> y, View<const float> t) { timestep_embedding(q, y, t); }},
+      {"softmax", softmax},
+      {"softmax_backward",
+       [](Queue& q, View<float> y, View<const float> x) { softmax_backward(q, y, x, x); }},
+      {"axpby", [](Queue& q, View<float> y, View<const float> x) { axpby(q, y, 1.f, y, 1.f, x); }},
+      {"add_bias", [](Queue& q, View<float> y, View<const float> x) { add_bias(q, y, x, x.data); }},
+      {"add_bias added", [](Queue& q, View<float> y, View<const float> x) { add_bias(q, y, y, x.data, x); }},
+  };
+  const std::string& k = op.kernel;
+  if (k == "convolution" || k == "convolution_backward_data") return of_convolution(bench, op);
+  if (k == "group_norm" || k == "group_norm_backward") return of_group_norm(bench, op);
+  if (k == "linear_maps") return of_linear(bench, op);
+  if (k == "matmul") return of_matmul(bench, op);
+  if (k == "concat_channels" || k == "split_channels") return of_join(bench, op);
+  const auto found = maps.find(k == "add_bias" && op.accumulate ? "add_bias added" : k);
+  if (found == maps.end()) throw Error(message("the kernel ", k, " of a step cannot be called by itself"));
+  return of_map(bench, op, found->second);
+}
+
+}  // namespace tweedie::bench
