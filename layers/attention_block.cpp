@@ -77,7 +77,7 @@ Tensor AttentionBlock::forward(Context& context, Tensor x, Saved* saved) const {
            {w.data(), h.T, h.T, h.T, std::int64_t(h.T) * h.T, false}, h.at(h.v), h.count);
   }
   Tensor y = proj_.forward_without_bias(context, in_layout(context, mixed, x.b()));
-  add_bias(context.queue, y, y, proj_.bias(), x);
+  add_bias(context.queue, y, y, proj_.bias().data(), x);
   if (saved) *saved = {std::move(x), std::move(stats), std::move(qkv)};
   return y;
 }

@@ -64,8 +64,8 @@ Tensor Conv2d::forward_without_bias(Context& context, const Tensor& x) const {
   return y;
 }
 
-void Conv2d::accumulate(Context& context, Tensor& y, const Tensor& x) const {
-  convolution(context.queue, y, x, packed_, bias_.data(), geometry_, true);
+void Conv2d::accumulate(Context& context, Tensor& y, const Tensor& x, const Tensor& bias) const {
+  convolution(context.queue, y, x, packed_, bias.data(), geometry_, true);
 }
 
 Tensor Conv2d::backward(Context& context, const Tensor& dy, int H, int W) const {

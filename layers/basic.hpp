@@ -31,10 +31,11 @@ class Conv2d {
   Tensor forward(Context& context, const Tensor& x) const;
   /// The same without the bias, for a reader that adds it (`bias`).
   Tensor forward_without_bias(Context& context, const Tensor& x) const;
-  /// One value an output channel, on the device; null where there is none.
-  const float* bias() const { return bias_.data(); }
-  /// y += conv(x).
-  void accumulate(Context& context, Tensor& y, const Tensor& x) const;
+  /// One value an output channel, on the device (1, out, 1, 1); empty where there is none.
+  const Tensor& bias() const { return bias_; }
+  /// y += conv(x) with `bias` in place of its own: on a GPU that is a pass over y, so it should be the only
+  /// one.
+  void accumulate(Context& context, Tensor& y, const Tensor& x, const Tensor& bias) const;
   /// Gradient with respect to an input of H x W pixels.
   Tensor backward(Context& context, const Tensor& dy, int H, int W) const;
   /// Adds the gradients with respect to weight and bias, x being what `forward` was given.

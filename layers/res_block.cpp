@@ -12,7 +12,15 @@ ResBlock::ResBlock(Context& context, const WeightScope& scope, const Config& c)
       embed_(context, scope.sub("emb_layers.1"), c.embedding, c.scale_shift ? 2 * c.out : c.out),
       norm_out_(context, scope.sub("out_layers.0"), c.out, true),
       conv_out_(context, scope.sub("out_layers.3"), c.out, c.out, 3) {
-  if (c.in != c.out) skip_.emplace(context, scope.sub("skip_connection"), c.in, c.out, 1);
+  if (c.in == c.out) return;
+  skip_.emplace(context, scope.sub("skip_connection"), c.in, c.out, 1);
+  biases_ = sum_of_biases(context);
+}
+
+Tensor ResBlock::sum_of_biases(Context& context) const {
+  Tensor sum = context.planar(skip_->bias().shape());
+  add(context.queue, sum, skip_->bias(), conv_out_.bias());
+  return sum;
 }
 
 Tensor ResBlock::forward(Context& context, Tensor x, Tensor modulation, Saved* saved) const {
@@ -29,13 +37,13 @@ Tensor ResBlock::forward(Context& context, Tensor x, Tensor modulation, Saved* s
     s.modulation = {};
   }
   Tensor y = norm_out_.forward(context, s.h, s.stats_out, inputs_out(s));
-  y = skip_ ? conv_out_.forward(context, y) : conv_out_.forward_without_bias(context, y);
+  y = conv_out_.forward_without_bias(context, y);
   if (!saved) local = {};
   const Tensor through = resample(context, config_.how, x);
   if (skip_)
-    skip_->accumulate(context, y, through);
+    skip_->accumulate(context, y, through, biases_ ? biases_ : sum_of_biases(context));
   else
-    add_bias(context.queue, y, y, conv_out_.bias(), through);
+    add_bias(context.queue, y, y, conv_out_.bias().data(), through);
   if (saved) saved->x = std::move(x);
   return y;
 }
@@ -84,6 +92,7 @@ Tensor ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const Tr
 }
 
 void ResBlock::list_parameters(std::vector<Parameter>& to) {
+  biases_ = {};  // from now on somebody trains them
   norm_in_.list_parameters(to);
   conv_in_.list_parameters(to);
   embed_.list_parameters(to);

@@ -40,7 +40,9 @@ class ResBlock {
 
  private:
   /// The second norm's, which adds the first convolution's bias: a pass less over h.
-  NormInputs inputs_out(const Saved& s) const { return {&s.modulation, conv_in_.bias()}; }
+  NormInputs inputs_out(const Saved& s) const { return {&s.modulation, conv_in_.bias().data()}; }
+  /// The biases of the two convolutions that make y, where there is a skip_.
+  Tensor sum_of_biases(Context& context) const;
   Tensor backward_out(Context& context, const Tensor& dy, Saved& s, const Training* training) const;
   void add_skip_and_in_gradients(Context& context, const Tensor& dy, const Tensor& dh, const Saved& s,
                                  Gradients& gradients) const;
@@ -52,6 +54,7 @@ class ResBlock {
   Norm norm_out_;
   Conv2d conv_out_;
   std::optional<Conv2d> skip_;
+  Tensor biases_;  ///< of the second convolution and the skip's together; empty while they may change
 };
 
 }  // namespace tweedie

@@ -31,6 +31,7 @@ fi
 run bench_kernels build/gpu/bin/tweedie-bench --device cuda
 run bench_ffhq256 build/gpu/bin/tweedie-bench --device cuda --model ffhq256 --repeats 10
 run bench_imagenet256 build/gpu/bin/tweedie-bench --device cuda --model imagenet256 --repeats 10
+run roofline_ffhq256 build/gpu/bin/tweedie-bench --device cuda --model ffhq256 --roofline here
 if [ ${#failed[@]} -gt 0 ]; then
   echo "failed: ${failed[*]} (logs in $out)"
   exit 1
