@@ -32,9 +32,10 @@ std::int64_t spaced(std::int64_t count) { return ((count + 15) / 16 | 1) * 16; }
 // every block of tiles, so blocks are large. Where threads outnumber groups, several blocks are shared at
 // once.
 //
-// The second way is faster where few tiles make few uses of a transformed weight, and where there are so many
-// sources that few tiles of all of them fit into the cache. Measured on a core with 2 MiB of it: 1.2 to 1.5
-// times up to 256 tiles or from 512 sources, and slower elsewhere.
+// The second way is faster where few tiles make few uses of a transformed weight, where there are so many
+// sources that few tiles of all of them fit into the cache, and where there are so many weights that they
+// come from memory. Measured on a core with 2 MiB of it: 1.2 to 1.5 times up to 256 tiles, 1.1 to 1.4 times
+// from 512 sources or 256 x 512 weights, and slower elsewhere.
 struct Division {
   int sources, results, groups;  ///< blocks of channels, and groups of blocks of results
   Maps maps;
@@ -48,14 +49,16 @@ struct Division {
 
 Division divide(const Kernels& k, const ConvolutionProblem& p, int threads) {
   constexpr int held_sources = 1 << 18;  // floats of a thread: 1 MiB
-  constexpr int few_tiles = 256, many_sources = 512, large_block = 192, small_block = 16;
+  constexpr int few_tiles = 256, many_sources = 512, many_pairs = 256 * 512;
+  constexpr int large_block = 192, small_block = 16;
   Division d;
   d.sources = (p.backward ? p.g.out : p.g.in) / k.lanes;
   d.results = (p.backward ? p.g.in : p.g.out) / k.lanes;
   d.groups = divided(d.results, group_size);
   d.maps = {p.x.N, p.x.H, p.x.W};
   const int all = d.maps.tiles();
-  d.sources_shared = all <= few_tiles || d.sources * k.lanes >= many_sources;
+  const int sources = d.sources * k.lanes, results = d.results * k.lanes;
+  d.sources_shared = all <= few_tiles || sources >= many_sources || sources * results >= many_pairs;
   if (d.sources_shared) {
     const int together = divided(all, divided(all, large_block));
     d.tiles = std::max(divided(together, divided(threads, d.groups)), std::min(together, small_block));
