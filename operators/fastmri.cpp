@@ -199,10 +199,10 @@ FastMriSlice read_fastmri(const std::string& path, int slice) {
   return result;
 }
 
-Tensor estimate_sensitivity(Context& context, const FastMriSlice& s) {
+Tensor estimate_sensitivity(Context& context, const FastMriSlice& s, const std::string& what) {
   const int along_w = reach(s), along_h = std::min(along_w, (s.H - 1) / 2);
-  require(along_w >= 1,
-          "fastMRI: k-space has fewer than 3 measured columns about frequency 0: coils' "
+  require(along_w >= 1, what,
+          ": k-space has fewer than 3 measured columns about frequency 0: coils' "
           "sensitivities cannot be estimated");
   const auto hann = [](int distance, int radius) {
     if (std::abs(distance) > radius) return 0.0;

@@ -45,7 +45,7 @@ FastMriSlice read_fastmri(const std::string& path, int slice);
 /// wide, is windowed (Hann) and transformed to images of low resolution, and these are divided by the root of
 /// their sum of squares (McKenzie et al. 2002; Roemer et al. 1990), so that sum_k |s_k|^2 = 1. Where no coil
 /// sees anything, they are 0. The image's phase is left in them: what is restored with them is nearly real.
-/// Errors: fewer than 3 columns about frequency 0.
-Tensor estimate_sensitivity(Context& context, const FastMriSlice& slice);
+/// Errors, beginning with `what`: fewer than 3 columns about frequency 0.
+Tensor estimate_sensitivity(Context& context, const FastMriSlice& slice, const std::string& what = "fastMRI");
 
 }  // namespace tweedie

@@ -33,6 +33,46 @@ std::vector<float> implied_mask(const FastMriSlice& slice, const std::string& pa
   return columns;
 }
 
+/// The columns that the file's mask has and that hold something: scanners pad k-space with zeros, and a mask
+/// may count them. Errors: a column of the rest was measured in part only.
+std::vector<float> stated_mask(const FastMriSlice& slice, const std::string& path,
+                               std::vector<std::string>& notes) {
+  std::vector<float> mask = slice.mask;
+  const std::vector<float> columns = columns_with_values(slice);
+  std::size_t empty = 0;
+  for (std::size_t w = 0; w < mask.size(); ++w)
+    if (mask[w] == 1 && columns[w] == 0) mask[w] = 0, ++empty;
+  if (empty > 0)
+    notes.push_back(message(path, ": ", empty,
+                            " of the columns in its mask are 0 in all coils: these are taken "
+                            "as not measured"));
+  return mask;
+}
+
+/// Errors: entries between others, in columns with values, are 0 in all coils: what was not measured is not
+/// whole columns.
+void require_whole_columns(const FastMriSlice& slice, const std::string& path) {
+  const auto H = std::size_t(slice.H), W = std::size_t(slice.W);
+  std::vector<bool> has(H * W, false);
+  for (std::size_t i = 0; i < slice.kspace.size(); ++i)
+    if (slice.kspace[i] != 0) has[i % (H * W)] = true;
+  std::vector<bool> rows(H, false), columns(W, false);
+  for (std::size_t i = 0; i < has.size(); ++i)
+    if (has[i]) rows[i / W] = columns[i % W] = true;
+  const auto first = std::size_t(std::find(rows.begin(), rows.end(), true) - rows.begin());
+  const auto last = H - std::size_t(std::find(rows.rbegin(), rows.rend(), true) - rows.rbegin());
+  std::size_t empty = 0, all = 0;
+  for (std::size_t h = first; h < last; ++h)
+    for (std::size_t w = 0; w < W; ++w) {
+      all += columns[w];
+      empty += columns[w] && !has[h * W + w];
+    }
+  require(
+      100 * empty <= all, path, ": ", empty, " of ", all,
+      " entries of k-space are 0 in all coils between "
+      "others; only whole columns may be missing (of an array with missing rows, swap the last two axes)");
+}
+
 }  // namespace
 
 bool is_fastmri(const std::string& path) {
@@ -48,14 +88,22 @@ ForeignMeasurement fastmri_measurement(Context& context, const std::string& path
           ": slice ", index, " is empty");
   const Shape image{1, 1, slice.H, slice.W};
   ForeignMeasurement result;
-  const std::vector<float> mask = slice.mask.empty() ? implied_mask(slice, path, result.notes) : slice.mask;
+  require_whole_columns(slice, path);
+  const std::vector<float> mask =
+      slice.mask.empty() ? implied_mask(slice, path, result.notes) : stated_mask(slice, path, result.notes);
   const bool full = mask.empty();
   require(full || !states_sampling(asked.settings), path,
-          ": has a mask of its own; a pattern, acceleration, centre or seed means nothing to it");
+          slice.mask.empty() ? ": was measured in part: columns of k-space are 0 in all coils"
+                             : ": has a mask of its own",
+          "; a pattern, acceleration, centre or seed means nothing to it");
+  if (full && !states_sampling(asked.settings))
+    result.notes.push_back(message(path,
+                                   ": k-space is complete; a part of it is taken, as --acceleration and its "
+                                   "kin say by default (--acceleration 1: all of it)"));
   Measurement& m = result.measurement;
   m.image = image;
   m.data["sensitivity"] = slice.sensitivity.empty()
-                              ? estimate_sensitivity(context, slice)
+                              ? estimate_sensitivity(context, slice, path)
                               : context.upload({slice.coils, 2, slice.H, slice.W}, slice.sensitivity);
   // The image of what the file has.
   OperatorData all = m.data;

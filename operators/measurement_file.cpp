@@ -43,8 +43,8 @@ void require_mask(const std::string& path, const std::string& name, const std::v
 void require_units(const std::string& path, const Measurement& m, const std::vector<float>& values) {
   if (m.op->shows() != Shows::picture) return;
   double room = 8 * 0.05;
-  if (m.noise && m.noise->name == "gaussian") room = 8 * m.noise->sigma;
-  if (m.noise && m.noise->name == "poisson")
+  if (m.noise && m.noise->kind == NoiseKind::gaussian) room = 8 * m.noise->sigma;
+  if (m.noise && m.noise->kind == NoiseKind::poisson)
     room = std::max(1.0, 8 * std::sqrt(2 / (127.5 * m.noise->rate)) + 8 / (127.5 * m.noise->rate));
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   require(*low >= -3 - room && *high <= 3 + room, path, ": measurement holds values from ", *low, " to ",

@@ -23,18 +23,34 @@ constexpr Setting no_settings[] = {Setting::flag("compat", "as the DPS repositor
 
 }  // namespace
 
+const char* name_of(NoiseKind kind) {
+  switch (kind) {
+    case NoiseKind::gaussian:
+      return "gaussian";
+    case NoiseKind::poisson:
+      return "poisson";
+    case NoiseKind::none:
+      break;
+  }
+  return "none";
+}
+
+NoiseKind parse_noise_kind(const std::string& name) {
+  for (const NoiseKind kind : {NoiseKind::none, NoiseKind::gaussian, NoiseKind::poisson})
+    if (name == name_of(kind)) return kind;
+  require(name == "clean", "noise '", name, "': expected gaussian, poisson or none");
+  return NoiseKind::none;
+}
+
 Noise parse_noise(const nlohmann::json& json) {
   Noise noise;
-  noise.name = text_member(json, "name", "noise");
-  if (noise.name == "clean") noise.name = "none";
-  const bool gaussian = noise.name == "gaussian", poisson = noise.name == "poisson";
-  require(gaussian || poisson || noise.name == "none", "noise '", noise.name,
-          "': expected gaussian, poisson or none");
+  noise.kind = parse_noise_kind(text_member(json, "name", "noise"));
+  const bool gaussian = noise.kind == NoiseKind::gaussian, poisson = noise.kind == NoiseKind::poisson;
   const std::string_view besides[] = {"name"};
   const std::span<const Setting> rows = gaussian  ? std::span<const Setting>(gaussian_settings)
                                         : poisson ? std::span<const Setting>(poisson_settings)
                                                   : no_settings;
-  const Settings settings = settings_from_json(json, message("noise ", noise.name), rows, besides);
+  const Settings settings = settings_from_json(json, message("noise ", name_of(noise.kind)), rows, besides);
   if (gaussian) noise.sigma = settings.number("sigma") * (settings.text("unit") == "unit" ? 2 : 1);
   require(noise.sigma <= largest_sigma, "noise: sigma ", noise.sigma,
           " in units of [-1, 1] images; expected 0 to ", largest_sigma);
@@ -44,9 +60,9 @@ Noise parse_noise(const nlohmann::json& json) {
 }
 
 nlohmann::json to_json(const Noise& noise) {
-  nlohmann::json json{{"name", noise.name}};
-  if (noise.name == "gaussian") json["sigma"] = noise.sigma;
-  if (noise.name == "poisson") json["rate"] = noise.rate;
+  nlohmann::json json{{"name", name_of(noise.kind)}};
+  if (noise.kind == NoiseKind::gaussian) json["sigma"] = noise.sigma;
+  if (noise.kind == NoiseKind::poisson) json["rate"] = noise.rate;
   if (noise.compat) json["compat"] = true;
   return json;
 }
@@ -95,8 +111,8 @@ Tensor add_poisson(Context& context, const Noise& noise, const Tensor& y) {
 }  // namespace
 
 Tensor add_noise(Context& context, const Noise& noise, Tensor y, ForwardOperator& op) {
-  if (noise.name == "none" || (noise.name == "gaussian" && noise.sigma == 0)) return y;
-  if (noise.name == "poisson") {
+  if (noise.kind == NoiseKind::none || (noise.kind == NoiseKind::gaussian && noise.sigma == 0)) return y;
+  if (noise.kind == NoiseKind::poisson) {
     y = add_poisson(context, noise, y);
   } else {
     const Tensor n = context.normal(y.shape());

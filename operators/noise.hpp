@@ -9,17 +9,24 @@
 
 namespace tweedie {
 
-/// A noise model by name:
-/// - "gaussian" of standard deviation sigma;
-/// - "poisson": a measured value v is a count of mean 127.5 rate (v + 1), none where that is negative, mapped
+enum class NoiseKind { none, gaussian, poisson };
+
+/// The kind's name in files and on command lines.
+const char* name_of(NoiseKind kind);
+/// The kind by its name; "clean" is the DPS repository's word for none. Errors: an unknown name.
+NoiseKind parse_noise_kind(const std::string& name);
+
+/// A noise model:
+/// - gaussian, of standard deviation sigma;
+/// - poisson: a measured value v is a count of mean 127.5 rate (v + 1), none where that is negative, mapped
 ///   back to units of [-1, 1] images; so white is 255 rate photons, and a count may exceed white. `compat`
 ///   limits the mean and the result to [-1, 1]: right for dim images, wrong for measurements that leave that
 ///   range, such as magnitudes of a Fourier transform;
-/// - "none".
+/// - none.
 /// `compat`: as the DPS repository has it, Poisson noise limited and any noise also where nothing is
 /// measured.
 struct Noise {
-  std::string name = "none";
+  NoiseKind kind = NoiseKind::none;
   double sigma = 0;  ///< gaussian: in units of [-1, 1] images
   double rate = 1;   ///< poisson
   bool compat = false;

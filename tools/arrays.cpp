@@ -36,8 +36,8 @@ std::string choose(const std::string& path, const std::string& wanted,
   if (!wanted.empty()) return wanted;
   std::string all;
   for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
-  require(names.size() == 1, path, ": holds several arrays (", all,
-          "): which one is to be read must be said");
+  require(!names.empty(), path, ": holds no array");
+  require(names.size() == 1, path, ": holds several arrays (", all, "), expected one alone");
   return names[0];
 }
 

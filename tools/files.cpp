@@ -11,6 +11,7 @@
 
 #include "kernels/error.hpp"
 #include "weights/descriptor.hpp"
+#include "weights/read_files.hpp"
 
 namespace tweedie {
 namespace {
@@ -29,6 +30,7 @@ std::string read_file(const std::string& path, std::size_t max_bytes) {
   require(known, path, ": cannot open: ", reason());
   require(!S_ISDIR(status.st_mode), path, ": is a directory, expected a file");
 
+  note_read(path);
   std::string bytes;
   if (S_ISREG(status.st_mode)) bytes.reserve(std::min(std::size_t(status.st_size), max_bytes));
   char block[1 << 16];
@@ -73,8 +75,9 @@ void ensure_output_directory(const std::string& path) {
   require(writable, path, ": cannot write to the output directory: ", reason());
 }
 
-OutputDirectory::OutputDirectory(const std::string& path) {
+OutputDirectory::OutputDirectory(const std::string& path, const std::vector<std::string>& names) {
   namespace fs = std::filesystem;
+  for (const std::string& name : names) require_not_read((fs::path(path) / name).string());
   std::error_code failure;
   fs::path at = fs::absolute(path, failure).lexically_normal();
   if (!at.has_filename()) at = at.parent_path();  // "out/"
@@ -95,5 +98,18 @@ void OutputDirectory::remove_unused() noexcept {
   for (const std::string& folder : made_)
     if (::rmdir(folder.c_str()) != 0) return;  // not empty: in use, and so are those above
 }
+
+void require_outside(const std::string& output, const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  const fs::path inner = fs::weakly_canonical(fs::absolute(output, failure), failure),
+                 outer = fs::weakly_canonical(fs::absolute(folder, failure), failure);
+  if (failure) return;  // who opens them says why
+  const fs::path between = inner.lexically_relative(outer);
+  require(between.empty() || *between.begin() == "..", output, ": lies in ", folder,
+          ", whose files are read: results would be among them; write to another folder");
+}
+
+void require_writable(const std::string& path) { StagedFile attempt(path); }
 
 }  // namespace tweedie

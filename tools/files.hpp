@@ -28,8 +28,9 @@ void ensure_output_directory(const std::string& path);
 /// leaves nothing behind.
 class OutputDirectory {
  public:
-  /// Throws `Error` as `ensure_output_directory`.
-  explicit OutputDirectory(const std::string& path);
+  /// `names` are the files that will be written there. Throws `Error` as `ensure_output_directory`, and where
+  /// the run reads one of those files (see ReadFiles); so make it once the inputs were opened.
+  explicit OutputDirectory(const std::string& path, const std::vector<std::string>& names = {});
   ~OutputDirectory();
   OutputDirectory(const OutputDirectory&) = delete;
   OutputDirectory& operator=(const OutputDirectory&) = delete;
@@ -38,5 +39,13 @@ class OutputDirectory {
   void remove_unused() noexcept;
   std::vector<std::string> made_;  ///< the innermost first
 };
+
+/// Errors: the folder for the output lies in `folder`, or is it: whoever reads all files below that would
+/// take results for inputs, the next time.
+void require_outside(const std::string& output, const std::string& folder);
+
+/// Errors: no file can be written to `path`, which may exist. To be asked before work whose result it will
+/// hold.
+void require_writable(const std::string& path);
 
 }  // namespace tweedie

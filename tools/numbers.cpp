@@ -75,9 +75,16 @@ CLI::Validator positive_number() {
               std::numeric_limits<double>::max());
 }
 
-CLI::Validator finite_number() {
-  constexpr double most = std::numeric_limits<double>::max();
-  return real("a number", "", -most, most);
+void add_seed_option(CLI::App& app, std::uint64_t& seed, const std::string& help) {
+  app.add_option("--seed", seed, help)
+      ->capture_default_str()
+      ->check([](const std::string& text) -> std::string {
+        std::uint64_t value = 0;
+        const char* const end = text.data() + text.size();
+        const auto result = std::from_chars(text.data(), end, value);
+        return result.ec == std::errc() && result.ptr == end ? ""
+                                                             : text + " is not a whole number of 64 bits";
+      });
 }
 
 }  // namespace tweedie

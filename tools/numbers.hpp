@@ -19,8 +19,10 @@ CLI::Validator whole_number(std::int64_t low, std::int64_t high = std::numeric_l
 /// Likewise a finite decimal number from `low` to `high`, both included.
 CLI::Validator number(double low, double high);
 
-/// Likewise a finite number above 0, and any finite number.
+/// Likewise a finite number above 0.
 CLI::Validator positive_number();
-CLI::Validator finite_number();
+
+/// Adds --seed: a whole number of 64 bits, and nothing that would only become one.
+void add_seed_option(CLI::App& app, std::uint64_t& seed, const std::string& help);
 
 }  // namespace tweedie

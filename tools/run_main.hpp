@@ -10,6 +10,7 @@
 
 #include "kernels/error.hpp"
 #include "tools/say.hpp"
+#include "weights/read_files.hpp"
 
 namespace tweedie {
 
@@ -27,6 +28,14 @@ inline std::string one_line(const std::string& text) {
   return out;
 }
 
+/// Errors: an option, or what stands without one, was given as the empty text. That is what an unset variable
+/// of a shell leaves, and it would count as not stated.
+inline void refuse_empty_values(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& text : option->results())
+      require(!text.empty(), option->get_name(), ": is empty, expected a value");
+}
+
 /// Runs a program: `body(app, argc, argv)` declares its options on the CLI::App, calls `app.parse(argc,
 /// argv)` and works; what it returns is the exit code. --help and --version come with the app. Every failure
 /// is one line on stderr, "PROGRAM: error: ...":
@@ -41,8 +50,10 @@ int run_main(const char* program, int argc, char** argv, Body&& body) {
     return code;
   };
   guard_standard_streams();
+  const ReadFiles reads;
   try {
     CLI::App app("", program);
+    app.parse_complete_callback([&app] { refuse_empty_values(app); });
     app.set_version_flag("--version", std::string(program) + " " + TWEEDIE_VERSION);
     try {
       return body(app, argc, argv);

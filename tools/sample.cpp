@@ -64,14 +64,16 @@ int run(const Options& o) {
   const Schedule schedule = prior.schedule(o.steps);
   const Shape shape = image_shape(o, prior);
   prior.set_labels(o.labels);  // refuses unknown ones before anything is written
-  const OutputDirectory output(o.output);
+  std::vector<std::string> names{"grid.png", "report.json"};
+  for (int i = 0; i < o.count; ++i) names.push_back(fmt::format("image_{}.png", i + 1));
+  const OutputDirectory output(o.output, names);
   const auto path = [&](const std::string& name) {
     return (std::filesystem::path(o.output) / name).string();
   };
   std::vector<Image> images;
   for (int i = 0; i < o.count; ++i) {
     images.push_back(sample_one(context, o, prior, schedule, shape, i));
-    write_png(path(fmt::format("image_{}.png", i + 1)), images.back());
+    write_png(path(names[std::size_t(i) + 2]), images.back());
   }
   const int columns = int(std::ceil(std::sqrt(double(o.count))));
   write_png(path("grid.png"), contact_sheet(images, columns));

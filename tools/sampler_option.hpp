@@ -2,9 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <cmath>
-#include <cstdint>
 #include <string>
 
 #include "engine/sampler.hpp"
@@ -37,19 +35,6 @@ inline void add_sampler_options(CLI::App& app, SamplerChoice& o) {
       ->check(positive_number())
       ->capture_default_str();
   app.add_flag("--no-clip", o.no_clip, "Do not clip the estimate of the image to [-1, 1] inside the sampler");
-}
-
-/// A whole number of 64 bits, and nothing that would only become one.
-inline void add_seed_option(CLI::App& app, std::uint64_t& seed, const std::string& help) {
-  app.add_option("--seed", seed, help)
-      ->capture_default_str()
-      ->check([](const std::string& text) -> std::string {
-        std::uint64_t value = 0;
-        const char* const end = text.data() + text.size();
-        const auto result = std::from_chars(text.data(), end, value);
-        return result.ec == std::errc() && result.ptr == end ? ""
-                                                             : text + " is not a whole number of 64 bits";
-      });
 }
 
 /// Errors: an option that changes nothing about the sampler.

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "kernels/error.hpp"
+#include "weights/read_files.hpp"
 #include "weights/unet_config.hpp"
 
 namespace tweedie {
@@ -197,6 +198,38 @@ class YamlReader {
   int values_ = 0;
 };
 
+bool is_utf8(const std::string& text) {
+  try {
+    json(text).dump();
+    return true;
+  } catch (const json::type_error&) {
+    return false;
+  }
+}
+
+// What yaml-cpp says, and what it does not: that a tab is no indentation.
+std::string syntax_error(const std::string& text, const YAML::Exception& error) {
+  std::istringstream lines(text);
+  int number = 0;
+  for (std::string line; number <= error.mark.line && std::getline(lines, line);) {
+    ++number;
+    const std::string indentation = line.substr(0, line.find_first_not_of(" \t"));
+    if (indentation.find('\t') != std::string::npos)
+      return message("line ", number, ": indented by a tab, expected spaces");
+  }
+  return message("line ", error.mark.line + 1, ": ", error.msg);
+}
+
+void require_values(const json& value, const json::json_pointer& at, const ConfigLines& lines,
+                    const std::string& path) {
+  if (value.is_structured())
+    for (const auto& item : value.items())
+      require_values(item.value(), value.is_array() ? at / std::stoul(item.key()) : at / item.key(), lines,
+                     path);
+  require(!value.is_null(), path, ": line ", lines.at(at.to_string()), ": ", at.empty() ? "" : at.back(),
+          " has no value; leave the key out, or give it one");
+}
+
 // What yaml-cpp would pass over in silence: whatever follows a NUL, and directives behind the first document.
 void require_plain_text(const std::string& text, const std::string& path) {
   const auto is_control = [](char c) {
@@ -204,7 +237,7 @@ void require_plain_text(const std::string& text, const std::string& path) {
   };
   const bool plain =
       std::none_of(text.begin(), text.end(), is_control) && text.find('\0') == std::string::npos;
-  require(plain, path, ": not a configuration in UTF-8 text");
+  require(plain && is_utf8(text), path, ": not a configuration in UTF-8 text");
   bool content = false;
   std::istringstream lines(text);
   int number = 0;
@@ -236,14 +269,22 @@ json read_config_file(const std::string& path, ConfigLines* lines) {
   std::ostringstream text;
   if (file.good()) text << file.rdbuf();  // nothing to copy is no failure
   require(file.good(), path, ": cannot read this configuration file");
+  note_read(path);
   require_plain_text(text.str(), path);
   try {
     const json parsed = YamlReader(path, lines).read(only_document(text.str(), path));  // YAML contains JSON
     require(parsed.is_object(), path, ": expected a list of `key: value` pairs (YAML or JSON)");
     return parsed;
   } catch (const YAML::Exception& error) {
-    throw Error(message(path, ": line ", error.mark.line + 1, ": ", error.msg));
+    throw Error(message(path, ": ", syntax_error(text.str(), error)));
   }
+}
+
+json read_stated_file(const std::string& path) {
+  ConfigLines lines;
+  const json file = read_config_file(path, &lines);
+  require_values(file, json::json_pointer(), lines, path);
+  return file;
 }
 
 }  // namespace tweedie

@@ -38,4 +38,8 @@ class ConfigValue {
   std::string where_;
 };
 
+/// As `read_config_file`; also an error is a key without a value, which says nothing where somebody meant to
+/// say something.
+nlohmann::json read_stated_file(const std::string& path);
+
 }  // namespace tweedie

@@ -19,6 +19,8 @@ using nlohmann::json;
 
 namespace {
 
+const std::string left_out = "left out, being of types that are not read: ";
+
 // The tensors to keep; a notice for every group that is not.
 std::vector<TensorEntry> choose_tensors(const Checkpoint& checkpoint, std::vector<std::string>& notices) {
   std::vector<TensorEntry> kept;
@@ -34,7 +36,7 @@ std::vector<TensorEntry> choose_tensors(const Checkpoint& checkpoint, std::vecto
     for (std::size_t i = 0; i < std::min<std::size_t>(counters.size(), 8); ++i)
       names += (i > 0 ? ", " : "") + counters[i];
     if (counters.size() > 8) names += message(", ... (", counters.size(), " in all)");
-    notices.push_back("left out, being of types that are not read: " + names);
+    notices.push_back(left_out + names);
   }
   return kept;
 }
@@ -194,6 +196,21 @@ Network open_weight_file(const ConvertOptions& options) {
   return network;
 }
 
+// Errors: also those of `accept`. Each says what was left out for its type: it may be what is missing.
+Network open_network(const ConvertOptions& options, std::vector<std::string>& notices) {
+  try {
+    Network network =
+        holds_hdf5(options.checkpoint) ? open_weight_file(options) : open_checkpoint(options, notices);
+    if (options.accept) options.accept(network.header, shapes_of(network.tensors));
+    return network;
+  } catch (const Error& error) {
+    for (const std::string& notice : notices)
+      if (notice.starts_with(left_out) || notice.starts_with("ignored, being no tensors"))
+        throw Error(message(error.what(), " (", notice, ")"));
+    throw;
+  }
+}
+
 std::unique_ptr<TensorOutput> open_output(const ConvertOptions& options, const WeightFileHeader& header) {
   const Existing existing = options.overwrite ? Existing::replace : Existing::refuse;
   if (options.format == NetworkFormat::torch) return write_torch(options.output, existing);
@@ -212,16 +229,12 @@ NetworkFormat format_of_name(const std::string& path) {
 
 ConvertReport convert_checkpoint(const ConvertOptions& options, const ConvertProgress& progress) {
   std::error_code error;
-  require(!std::filesystem::equivalent(options.checkpoint, options.output, error), options.output,
-          ": the output must not be the checkpoint itself");
   require(options.overwrite || !std::filesystem::exists(options.output, error), options.output,
           ": exists already; --force replaces it");
   require(options.format == NetworkFormat::weights || options.compression == 0,
           "--compress: only weight files are compressed, not what other frameworks read");
   ConvertReport report;
-  const Network network =
-      holds_hdf5(options.checkpoint) ? open_weight_file(options) : open_checkpoint(options, report.notices);
-  if (options.accept) options.accept(network.header, shapes_of(network.tensors));
+  const Network network = open_network(options, report.notices);
   const std::unique_ptr<TensorOutput> output = open_output(options, network.header);
   write_tensors(*output, network.tensors, network.read, options, progress);
   output->commit();

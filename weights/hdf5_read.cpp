@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "weights/descriptor.hpp"
+#include "weights/read_files.hpp"
 
 namespace tweedie {
 
@@ -30,6 +31,7 @@ Hdf5Handle open_hdf5(const std::string& path) {
   const htri_t is_hdf5 = H5Fis_hdf5(path.c_str());
   require_hdf5(is_hdf5 >= 0, path, ": cannot be opened");
   require(is_hdf5 > 0, path, ": not an HDF5 file");
+  note_read(path);
   return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, path + ": cannot be opened"};
 }
 

@@ -16,6 +16,7 @@
 
 #include "kernels/error.hpp"
 #include "weights/descriptor.hpp"
+#include "weights/read_files.hpp"
 
 namespace tweedie {
 namespace {
@@ -50,6 +51,7 @@ StagedFile::StagedFile(const std::string& target, Existing existing)
   if (::stat(target.c_str(), &status) == 0) {
     require(!S_ISDIR(status.st_mode), name_, ": cannot write: is a directory");
     require(existing == Existing::replace, name_, ": exists already and is not overwritten");
+    require_not_read(name_);
     require(S_ISREG(status.st_mode), name_, ": cannot write: is not a regular file");
     std::error_code failure;
     target_ = std::filesystem::canonical(target, failure).string();

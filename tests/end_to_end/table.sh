@@ -144,6 +144,17 @@ refused() {
 }
 rows=('tasks: [{name: a, task: denoising}]' 'methods: [{name: b, method: wiener, prior: none}]')
 refused "tasks is missing" "name: x"
+refused "bad.yaml: line 1: metrics: has no value" "metrics:" "${rows[@]}"
+refused "expected a whole number from 1, got 4294967297" "${rows[@]}" "images: {first: 4294967297}"
+for unused in "--operator-weights tiny.yaml" "--kernel-weights tiny.yaml" "--step-seconds 3"; do
+  status=0
+  # shellcheck disable=SC2086
+  "$bin/tweedie-table" tiny.yaml --images photos -o unused $unused >printed 2>complaints || status=$?
+  [ $status = 2 ] && grep -q -- "${unused% *}.*\(no run of this table takes it\|means nothing\)" complaints || fail "$unused: exit code $status, $(cat complaints)"
+done
+status=0 # Results among the photographs would be photographs the next time.
+"$bin/tweedie-table" tiny.yaml --images photos -o photos/../photos/table >printed 2>complaints || status=$?
+[ $status = 2 ] && grep -q "lies in photos, whose files are read" complaints || fail "exit code $status, $(cat complaints)"
 refused "bad.yaml: line 3: colour: unknown key" "${rows[@]}" "colour: blue"
 refused "bad.yaml: line 4: tasks.1.: drop: expected" "name: x" "tasks:" "  - {name: a, task: denoising}" "  - {name: c, drop: {x: 1}}" "${rows[1]}"
 refused "bad.yaml: line 1: tasks.1.: a second row 'a'" 'tasks: [{name: a, task: denoising}, {name: a, task: denoising}]' "${rows[1]}"

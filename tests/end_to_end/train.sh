@@ -54,6 +54,18 @@ refused "there is a run already" "${model[@]}" -o through
 refused "takes this from its checkpoint" --resume --lr 1 -o through
 refused "what to learn from is missing" -o nothing
 refused "No such file" --resume -o nothing
+# Results beside the examples would be examples the next time; what is read is not written over.
+cp -r "$data/images" photos
+refused "lies in photos" --data photos --size 16 -o photos
+refused "lies in ./photos" --data ./photos --size 16 -o photos/deep/run
+mkdir begun && cp through/weights.h5 begun
+! "$bin/tweedie-train" "${model[@]}" --weights begun/weights.h5 -o begun >printed 2>complaints ||
+  fail "the weights it began with were written over"
+grep -q "begun/weights.h5: this run reads it" complaints || fail "$(cat complaints)"
+refused "too few steps for this schedule" --data blur-kernels --channels 1 --size 16 --diffusion-steps 10 -o nothing
+refused "expected less" --data blur-kernels --beta2 1 -o nothing
+refused "--flip means nothing to blur-kernels" --data blur-kernels --channels 1 --size 16 --flip 0 -o nothing
+refused "--data: is empty" --data "" -o nothing
 refused "needs a multiple of 2" --data "$data/images" --size 15 --channel-mult 1,1 -o odd
 
 # Two processes do what one does with twice the batches, where there is MPI: log and weights agree but for rounding.

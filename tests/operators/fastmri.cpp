@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "operators/fastmri_measurement.hpp"
 #include "operators/mri.hpp"
@@ -326,7 +327,8 @@ TEST_CASE(
   CHECK(context.download(mask) == std::vector<float>{1, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1});
   OperatorDescription stated = asked();
   stated.settings.set("acceleration", 2.0);
-  CHECK_THROWS_WITH_AS(read({3}, stated), doctest::Contains("has a mask of its own"), Error);
+  CHECK_THROWS_WITH_AS(read({3}, stated), doctest::Contains("was measured in part"), Error);
+  CHECK(read({}, asked()).notes.at(0).find("k-space is complete") != std::string::npos);
   for (const std::vector<int>& edges : {std::vector<int>{}, std::vector<int>{0, 1, 15}}) {
     const ForeignMeasurement full = read(edges, stated);
     CHECK(full.notes.empty());
@@ -335,4 +337,34 @@ TEST_CASE(
     CHECK(full.measurement.op->settings.number("acceleration") == 2);
     CHECK(!full.measurement.data.at("mask"));
   }
+}
+
+TEST_CASE("fastMRI: what was not measured is whole columns; the padding that a mask counts is none of them") {
+  Context context(Device::cpu, 1);
+  const int H = 12, W = 16;
+  // The slice without the entries that `lost` says, with a mask of all columns where `masked`.
+  const auto read = [&](const std::function<bool(int h, int w)>& lost, bool masked) {
+    const Sides sides{1, 2, std::size_t(H), std::size_t(W)};
+    std::vector<double> kspace;
+    for (const float value : random_values(2 * count(sides), 1)) kspace.push_back(value);
+    for (std::size_t i = 0; i < kspace.size(); ++i)
+      if (lost(int(i / 2) / W % H, int(i / 2) % W)) kspace[i] = 0;
+    File file;
+    file.write_complex("kspace", sides, H5T_NATIVE_DOUBLE, kspace);
+    if (masked)
+      file.write("mask", {std::size_t(W)}, H5T_NATIVE_FLOAT, std::vector<float>(std::size_t(W), 1.f));
+    file.close();
+    return fastmri_measurement(context, file.path(), 0, describe_operator({{"name", "mri"}}), 5);
+  };
+  const std::function<bool(int, int)> every_third_row = [](int h, int) { return h % 3 == 1; },
+                                      scattered = [](int h, int w) { return (5 * h + 3 * w) % 7 == 0; };
+  for (const auto& lost : {every_third_row, scattered})
+    for (const bool masked : {false, true})
+      CHECK_THROWS_WITH_AS(read(lost, masked), doctest::Contains("only whole columns may be missing"), Error);
+  read([](int h, int) { return h == 0 || h == H - 1; }, false);  // padding of rows
+  const ForeignMeasurement padded = read([](int, int w) { return w < 2 || w == 5 || w == W - 1; }, true);
+  REQUIRE(padded.notes.size() == 1);
+  CHECK(padded.notes[0].find("4 of the columns in its mask are 0") != std::string::npos);
+  CHECK(context.download(padded.measurement.data.at("mask")) ==
+        std::vector<float>{0, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0});
 }

@@ -233,8 +233,8 @@ TEST_CASE("no noise leaves the measurement and the random stream alone") {
   Context context(Device::cpu, 3), other(Device::cpu, 3);
   Identity op(context);
   const std::vector<float> x = random_values(300, 1);
-  for (const Noise& noise : {Noise{"none", 0}, Noise{"gaussian", 0}})
-    check_equal(noise.name,
+  for (const Noise& noise : {Noise{NoiseKind::none, 0}, Noise{NoiseKind::gaussian, 0}})
+    check_equal(name_of(noise.kind),
                 context.download(add_noise(context, noise, context.upload({1, 3, 10, 10}, x), op)), x);
   check_equal("next draw", context.download(context.normal({1, 1, 4, 4})),
               other.download(other.normal({1, 1, 4, 4})));
@@ -244,7 +244,7 @@ TEST_CASE("noise by name") {
   CHECK(parse_noise({{"name", "clean"}}).name == "none");
   CHECK(parse_noise({{"name", "none"}}).name == "none");
   const Noise noise = parse_noise({{"name", "gaussian"}, {"sigma", 0.05}});
-  CHECK(noise.name == "gaussian");
+  CHECK(noise.kind == NoiseKind::gaussian);
   CHECK(noise.sigma == 0.05);
   CHECK(to_json(noise) == nlohmann::json{{"name", "gaussian"}, {"sigma", 0.05}});
   const auto says = [](const nlohmann::json& json, const char* part) {

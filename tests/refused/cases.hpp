@@ -11,7 +11,8 @@ struct Form {
 };
 
 /// Words are separated by spaces, and files are those of `make_inputs`. DEVICE stands for the device under
-/// test, DATA for tests/data, FILES for the task files of the DPS repository, LONG for a name of 303 letters.
+/// test, DATA for tests/data, FILES for the task files of the DPS repository, LONG for a name of 303 letters,
+/// EMPTY for none.
 struct Case {
   Form form;
   const char* text;   ///< the message holds it

@@ -5,6 +5,7 @@
 #include "tests/end_to_end/prepare.hpp"
 #include "tests/support/captured.hpp"
 #include "tests/tools/files_for_tests.hpp"
+#include "tools/arrays.hpp"
 #include "tools/programs.hpp"
 
 namespace tweedie::test {
@@ -35,6 +36,10 @@ void make_weights() {
       {data + "/unet_small/checkpoint.pt", "good.h5", "--config", data + "/unet_small/model_config.json"});
   run("tweedie-convert", {data + "/unet_classcond/checkpoint.pt", "classes.h5", "--config",
                           data + "/unet_classcond/model_config.json"});
+  fs::create_symlink("good.h5", "linked.h5");
+  fs::create_hard_link("good.h5", "hard.h5");
+  for (const char* name : {"grid.png", "measurement.h5"}) fs::copy_file("good.h5", name);
+  fs::copy_file(data + "/unet_small/model_config.json", "config.json");
   prepare({"spoil", "good.h5", "missing.h5", "missing", "middle_block.1.qkv.weight"});
   prepare({"spoil", "good.h5", "surplus.h5", "surplus", "label_emb.weight"});
   prepare({"spoil", "good.h5", "shape.h5", "shape", "out.2.weight"});
@@ -93,6 +98,18 @@ void make_task_files() {
   };
   const std::string blur = "{name: gaussian_blur, kernel_size: 9}";
   write_line("flat.yaml", "measurement: 3");
+  write_line("report.json", R"({"measurement": {"operator": {"name": "noise"}}})");
+  write_line("no_noise.yaml", "measurement:\n  operator: {name: noise}\n  noise:");
+  write_line("no_mask.yaml", "measurement:\n  {operator: {name: inpainting}, mask_opt: }");
+  write_line("no_method.yaml", "measurement: {operator: {name: noise}}\nconditioning: ~");
+  write_line("no_scale.yaml",
+             "measurement: {operator: {name: noise}}\n"
+             "conditioning: {method: ps, params: {scale: null}}");
+  write_line("no_data.yaml", "measurement: {operator: {name: noise}}\ndata:");
+  write_line("number_data.yaml", "measurement: {operator: {name: noise}}\ndata: 7");
+  write_line("tab.yaml", "measurement:\n\toperator: 3");
+  write_line("latin.yaml", "measurement: {operator: {name: b\xfcrste}}");
+  write_line("no_respacing.yaml", "sampler: ddpm\ntimestep_respacing:");
   task("nested.yaml", "{name: composed, operators: [{name: 5}]}");
   task("many_angles.yaml", "{name: ct, angles: 2000000000}");
   task("factor.yaml", "{name: super_resolution, scale_factor: 4294967300}");
@@ -116,6 +133,11 @@ void make_measurements() {
   prepare({"attribute", "list.h5", "operator", "[1]"});
   prepare({"attributes", "texts.h5", "operator", "{\"name\": \"noise\"}", "1200"});
   prepare({"attribute", "huge.h5", "image", "[3, 32, 99999999]"});
+}
+
+void make_arrays() {
+  write_npy("many.npy", {5, 12, 12}, std::vector<float>(5 * 12 * 12, 1));
+  write_npy("zeros.npy", {12, 12}, std::vector<float>(12 * 12, 0));
 }
 
 /// Recorded runs whose attributes are JSON, but not what they should be.
@@ -157,6 +179,7 @@ void make_inputs() {
   make_changed_task_files();
   make_task_files();
   make_measurements();
+  make_arrays();
   make_recordings();
 }
 

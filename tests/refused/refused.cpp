@@ -59,6 +59,7 @@ std::vector<std::string> words_of(const Case& c, Device device) {
     word = replaced(word, "DEVICE", device == Device::cuda ? "cuda" : "cpu");
     word = replaced(word, "DATA", TWEEDIE_TEST_DATA);
     word = replaced(word, "FILES", task_files);
+    word = replaced(word, "EMPTY", "");
     words.push_back(replaced(word, "LONG", std::string(300, 'n') + ".h5"));
   }
   return words;

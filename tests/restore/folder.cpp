@@ -8,7 +8,8 @@
 
 #include "tests/restore/command_line.hpp"
 #include "tests/tools/files_for_tests.hpp"
-#include "tools/arrays.hpp"
+#include "tools/image.hpp"
+#include "weights/read_files.hpp"
 #include "weights/staged_file.hpp"
 
 namespace tweedie::test {
@@ -35,13 +36,27 @@ int gone_process() {
 
 TEST_CASE("result folder: a file that is read is not written over, but the truth stays") {
   const TemporaryFolder folder;
-  for (const char* name : {"restored.png", "original.png", "sample_2.png", "other.png"})
-    write_bytes(folder / name, name);
-  CHECK(error_of([&] {
-          ResultFolder{options_in(folder, "restored.png")};
-        }).find("restored.png: this run's") != std::string::npos);
-  ResultFolder{options_in(folder, "sample_2.png")};  // one sample: that name is not used
-  error_of([&] { ResultFolder{options_in(folder, "sample_2.png", 2)}; });
+  const ReadFiles reads;
+  for (const char* name : {"restored.png", "sample_2.png", "other.png"}) write_bytes(folder / name, name);
+  write_png(folder / "original.png", Image{1, 2, 2, {-1, 0, 0, 1}});
+  const auto refusal = [&](const std::string& input, int samples = 1) {
+    note_read(folder / input);
+    const std::string reason = [&] {
+      ResultFolder results(options_in(folder, input, samples));
+      try {
+        results.require_inputs_survive();
+      } catch (const Error& error) {
+        return std::string(error.what());
+      }
+      return std::string();
+    }();
+    note_own(folder / input);
+    return reason;
+  };
+  CHECK(refusal("restored.png").find("restored.png: this run reads it") != std::string::npos);
+  CHECK(refusal("sample_2.png") == "");  // one sample: that name is not used
+  CHECK(refusal("sample_2.png", 2) != "");
+  CHECK(refusal("original.png") == "");
   ResultFolder stays(options_in(folder, "original.png"));
   CHECK_FALSE(stays.place("original.png"));
   CHECK(stays.place("restored.png") == folder / "restored.png");
@@ -51,14 +66,14 @@ TEST_CASE("result folder: a file that is read is not written over, but the truth
   CHECK(other.place("original.png") == folder / "original.png");
 }
 
-TEST_CASE("result folder: a file of angles is read, too") {
+TEST_CASE("result folder: a truth that this run would write with less in it does not stay") {
   const TemporaryFolder folder;
-  write_bytes(folder / "photo.png", "input");
-  write_npy(folder / "restored.png", {3}, {0, 60, 120});
-  Options o =
-      options_of({"--task", "ct", "--input", folder / "photo.png", "--angles", folder / "restored.png"});
-  o.output = folder.path();
-  CHECK(error_of([&] { ResultFolder{o}; }).find("restored.png: this run's") != std::string::npos);
+  const ReadFiles reads;
+  constexpr int rgb_and_alpha = 6;
+  const std::vector<std::uint8_t> row(16, 1);  // two pixels
+  write_bytes(folder / "original.png", png_file({2, 2, 16, rgb_and_alpha, {row, row}, {}, {}}));
+  ResultFolder results(options_in(folder, "original.png"));
+  CHECK(error_of([&] { results.require_inputs_survive(); }).find("original.png") != std::string::npos);
 }
 
 TEST_CASE("result folder: pictures of an earlier run go, and nothing else") {
@@ -69,6 +84,8 @@ TEST_CASE("result folder: pictures of an earlier run go, and nothing else") {
               R"({"program": "tweedie-restore", "pictures": ["restored.png", "sample_1.png", "sample_2.png",
                   "notes.txt", "../mine.png", 5]})");
   write_bytes(folder / "a.png", "input");
+  const ReadFiles reads;
+  note_read(folder / "sample_2.png");
   ResultFolder results(options_in(folder, "sample_2.png"));
   results.place("restored.png");
   CHECK(results.remove_earlier() == Names{"sample_2.png"});  // it is read

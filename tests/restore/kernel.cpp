@@ -1,4 +1,6 @@
 // Kernels from files: of sum 1, turned where the file holds a point spread function.
+#include <limits>
+
 #include "tests/support/support.hpp"
 #include "tests/tools/files_for_tests.hpp"
 #include "tools/image.hpp"
@@ -66,6 +68,30 @@ TEST_CASE("read_kernel: what is none is refused, by name") {
   CHECK(refusal("two.h5").find("expected (height, width)") != std::string::npos);
   CHECK(refusal("row.h5").find("expected (height, width)") != std::string::npos);
   refusal("absent.png");
+  write_array(folder / "infinite.h5", {1, 3}, {1, std::numeric_limits<float>::infinity(), 1});
+  CHECK(refusal("infinite.h5").find("the kernel holds inf") != std::string::npos);
+  constexpr int gray_and_alpha = 4;  // drawn in alpha, on black
+  const std::vector<std::uint8_t> row = {0, 9, 0, 200, 0, 9};
+  write_bytes(folder / "alpha.png", png_file({3, 1, 8, gray_and_alpha, {row}, {}, {}}));
+  CHECK(refusal("alpha.png").find("alpha channel ignored") != std::string::npos);
+}
+
+TEST_CASE("read_kernel: what is not in its middle, or in colour, is noted") {
+  const TemporaryFolder folder;
+  Context context(Device::cpu);
+  const auto notes = [&](const std::string& name) {
+    std::vector<std::string> all;
+    read_kernel(context, folder / name, false, all);
+    return all.empty() ? "" : all.front();
+  };
+  write_array(folder / "corner.h5", {3, 5}, {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  write_array(folder / "near.h5", {3, 5}, {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0});
+  CHECK(notes("corner.h5").find("-1 rows below and -2 columns right of its middle") != std::string::npos);
+  CHECK(notes("near.h5") == "");
+  Image red = uniform_image(3, 3, 3, -1);
+  red.data[4] = 1;
+  write_png(folder / "red.png", red);
+  CHECK(notes("red.png").find("is in colour") != std::string::npos);
 }
 
 }  // namespace tweedie::test

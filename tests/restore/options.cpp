@@ -5,6 +5,7 @@
 
 #include "tests/restore/command_line.hpp"
 #include "tests/tools/files_for_tests.hpp"
+#include "tools/restore/method.hpp"
 
 namespace tweedie::test {
 namespace {
@@ -91,12 +92,50 @@ TEST_CASE("options: the noise is the command line's, else the measurement's, els
              "--rate means nothing to noise gaussian"));
 }
 
-TEST_CASE("options: every file that the command line names is among those read") {
+TEST_CASE("options: none means one thing to tasks and another to methods") {
+  std::vector<std::string> names;
+  for (const auto& options : {file_options(), setting_options(), foreign_options(), method_options()})
+    for (const TaskOption& row : options) names.push_back(row.option);
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  CHECK_MESSAGE(twice == names.end(), *twice);
+}
+
+TEST_CASE("options: what a file says and the method has no use for is noted") {
+  const TemporaryFolder folder;
+  const auto notes = [&](const std::string& task, const std::string& diffusion, const Words& more) {
+    write_bytes(folder / "t.yaml",
+                "measurement: {operator: {name: inpainting}, mask_opt: {" + task + "}}\n" +
+                    "conditioning: {method: ps, params: {scale: 1}}\ndata: {name: ffhq}\n");
+    write_bytes(folder / "d.yaml", diffusion + "\n");
+    Words words{"--input", "a.png", "--task_config", folder / "t.yaml"};
+    words.insert(words.end(), more.begin(), more.end());
+    if (!diffusion.empty()) words.insert(words.end(), {"--diffusion_config", folder / "d.yaml"});
+    std::string all;
+    for (const std::string& note : options_of(words).notes) all += note + "\n";
+    return all;
+  };
+  const std::string box = "mask_type: box, mask_len_range: [8, 9]",
+                    plain = notes(box + ", margin: [1, 1]", "sampler: ddim\nclip_denoised: False", {});
+  CHECK(says(plain, "t.yaml: data is not used"));
+  CHECK(std::count(plain.begin(), plain.end(), '\n') == 1);
+  CHECK(says(notes(box + ", mask_prob_range: [0.3, 0.7]", "", {}),
+             "mask_prob_range is not used: it means nothing to mask_type 'box'"));
+  CHECK(says(notes("mask_type: random, mask_prob_range: [0.3, 0.7], mask_len_range: [8, 9]", "", {}),
+             "mask_len_range is not used"));
+  CHECK(says(notes(box + ", image_size: 256", "", {}), "image_size is not used"));
+  CHECK(says(notes(box, "", {"--method", "wiener"}),
+             "t.yaml: scale is not used: it means nothing to --method wiener"));
+  const std::string pigdm =
+      notes(box, "sampler: ddim\nmodel_var_type: fixed_small\nclip_denoised: False", {"--method", "pigdm"});
+  for (const char* setting : {"scale", "sampler", "model_var_type", "clip_denoised"})
+    CHECK_MESSAGE(says(pigdm, std::string(setting) + " is not used: it means nothing to --method pigdm"),
+                  setting);
+}
+
+TEST_CASE("options: a kernel's file and what it holds") {
   const Options o = options_of({"--task", "kernel_blur", "--kernel", "k.png", "--kernel-is", "psf", "--input",
                                 "a.png", "--weights", "w.h5"});
-  for (const char* file : {"k.png", "a.png", "w.h5"})
-    CHECK_MESSAGE(std::count(o.reads.begin(), o.reads.end(), file) == 1, file);
-  CHECK(o.reads.size() == 3);
   CHECK(o.asked->kernel_is_psf);
   CHECK(o.asked->files.at("kernel") == "k.png");
 }

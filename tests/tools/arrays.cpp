@@ -232,8 +232,7 @@ TEST_CASE("arrays: NumPy and HDF5, one of several by its name") {
   CHECK(npy.type == "<f8");
   CHECK(npy.values[5] == 5.0f / 8);
   const std::string npz = TWEEDIE_TEST_DATA "/numpy/stored.npz";
-  CHECK(error_of([&] { read_array(npz); }) ==
-        npz + ": holds several arrays (x, labels): which one is to be read must be said");
+  CHECK(error_of([&] { read_array(npz); }) == npz + ": holds several arrays (x, labels), expected one alone");
   CHECK(read_array(npz, "labels").values == std::vector<float>{0, 1, 2});
   CHECK(error_of([&] { read_array(npz, "y"); }).find("there is no array 'y'") != std::string::npos);
   CHECK(error_of([] { read_array(TWEEDIE_TEST_DATA "/numpy/f4.npy", "y"); }).find("has no array 'y'") !=

@@ -12,6 +12,7 @@
 
 #include "tests/tools/files_for_tests.hpp"
 #include "tools/report.hpp"
+#include "weights/read_files.hpp"
 
 namespace tweedie::test {
 namespace {
@@ -194,6 +195,61 @@ TEST_CASE("peak memory grows with what was touched") {
   REQUIRE(after);
   CHECK(large.back() == 'x');
   CHECK(*after >= size);
+}
+
+TEST_CASE("files: what a run reads it does not write over, whatever name is used") {
+  const TemporaryFolder folder;
+  namespace fs = std::filesystem;
+  write_bytes(folder / "a", "precious");
+  fs::create_symlink("a", folder / "link");
+  fs::create_hard_link(folder / "a", folder / "hard");
+  const std::string roundabout = folder / "../" + fs::path(folder.path()).filename().string() + "/./a";
+  const auto refused = [](const std::string& path) {
+    try {
+      atomic_write(path, "result");
+    } catch (const Error& error) {
+      return std::string(error.what()) == path +
+                                              ": this run reads it, and a result would take its place; write "
+                                              "to another folder or name";
+    }
+    return false;
+  };
+  read_file(folder / "a", 100);
+  {
+    const ReadFiles reads;
+    CHECK_FALSE(is_read(folder / "a"));  // it was read before
+    read_file(folder / "hard", 100);
+    for (const std::string& path : {folder / "a", folder / "link", folder / "hard", roundabout}) {
+      CHECK_MESSAGE(refused(path), path);
+      CHECK_THROWS_AS(require_writable(path), Error);
+      CHECK_THROWS_AS(OutputDirectory(folder.path(), {fs::path(path).filename().string()}), Error);
+    }
+    CHECK(read_bytes(folder / "a") == "precious");
+    atomic_write(folder / "other", "result");
+    require_writable(folder / "new");
+    CHECK_FALSE(fs::exists(folder / "new"));
+    note_own(folder / "link");
+    atomic_write(folder / "a", "again");
+    note_read(folder / "not there");
+    CHECK_FALSE(is_read(folder / "not there"));
+  }
+  atomic_write(folder / "a", "and again");
+}
+
+TEST_CASE("files: results are kept out of folders that are read whole") {
+  const TemporaryFolder folder;
+  namespace fs = std::filesystem;
+  fs::create_directories(folder / "photos/deep");
+  fs::create_symlink("photos", folder / "link");
+  for (const char* output :
+       {"photos", "photos/", "photos/run", "photos/deep/a/b", "link/run", "photos/../photos"})
+    CHECK_MESSAGE(error_of([&] {
+                    require_outside(folder / output, folder / "photos");
+                  }).find("results would be among them") != std::string::npos,
+                  output);
+  for (const char* output : {"photos2", "photos/../run", "", "new/photos"})
+    require_outside(folder / output, folder / "photos");
+  require_outside(folder / "photos/run", folder / "photos/deep");
 }
 
 }  // namespace tweedie::test

@@ -56,6 +56,26 @@ TEST_CASE("run_main: a program that works, or says its own exit code") {
   CHECK(outcome.out == "tweedie-test " TWEEDIE_VERSION "\n");
 }
 
+TEST_CASE("run_main: an option without a text is refused, not taken for unstated") {
+  const auto body = [](CLI::App& app, int argc, char** argv) {
+    std::string weights, file;
+    std::vector<std::string> labels;
+    app.add_option("--weights", weights);
+    app.add_option("--label", labels);
+    app.add_option("FILE", file);
+    app.parse(argc, argv);
+    return 0;
+  };
+  CHECK(run({}, body).code == 0);
+  CHECK(run({"f", "--weights", "w", "--label", "a", "b"}, body).code == 0);
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--weights", ""}, {"--weights="}, {"--label", "a", ""}, {""}}) {
+    const Printed outcome = run(words, body);
+    CHECK(outcome.code == 2);
+    CHECK(outcome.error.ends_with("is empty, expected a value\n"));
+  }
+}
+
 TEST_CASE("run_main: every failure is one line and a code") {
   Printed outcome = thrown(Error("photo.png: truncated\nPNG\t here\r\n"));
   CHECK(outcome.code == 2);

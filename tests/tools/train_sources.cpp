@@ -8,6 +8,7 @@
 
 #include "tests/tools/files_for_tests.hpp"
 #include "tools/arrays.hpp"
+#include "tools/image.hpp"
 #include "tools/train/data.hpp"
 #include "tools/train/draws.hpp"
 #include "tools/train/gunzip.hpp"
@@ -309,6 +310,31 @@ TEST_CASE("training data: tilt maps in pixels") {
   CHECK(x != sample(*data, 1));
   CHECK(error_of([] { open_dataset(options_of("tilt-maps", 64)); }).find("a tilt map has 2") !=
         std::string::npos);
+}
+
+TEST_CASE("training data: an option that changes nothing about its kind is refused") {
+  const TemporaryFolder folder;
+  write_npy(folder / "a.npy", {2, 8, 8}, std::vector<float>(128, 0.5f));
+  write_png(folder / "p.png", uniform_image(1, 8, 8, 0));
+  const auto refusal = [&](const std::string& source, const std::string& option, int channels = 1) {
+    DataOptions options;
+    options.source = source;
+    options.size = 8;
+    options.channels = channels;
+    options.stated = {"--size", option};
+    return error_of([&] { open_dataset(options); });
+  };
+  CHECK(refusal("blur-kernels", "--flip") == "--flip means nothing to blur-kernels, which is generated");
+  CHECK(refusal("tilt-maps", "--jitter", 2).starts_with("--jitter means nothing"));
+  CHECK(refusal(folder / "p.png", "--slice-axis").ends_with("p.png, which is of pictures"));
+  CHECK(refusal(folder / "p.png", "--dataset").starts_with("--dataset means nothing"));
+  CHECK(refusal(folder / "p.png", "--gray").starts_with("--gray means nothing"));
+  CHECK(refusal(folder / "a.npy", "--slice-axis").ends_with("which is an array"));
+  DataOptions fine;
+  fine.source = "blur-kernels";
+  fine.channels = 1;
+  fine.stated = {"--data", "--size", "--channels"};
+  open_dataset(fine);
 }
 
 }  // namespace tweedie::test

@@ -54,6 +54,8 @@ TEST_CASE("parts of a configuration that would not be read are refused") {
       {"- 1\n- 2\n", "expected a list of `key: value`"},
       {"", "expected a list of `key: value`"},
       {"a: [1, 2\n", "line "},
+      {"a:\n\tb: 1\n", "line 2: indented by a tab, expected spaces"},
+      {"a: b\xfcrste\n", "not a configuration in UTF-8 text"},
       {"a: 1\n]\n", "line 2"},
       {"? [1, 2]\n: 3\n", "a key must be a word"},
   };

@@ -8,6 +8,7 @@
 
 #include "tests/weights/crafted.hpp"
 #include "tests/weights/unet_topology.hpp"
+#include "weights/read_files.hpp"
 #include "weights/weight_file.hpp"
 
 using namespace tweedie;
@@ -161,8 +162,9 @@ TEST_CASE("failure leaves nothing behind, and success replaces only when told") 
   CHECK(read_file(folder.path("o.h5")) == "precious");
   convert_checkpoint(options);
   CHECK(WeightFile(options.output).header().architecture == "guided_diffusion_unet");
+  const ReadFiles reads;
   options.output = options.checkpoint;
-  check_says(error_of([&] { convert_checkpoint(options); }), "must not be the checkpoint itself");
+  check_says(error_of([&] { convert_checkpoint(options); }), "this run reads it");
 }
 
 TEST_CASE("counters beside the weights are left out with a notice; other networks are refused") {
@@ -181,6 +183,32 @@ TEST_CASE("counters beside the weights are left out with a notice; other network
   options.checkpoint = folder.write("t.pt", zip_of(two_tensors()));
   check_says(error_of([&] { convert_checkpoint(options); }), "of no known architecture");
   check_says(error_of([&] { convert_checkpoint(options); }), "its 2 tensors begin with a.bias");
+}
+
+TEST_CASE("a network that lacks a tensor says which were left out for their types") {
+  const TemporaryFolder folder;
+  ConvertOptions options{.output = folder.path("o.h5")};
+  options.config_file = folder.write("c.yaml", settings);
+  // By out.2.weight a U-Net is recognised; another is missed later, by who accepts it.
+  for (const std::string name : {"out.2.weight", "input_blocks.0.0.weight"}) {
+    options.checkpoint = folder.write("u.pt", unet_checkpoint([&](Crafted& c) {
+                                        for (CraftedTensor& t : c.tensors)
+                                          if (t.name == name) c.storages[t.storage].type = "IntStorage";
+                                      }));
+    check_says(error_of([&] { convert_checkpoint(options); }), name + " (torch.IntStorage)");
+  }
+}
+
+TEST_CASE("float64 that float32 cannot hold is refused, the large and the small") {
+  for (const double scale : {1e300, 1e-60, 1e-300}) {
+    Crafted c = two_tensors();
+    c.storages[0].type = "DoubleStorage";
+    c.storages[0].bytes = bytes_of<double>({scale, -2 * scale, 0, scale, scale, scale});
+    const Checkpoint checkpoint = open(zip_of(c));
+    const TensorEntry* tensor = checkpoint.tensors().data();
+    while (tensor->element != Element::f64) ++tensor;
+    check_says(error_of([&] { checkpoint.read(*tensor); }), scale > 1 ? "too large for f32" : "as f32");
+  }
 }
 
 TEST_CASE("the program refuses what no program can use, before it writes") {

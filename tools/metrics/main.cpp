@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "tools/device_option.hpp"
 #include "tools/files.hpp"
 #include "tools/metrics/evaluation.hpp"
+#include "tools/metrics/folders.hpp"
+#include "tools/numbers.hpp"
 #include "tools/report.hpp"
 #include "tools/run_main.hpp"
 #include "tools/say.hpp"
@@ -115,8 +118,7 @@ void describe(CLI::App& app, Options& o) {
          "makes them")
       ->capture_default_str();
   app.add_flag("--common", o.evaluation.common, "Leave out images without a partner");
-  app.add_option("--seed", o.evaluation.seed, "Of the subsets that KID is averaged over")
-      ->capture_default_str();
+  add_seed_option(app, o.evaluation.seed, "Of the subsets that KID is averaged over");
   add_device_option(app, o.device);
   app.add_flag("--json", o.json, "Print a JSON report instead of a table");
   app.add_option("--csv", o.csv, "Also write the numbers of each pair to this file");
@@ -127,6 +129,14 @@ void describe(CLI::App& app, Options& o) {
       "  tweedie-metrics out/ truth/\n"
       "  tweedie-metrics out/ truth/ -m psnr-piq,ssim-piq,lpips-piq-avgpool --networks networks/\n"
       "  tweedie-metrics out/ ffhq_clean_trainval70k_256.npz -m fid-clean --networks networks/");
+}
+
+/// Errors: an option that none of the metrics looks at.
+void require_of_use(const CLI::App& app, const Options& o) {
+  const auto asks_for = [&](const char* part) { return o.metrics.find(part) != std::string::npos; };
+  require(app.count("--seed") == 0 || asks_for("kid"), "--seed means nothing without kid");
+  require(app.count("--networks") == 0 || asks_for("lpips") || asks_for("fid") || asks_for("kid"),
+          "--networks means nothing to ", o.metrics, ", which need none");
 }
 
 int run(Options& o) {
@@ -140,6 +150,12 @@ int run(Options& o) {
   const bool any_pair = std::any_of(o.evaluation.metrics.begin(), o.evaluation.metrics.end(),
                                     [](const Metric& m) { return m.of == Of::pair; });
   require(o.csv.empty() || any_pair, "--csv ", o.csv, ": none of these metrics has a number for each pair");
+  if (!o.csv.empty()) {
+    for (const std::string& of : {o.evaluation.images, o.evaluation.references})
+      for (const std::string& file : std::filesystem::is_directory(of) ? image_files(of) : std::vector{of})
+        note_read(file);
+    require_writable(o.csv);
+  }
   Context context(choose_device(o.device));
   const Evaluation e = evaluate(context, o.evaluation);
   if (!o.csv.empty()) atomic_write(o.csv, csv(e));
@@ -157,6 +173,7 @@ int main(int argc, char** argv) {
     tweedie::metrics::Options options;
     tweedie::metrics::describe(app, options);
     app.parse(count, words);
+    tweedie::metrics::require_of_use(app, options);
     return tweedie::metrics::run(options);
   });
 }

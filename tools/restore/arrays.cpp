@@ -1,9 +1,13 @@
 #include "tools/restore/arrays.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 
 #include "tools/arrays.hpp"
 #include "tools/image.hpp"
+#include "tools/restore/views.hpp"
 #include "weights/array_file.hpp"
 #include "weights/hdf5_read.hpp"
 
@@ -42,34 +46,71 @@ std::vector<Shape> shapes_before(Context& context, const OperatorDescription& op
   return shapes;
 }
 
+/// A kernel in the making: not yet of sum 1.
+struct Weights {
+  int height, width;
+  std::vector<float> values;
+};
+
+/// Errors: the sum is not positive; `expected` says what would be right.
+void normalise(Weights& kernel, const std::string& path, const std::string& expected) {
+  double sum = 0;
+  for (const float v : kernel.values) {
+    require(std::isfinite(v), path, ": the kernel holds ", v);
+    sum += v;
+  }
+  require(sum > 0, path, ": the kernel's sum is ", sum, ", expected a positive number: ", expected);
+  for (float& v : kernel.values) v = float(v / sum);
+}
+
+/// A kernel off its middle shifts the picture, and one with the middle in a corner is a transform's.
+void note_centre(const Weights& kernel, const std::string& path, std::vector<std::string>& notes) {
+  double row = 0, column = 0;
+  for (std::size_t i = 0; i < kernel.values.size(); ++i) {
+    row += kernel.values[i] * double(i / std::size_t(kernel.width));
+    column += kernel.values[i] * double(i % std::size_t(kernel.width));
+  }
+  const double down = row - (kernel.height - 1) / 2.0, right = column - (kernel.width - 1) / 2.0;
+  if (std::abs(down) <= kernel.height / 4.0 && std::abs(right) <= kernel.width / 4.0) return;
+  notes.push_back(fmt::format(
+      "{}: the kernel's centre of mass is {:.3g} rows below and {:.3g} columns right of its middle, which is "
+      "where it belongs; the picture is shifted by as much",
+      path, down, right));
+}
+
+Weights kernel_of_array(const std::string& path) {
+  Array array = read_array_called(path, "kernel");
+  const Extents& e = array.shape;
+  const bool plane = e.size() == 2 || (e.size() == 4 && e[0] == 1 && e[1] == 1);
+  require(plane && e[e.size() - 2] < 4096 && e.back() < 4096, path, ": kernel has shape ", to_string(e),
+          ", expected (height, width)");
+  Weights kernel{int(e[e.size() - 2]), int(e.back()), std::move(array.values)};
+  normalise(kernel, path, "the values of a kernel");
+  return kernel;
+}
+
+Weights kernel_of_picture(const std::string& path, std::vector<std::string>& notes) {
+  std::vector<std::string> unread;
+  const Image image = as_channels(read_image(path, &unread), 1, path, unread);
+  Weights kernel{image.height, image.width, {}};
+  for (const float v : image.data) kernel.values.push_back((v + 1) / 2);
+  std::string expected = "a gray picture, black where the kernel is 0";
+  for (const std::string& note : unread) expected += "; " + note;
+  normalise(kernel, path, expected);
+  notes.insert(notes.end(), unread.begin(), unread.end());
+  return kernel;
+}
+
 }  // namespace
 
 Tensor read_kernel(Context& context, const std::string& path, bool turned, std::vector<std::string>& notes) {
-  std::vector<float> values;
-  Shape shape{1, 1, 0, 0};
   const bool numbers = is_array_file(path) && !is_image_file(path);
-  if (numbers) {
-    Array array = read_array_called(path, "kernel");
-    const Extents& e = array.shape;
-    const bool plane = e.size() == 2 || (e.size() == 4 && e[0] == 1 && e[1] == 1);
-    require(plane && e[e.size() - 2] < 4096 && e.back() < 4096, path, ": kernel has shape ", to_string(e),
-            ", expected (height, width)");
-    shape.H = int(e[e.size() - 2]), shape.W = int(e.back());
-    values = std::move(array.values);
-  } else {
-    const Image image = to_gray(read_image(path, &notes));
-    shape.H = image.height, shape.W = image.width;
-    for (const float v : image.data) values.push_back((v + 1) / 2);
-  }
-  double sum = 0;
-  for (const float v : values) sum += v;
-  require(sum > 0, path, ": the kernel's sum is ", sum, ", expected a positive number: ",
-          numbers ? "the values of a kernel" : "a gray picture, black where the kernel is 0");
-  for (float& v : values) v = float(v / sum);
-  require(shape.H % 2 == 1 && shape.W % 2 == 1, path, ": a kernel of ", shape.W, " x ", shape.H,
-          " pixels; expected odd sides");
-  if (turned) std::reverse(values.begin(), values.end());
-  return context.upload(shape, values);
+  Weights kernel = numbers ? kernel_of_array(path) : kernel_of_picture(path, notes);
+  require(kernel.height % 2 == 1 && kernel.width % 2 == 1, path, ": a kernel of ", kernel.width, " x ",
+          kernel.height, " pixels; expected odd sides");
+  note_centre(kernel, path, notes);
+  if (turned) std::reverse(kernel.values.begin(), kernel.values.end());
+  return context.upload({1, 1, kernel.height, kernel.width}, kernel.values);
 }
 
 void draw_unknowns(Context& context, const Asked& asked, const OperatorDescription& op, const Shape& image,

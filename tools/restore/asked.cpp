@@ -182,7 +182,6 @@ void Asked::take_angles(const std::string& option, const std::string& text) {
   std::vector<float> degrees = read_angles(text, option);
   op.settings.set(row.count, std::int64_t(degrees.size()));
   lists[row.array] = std::move(degrees);
-  list_files.push_back(text);
 }
 
 void Asked::take_settings(const Given& given) {

@@ -64,7 +64,6 @@ struct Asked {
   Settings drawn_by;                                ///< of `draw`
   Settings read_by;                                 ///< how a plain array that was measured is to be read
   std::map<std::string, std::vector<float>> lists;  ///< arrays that were stated as lists, by their names
-  std::vector<std::string> list_files;              ///< the files that these came from
   std::map<std::string, std::string> files;         ///< paths of arrays, by the arrays' names
   std::string network;                              ///< path of the operator's weight file
   bool kernel_is_psf = false;                       ///< a kernel file is convolved with, not correlated
@@ -78,6 +77,10 @@ struct Asked {
   /// Whether a setting or a range of the mask has this name.
   bool knows(const std::string& key) const {
     return op.settings.knows(key) || drawn_by.knows(key) || read_by.knows(key);
+  }
+  /// Whether it has a value.
+  bool states(const std::string& key) const {
+    return op.settings.stated(key) || drawn_by.stated(key) || read_by.stated(key);
   }
   void set(const std::string& key, const std::string& text);
   /// States each "key=value" of a list joined by spaces where the operator, or a part of it, has such a

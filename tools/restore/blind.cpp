@@ -126,12 +126,12 @@ Shape BlindProblem::padded(const std::string& unknown) const {
 // Values in steps of 1/255 have noise, too.
 double BlindProblem::sigma() const {
   constexpr double rounding = 2.0 / 255 / 3.4641016;
-  return problem.noise.name == "gaussian" ? std::max(problem.noise.sigma, rounding) : rounding;
+  return problem.noise.kind == NoiseKind::gaussian ? std::max(problem.noise.sigma, rounding) : rounding;
 }
 
 Solution solve_blind(Context& context, const Options& o, const Problem& p, const Prior& prior,
                      const BlindKind& kind, SampleStore& store, const std::function<void()>& ready) {
-  require(p.noise.name != "poisson", "--method ", o.method,
+  require(p.noise.kind != NoiseKind::poisson, "--method ", o.method,
           " supposes Gaussian noise, this is Poisson noise");
   const bool respaced = o.steps == 0 && !o.respacing.empty();
   BlindProblem b{context,

@@ -43,13 +43,14 @@ LinearOperator& linear(const Options& o, const Problem& p) {
 ProgressStyle style(const Options& o) { return o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic; }
 
 Solution by_wiener(Context& context, const Options& o, const Problem& p, const std::function<void()>& ready) {
-  require(p.noise.name != "poisson", "--method wiener supposes Gaussian noise, this is Poisson noise");
+  require(p.noise.kind != NoiseKind::poisson,
+          "--method wiener supposes Gaussian noise, this is Poisson noise");
   LinearOperator& op = linear(o, p);
   ready();
   SpectrumPrior prior(context);
   Progress progress("wiener", wiener_iterations, style(o));
   const Estimate found = wiener(
-      context, op, prior, p.y(), p.image, p.noise.name == "none" ? 0 : p.noise.sigma,
+      context, op, prior, p.y(), p.image, p.noise.kind == NoiseKind::none ? 0 : p.noise.sigma,
       [&](int iteration, double) { return progress.update(iteration), true; }, wiener_tolerance,
       wiener_iterations);
   if (found.residual[0] > wiener_tolerance)

@@ -6,7 +6,9 @@
 
 #include "kernels/error.hpp"
 #include "operators/measurement_file.hpp"
+#include "tools/codec.hpp"
 #include "tools/restore/blind.hpp"
+#include "weights/read_files.hpp"
 #include "weights/staged_file.hpp"
 
 namespace tweedie {
@@ -17,6 +19,17 @@ namespace fs = std::filesystem;
 bool same_file(const fs::path& a, const fs::path& b) {
   std::error_code error;
   return fs::equivalent(a, b, error);
+}
+
+/// Whether the file is a picture as this program writes one: of 8 bits, without alpha.
+bool is_plain_png(const std::string& path) {
+  try {
+    const std::string bytes = read_file(path, std::size_t(1) << 30);
+    std::vector<std::string> notes;
+    return is_png(bytes) && decode_png(bytes, path, notes).peak == 255 && notes.empty();
+  } catch (const Error&) {
+    return false;  // whoever reads the input says what is wrong with it
+  }
 }
 
 bool holds(const std::vector<std::string>& names, const std::string& name) {
@@ -45,8 +58,7 @@ std::string sample_name(int index) { return message("sample_", index + 1, ".png"
 
 std::string sample_array_name(int index) { return message("sample_", index + 1, ".npy"); }
 
-ResultFolder::ResultFolder(const Options& o)
-    : path_(o.output), input_(o.input), measurement_(o.measurement), reads_(o.reads) {
+ResultFolder::ResultFolder(const Options& o) : path_(o.output), input_(o.input), measurement_(o.measurement) {
   planned_ = {"original.png",   "measurement.png", "restored.png",
               "comparison.png", "measurement.h5",  "report.json"};
   for (const std::string& name : unknown_files(*o.asked->op.kind)) planned_.push_back(name);
@@ -55,17 +67,19 @@ ResultFolder::ResultFolder(const Options& o)
   if (o.save_arrays) planned_.push_back("restored.npy");
   for (int i = 0; i < o.samples && o.samples > 1 && o.save_arrays; ++i)
     planned_.push_back(sample_array_name(i));
-  if (!input_.empty() && same_file(fs::path(path_) / "original.png", input_))
+  if (!input_.empty() && same_file(fs::path(path_) / "original.png", input_) && is_plain_png(input_))
     stays_.push_back("original.png");
   if (same_file(fs::path(path_) / "measurement.h5", measurement_) && is_measurement(measurement_))
     stays_.push_back("measurement.h5");
-  for (const std::string& file : reads_)
-    for (const std::string& name : planned_)
-      require(holds(stays_, name) || !same_file(fs::path(path_) / name, file), file,
-              ": this run's own would take its place; give another folder with -o");
+}
+
+void ResultFolder::require_inputs_survive() const {
+  for (const std::string& name : planned_)
+    if (!holds(stays_, name)) require_not_read((fs::path(path_) / name).string());
 }
 
 void ResultFolder::make() {
+  require_inputs_survive();
   directory_.emplace(path_);
   remove_abandoned(path_, [&](const std::string& name) { return holds(planned_, name); });
 }
@@ -83,11 +97,11 @@ std::vector<std::string> ResultFolder::pictures() const {
   return names;
 }
 
-bool ResultFolder::is_read(const std::string& name) const {
+bool ResultFolder::is_needed(const std::string& name) const {
   const fs::path path = fs::path(path_) / name;
   // The truth of a measurement beside it.
   if (name == "original.png" && same_file(fs::path(path_) / "measurement.h5", measurement_)) return true;
-  return std::any_of(reads_.begin(), reads_.end(), [&](const auto& file) { return same_file(path, file); });
+  return is_read(path.string());
 }
 
 std::vector<std::string> ResultFolder::remove_earlier() {
@@ -96,7 +110,7 @@ std::vector<std::string> ResultFolder::remove_earlier() {
   for (const std::string& name : earlier_pictures(path_)) {
     const fs::path path = fs::path(path_) / name;
     if (holds(placed_, name) || !is_picture(name) || !fs::is_regular_file(path, error)) continue;
-    if (is_read(name))
+    if (is_needed(name))
       kept.push_back(name);
     else
       require(fs::remove(path, error), path.string(),

@@ -12,11 +12,14 @@ namespace tweedie {
 
 class ResultFolder {
  public:
-  /// Plans the files of a run; makes nothing yet. Errors: one of them is a file that this run reads. But the
-  /// picture that is given as the truth, and a measurement of another run, stay in their places as they are.
+  /// Plans the files of a run; makes nothing yet. The picture that is given as the truth, where it is what
+  /// this run would write, and a measurement of another run stay in their places as they are.
   explicit ResultFolder(const Options& options);
   /// Makes the folder; without results it is gone again. Halves of files that a killed run left there go.
+  /// Errors: as `require_inputs_survive`.
   void make();
+  /// Errors: a file that was read by now has the place of a result.
+  void require_inputs_survive() const;
 
   const std::string& path() const { return path_; }
   /// Where a planned file goes; nothing where the run's own input of that name stays.
@@ -30,9 +33,9 @@ class ResultFolder {
   std::vector<std::string> remove_earlier();
 
  private:
-  bool is_read(const std::string& name) const;
+  bool is_needed(const std::string& name) const;
   std::string path_, input_, measurement_;
-  std::vector<std::string> reads_, planned_, stays_, placed_;
+  std::vector<std::string> planned_, stays_, placed_;
   std::optional<OutputDirectory> directory_;
 };
 

@@ -1,5 +1,7 @@
 #include "tools/restore/measured_array.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -21,7 +23,11 @@ Array read_sample(const std::string& path, std::vector<std::string>& notes) {
           ", expected a measurement: (height, width) or (channels, height, width)");
   for (const std::int64_t side : e)
     require(side > 0 && side < 1 << 20, array.name, ": an array of shape ", to_string(array.shape));
+  require(e[0] == 1 || e[0] == 3, array.name, ": an array of shape ", to_string(array.shape),
+          ", expected 1 or 3 channels");
   for (const float v : array.values) require(std::isfinite(v), array.name, ": holds ", v);
+  require(std::any_of(array.values.begin(), array.values.end(), [](float v) { return v != 0; }), array.name,
+          ": is 0 everywhere, expected a measurement");
   array.shape = e;
   return array;
 }
@@ -45,6 +51,26 @@ void take_magnitudes(Context& context, Measurement& m, const std::string& path,
     notes.push_back(message(path,
                             ": the largest magnitude is in the corner; frequency 0 is expected in the middle "
                             "(numpy.fft.fftshift)"));
+  // By Parseval, magnitudes have the picture's own sum of squares.
+  double energy = 0;
+  for (const float v : values) energy += double(v) * v;
+  const double brighter = energy / double(m.image.size());
+  if (brighter > 2)
+    notes.push_back(
+        fmt::format("{}: magnitudes of a picture whose mean square is {:.3g} times that of white; "
+                    "expected are those of values up to 1, by an orthonormal transform "
+                    "(norm=\"ortho\")",
+                    path, brighter));
+}
+
+/// Nobody measures less than 7 degrees with many directions; 2 pi is where radians end.
+void note_radians(const Asked& asked, std::vector<std::string>& notes) {
+  for (const auto& [name, list] : asked.lists) {
+    const auto [low, high] = std::minmax_element(list.begin(), list.end());
+    if (list.size() > 2 && *high - *low > 1 && *low > -6.3f && *high < 6.3f)
+      notes.push_back(fmt::format(
+          "angles lie between {:.3g} and {:.3g}: are they radians? Expected are degrees", *low, *high));
+  }
 }
 
 }  // namespace
@@ -69,6 +95,7 @@ Measurement read_measured_array(Context& context, const std::string& path, const
   Measurement m;
   m.op = asked.op;
   asked.add_lists(context, m.data);
+  note_radians(asked, notes);
   if (m.op->shows() == Shows::sinogram) {
     read_sinogram(array, *m.op, asked.read_by, notes);
     m.y = upload(context, array);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <stdexcept>
 
 #include "operators/measurement_file.hpp"
 #include "tools/device_option.hpp"
@@ -19,7 +21,7 @@ struct Raw {
   std::map<std::string, std::string> settings, files, foreign, method;  ///< by option
   std::map<std::string, std::string> unknown_weights, unknown_configs;  ///< by the unknown's name
   std::vector<std::string> sets;                                        ///< "key=value"
-  std::string kernel_is = "correlation", gpu, levels;
+  std::string kernel_is = "correlation", gpu, levels, noise;
 };
 
 std::string of_tasks(const std::vector<std::string>& tasks) {
@@ -31,7 +33,9 @@ std::string of_tasks(const std::vector<std::string>& tasks) {
 void declare_task_options(CLI::App& app, const std::vector<TaskOption>& options,
                           std::map<std::string, std::string>& values) {
   for (const TaskOption& row : options) {
-    if (app.get_option_no_throw(row.option)) continue;  // means something else already: --set says it
+    // A mistake of ours: one of the two would be out of reach. Spell one otherwise, or "" (then --set says
+    // it).
+    if (app.get_option_no_throw(row.option)) throw std::logic_error(row.option + " is declared twice");
     std::string& value = values[row.option];
     if (row.is_flag) {
       app.add_flag_callback(
@@ -73,7 +77,7 @@ void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
   app.add_option("--set", raw.sets, "key=value: a setting of the task by its name in files, or of the method")
       ->type_name("KEY=VALUE");
   declare_task_options(app, foreign_options(), raw.foreign);
-  app.add_option("--noise", o.noise, "gaussian, poisson or none; of a measurement.h5: what it says")
+  app.add_option("--noise", raw.noise, "gaussian, poisson or none; of a measurement.h5: what it says")
       ->check(CLI::IsMember({"gaussian", "poisson", "none"}))
       ->default_str("gaussian");
   app.add_option("--sigma", o.sigma, "gaussian: standard deviation; 0: none")
@@ -199,6 +203,7 @@ void settle_task(const CLI::App& app, Options& o, const Raw& raw, const std::opt
     if (!o.asked->knows(key)) continue;  // the method's: see `settle_method`
     require(!exact && !file, "--set ", set, ": what was measured is said in ",
             exact ? o.measurement : o.task_config);
+    require(!o.asked->states(key), "--set ", set, ": '", key, "' is stated twice");
     o.asked->set(key, set.substr(equals + 1));
   }
   for (const Setting& row : o.asked->read_by.rows())
@@ -227,7 +232,6 @@ void settle_unknowns(const CLI::App& app, Options& o, const Raw& raw) {
                                           [&](const char* each) { return row.unknown == each; });
     require(has, option, " means nothing to task ", o.asked->name(), ", only to ", of_tasks(row.tasks));
     taken[row.unknown] = path;
-    o.reads.push_back(path);
   };
   for (const UnknownOption& row : unknown_options()) {
     take(row, row.weights, raw.unknown_weights.at(row.unknown), o.unknown_weights);
@@ -273,15 +277,24 @@ void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::o
   require_fitting(o, method);
   o.settings.emplace(message("--method ", o.method), method.settings());
   Settings& s = *o.settings;
-  const auto from_file = [&](const char* key, const SettingValue& value) {
-    if (s.knows(key)) s.set(key, value);
+  const auto from_file = [&](const std::string& path, const char* its_name, const char* key,
+                             const SettingValue& value) {
+    if (s.knows(key))
+      s.set(key, value);
+    else
+      o.notes.push_back(
+          message(path, ": ", its_name, " is not used: it means nothing to --method ", o.method));
   };
-  if (file && file->zeta) from_file("zeta", *file->zeta);
-  if (diffusion && diffusion->sampler) from_file("sampler", *diffusion->sampler);
-  if (diffusion && diffusion->variance) from_file("variance", *diffusion->variance);
-  if (diffusion && !diffusion->clip) from_file("no_clip", true);
-  if (o.compat) from_file("compat", true);
+  if (file && file->zeta && (!method.blind || s.knows("zeta")))
+    from_file(o.task_config, "scale", "zeta", *file->zeta);
+  if (diffusion && diffusion->sampler)
+    from_file(o.diffusion_config, "sampler", "sampler", *diffusion->sampler);
+  if (diffusion && diffusion->variance)
+    from_file(o.diffusion_config, "model_var_type", "variance", *diffusion->variance);
+  if (diffusion && !diffusion->clip) from_file(o.diffusion_config, "clip_denoised", "no_clip", true);
+  if (o.compat && s.knows("compat")) s.set("compat", true);
   if (file && method.blind) take_scales(s, *file, o.compat);
+  std::set<std::string> said;  // by the command line, which wins over files
   for (const auto& [option, text] : given_of(app, raw.method)) {
     const auto row =
         std::find_if(s.rows().begin(), s.rows().end(),
@@ -293,12 +306,15 @@ void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::o
     require(row != s.rows().end(), option, " means nothing to --method ", o.method, ", only to ",
             of_tasks(use->tasks));
     s.parse(row->name, text, option);
+    said.insert(row->name);
   }
   for (const std::string& set : raw.sets) {
     const std::string key = set.substr(0, set.find('='));
     require(o.asked->knows(key) || s.knows(key), "--set ", set, ": neither task ", o.asked->name(),
             " nor --method ", o.method, " has a setting '", key, "'");
-    if (!o.asked->knows(key)) s.parse(key, set.substr(key.size() + 1), message("--set ", key));
+    if (o.asked->knows(key)) continue;
+    require(said.insert(key).second, "--set ", set, ": '", key, "' is stated twice");
+    s.parse(key, set.substr(key.size() + 1), message("--set ", key));
   }
   if (s.knows("sampler")) {
     SamplerChoice choice;
@@ -342,6 +358,7 @@ Options read_options(CLI::App& app, int argc, const char* const* argv) {
     file = read_task_file(o.task_config);
     if (file->method && app.count("--method") == 0) o.method = *file->method;
     o.file_noise = file->noise;
+    o.notes = file->notes;
     if (file->noise && file->noise->compat) o.compat = true;
   }
   std::optional<DiffusionFile> diffusion;
@@ -350,6 +367,7 @@ Options read_options(CLI::App& app, int argc, const char* const* argv) {
     o.respacing = diffusion->respacing;
   }
   require(file || !o.task.empty(), "give a --task or a --task-config");
+  if (app.count("--noise") > 0) o.noise = parse_noise_kind(raw.noise);
   if (app.count("--black-white") > 0) o.levels = parse_levels(raw.levels);
   settle_task(app, o, raw, file);
   settle_unknowns(app, o, raw);
@@ -357,11 +375,6 @@ Options read_options(CLI::App& app, int argc, const char* const* argv) {
     o.method = file && file->method ? blind_dps_kind.name : method_for_blind(o);
   settle_method(app, o, raw, file, diffusion);
   require_sense(app, o);
-  for (const std::string& path :
-       {o.task_config, o.model_config, o.diffusion_config, o.input, o.measurement, o.prior.weights})
-    if (!path.empty()) o.reads.push_back(path);
-  for (const auto& [option, path] : given_of(app, raw.files)) o.reads.push_back(path);
-  o.reads.insert(o.reads.end(), o.asked->list_files.begin(), o.asked->list_files.end());
   if (o.compat)
     for (const OperatorDescription* leaf : o.asked->op.leaves()) o.asked->prefer(leaf->kind->compat);
   return o;
@@ -369,23 +382,23 @@ Options read_options(CLI::App& app, int argc, const char* const* argv) {
 
 Noise noise_of(const Options& o, const std::optional<Noise>& stored) {
   const bool compat = stored ? stored->compat : o.measurement.empty() && o.compat;
-  const Noise otherwise{"gaussian", 0.05, 1, compat};
+  const Noise otherwise{NoiseKind::gaussian, 0.05, 1, compat};
   Noise noise = stored ? *stored : o.file_noise.value_or(otherwise);
   noise.compat = compat;
-  if (o.noise && *o.noise != noise.name) {
+  if (o.noise && *o.noise != noise.kind) {
     noise = otherwise;
-    noise.name = *o.noise;
+    noise.kind = *o.noise;
   }
-  if (!o.noise && o.sigma && noise.name == "none") noise.name = "gaussian";
-  require(!o.sigma || noise.name == "gaussian", "--sigma means nothing to noise ", noise.name,
-          ", only to gaussian");
-  require(!o.rate || noise.name == "poisson", "--rate means nothing to noise ", noise.name,
+  if (!o.noise && o.sigma && noise.kind == NoiseKind::none) noise.kind = NoiseKind::gaussian;
+  require(!o.sigma || noise.kind == NoiseKind::gaussian, "--sigma means nothing to noise ",
+          name_of(noise.kind), ", only to gaussian");
+  require(!o.rate || noise.kind == NoiseKind::poisson, "--rate means nothing to noise ", name_of(noise.kind),
           ", only to poisson");
   if (o.sigma) noise.sigma = *o.sigma * (o.unit == "unit" ? 2 : 1);
   if (o.rate) noise.rate = *o.rate;
   require(noise.sigma <= largest_sigma, "--sigma: ", noise.sigma, " in [-1, 1] units; expected at most ",
           largest_sigma);
-  if (noise.name == "gaussian" && noise.sigma == 0) noise.name = "none";
+  if (noise.kind == NoiseKind::gaussian && noise.sigma == 0) noise.kind = NoiseKind::none;
   return noise;
 }
 

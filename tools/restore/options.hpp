@@ -25,7 +25,7 @@ struct Options {
   int slice = 0;                      ///< of a file of another program
   std::optional<Levels> levels;       ///< of pictures, where they are not those of their type
   std::optional<Noise> file_noise;    ///< of a task file
-  std::optional<std::string> noise;   ///< this and the next two: of the command line
+  std::optional<NoiseKind> noise;     ///< this and the next two: of the command line
   std::optional<double> sigma, rate;  ///< sigma for images as `unit` says
   std::string unit = "pm1";
   std::string method = "dps";
@@ -36,7 +36,7 @@ struct Options {
   bool compat = false, quiet = false, resume = false, save_arrays = false;
   std::uint64_t seed = 0;
   std::vector<std::string> command;
-  std::vector<std::string> reads;  ///< every file that the command line names
+  std::vector<std::string> notes;  ///< what of the files is not used
 };
 
 /// Reads the command line, and the task and diffusion files it names: what the command line says wins.

@@ -35,9 +35,20 @@ OperatorDescription stated(OperatorDescription op, std::uint64_t seed) {
   return op;
 }
 
+/// A picture in the darkest eighth of its range was probably stored in fewer bits than its file has.
+void note_dark(const Image& picture, const std::string& path, std::vector<std::string>& notes) {
+  const float brightest = *std::max_element(picture.data.begin(), picture.data.end());
+  if (brightest < -0.75f)
+    notes.push_back(fmt::format(
+        "{}: its brightest value is at {:.3g} % of white; what white is stored as is said with --black-white "
+        "BLACK:WHITE",
+        path, 50 * (brightest + 1)));
+}
+
 /// The picture of a measurement as the measurement of an image.
 void take_picture(Context& context, Problem& p, const Options& o, const Asked& asked, int channels) {
   const Image picture = read_image(o.measurement, &p.notes, o.levels);
+  note_dark(picture, o.measurement, p.notes);
   require(asked.op.shows() == Shows::picture, o.measurement, ": the measurement of task ", p.task,
           " is not a picture; expected an array of numbers or the measurement.h5 of another run");
   const bool drawn_mask = asked.draw && !asked.files.contains("mask");
@@ -48,7 +59,7 @@ void take_picture(Context& context, Problem& p, const Options& o, const Asked& a
             " draws its own kernel, which is not that of ", o.measurement, ": ",
             leaf->kind->foreign ? leaf->kind->foreign : "give the measurement.h5 of another run");
   const int measured = asked.op.measured_channels();
-  const Image shown = as_channels(picture, measured ? measured : channels);
+  const Image shown = as_channels(picture, measured ? measured : channels, o.measurement, p.notes);
   Measurement& m = p.measurement;
   m.y = context.upload({1, shown.channels, shown.height, shown.width}, shown.data);
   m.op = asked.op.kind->blind ? asked.op : stated(asked.op, o.seed);  // of what nobody knows nothing is said
@@ -152,10 +163,12 @@ double Problem::misfit(Context& context, const Tensor& x) const {
 Problem pose(Context& context, const Options& o, int channels) {
   const Asked& asked = *o.asked;
   Problem p;
+  p.notes = o.notes;
   p.task = asked.name();
   if (!o.input.empty()) {
-    p.original = as_channels(read_image(o.input, &p.notes, o.levels), channels);
-    p.original = as_channels(*p.original, asked.op.image_channels());
+    p.original = as_channels(read_image(o.input, &p.notes, o.levels), channels, o.input, p.notes);
+    note_dark(*p.original, o.input, p.notes);
+    p.original = as_channels(*p.original, asked.op.image_channels(), o.input, p.notes);
     p.image = {1, p.original->channels, p.original->height, p.original->width};
   }
   const bool given = !o.measurement.empty(), exact = given && is_described(o);
@@ -175,8 +188,8 @@ Problem pose(Context& context, const Options& o, int channels) {
     m.image = p.image;
     p.mask = asked.describe_mask();
   }
-  require(p.noise.name != "poisson" || p.description().shows() != Shows::frequencies, "task ", p.task,
-          ": complex frequencies are no photon counts: Poisson noise makes no sense of them");
+  require(p.noise.kind != NoiseKind::poisson || p.description().shows() != Shows::frequencies, "task ",
+          p.task, ": complex frequencies are no photon counts: Poisson noise makes no sense of them");
 
   p.op = make_operator(context, p.description(), m.data);
   const Shape measured = p.op->output_shape(p.image);
@@ -193,7 +206,8 @@ Problem pose(Context& context, const Options& o, int channels) {
   require(p.observed > 0, "task ", p.task, ": none of the measurement's ", m.y.shape().size(),
           " values is observed");
   p.noisy = noise_everywhere ? m.y.shape().size() : p.observed;
-  if (p.noise.name == "gaussian" && m.noise) p.expected_misfit = p.noise.sigma * std::sqrt(double(p.noisy));
+  if (p.noise.kind == NoiseKind::gaussian && m.noise)
+    p.expected_misfit = p.noise.sigma * std::sqrt(double(p.noisy));
   p.views = view_measurement(context, *p.op, m);
   p.padded = p.image;
   return p;
@@ -213,9 +227,9 @@ std::string summary(const Problem& p) {
     if (s.stated(row.name))
       settings += message(settings.empty() ? " (" : ", ", row.name, " ", to_text(*s.value(row.name)));
   if (!settings.empty()) settings += ")";
-  std::string noise = "noise " + p.noise.name;
-  if (p.noise.name == "gaussian") noise += fmt::format(" of sigma {:.4g}", p.noise.sigma);
-  if (p.noise.name == "poisson") noise += fmt::format(" of rate {:.4g}", p.noise.rate);
+  std::string noise = message("noise ", name_of(p.noise.kind));
+  if (p.noise.kind == NoiseKind::gaussian) noise += fmt::format(" of sigma {:.4g}", p.noise.sigma);
+  if (p.noise.kind == NoiseKind::poisson) noise += fmt::format(" of rate {:.4g}", p.noise.rate);
   if (!p.measurement.noise) noise += " (a guess: nothing says it)";
   return fmt::format("{}{} of {} x {} pixels, {} channels; {}; {} of {} values observed", p.task, settings,
                      p.image.W, p.image.H, p.image.C, noise, p.observed, p.y().shape().size());

@@ -59,6 +59,7 @@ int restore(const Options& o) {
   folder.make();
   SampleStore store(o.output, run_text(context, o, problem), o.samples > 1, o.resume);
   const Solution solution = solve(context, o, problem, prior, store, [&] {
+    folder.require_inputs_survive();  // a method may have opened more
     announce(o, problem, prior);
     if (const int found = store.found(o.samples); found > 0 && !o.quiet)
       say(message("tweedie-restore: goes on after ", found, " of ", o.samples, " samples\n"));

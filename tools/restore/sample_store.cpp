@@ -5,6 +5,7 @@
 #include "weights/array_file.hpp"
 #include "weights/hdf5_read.hpp"
 #include "weights/hdf5_writer.hpp"
+#include "weights/read_files.hpp"
 #include "weights/staged_file.hpp"
 
 namespace tweedie {
@@ -42,10 +43,12 @@ SampleStore::SampleStore(std::string folder, std::string run, bool several, bool
     : folder_(std::move(folder)), run_(std::move(run)), several_(several), resume_(resume) {
   remove_abandoned(folder_, [](const std::string& name) { return index_of(name) >= 0; });
   if (!resume_) remove_parts();
-  for (const fs::path& path : parts_in(folder_))
+  for (const fs::path& path : parts_in(folder_)) {
     require(holds_hdf5(path.string()) && ArrayFile(path.string()).text_attribute("run") == run_,
             path.string(),
             ": of another run: --resume goes on with the same command; without it, this run starts anew");
+    note_own(path.string());
+  }
 }
 
 std::string SampleStore::part(int index) const {
@@ -55,6 +58,7 @@ std::string SampleStore::part(int index) const {
 std::optional<Sample> SampleStore::read(int index) const {
   if (!resume_ || !several_ || !holds_hdf5(part(index))) return {};
   const ArrayFile file(part(index));
+  note_own(part(index));
   const nlohmann::json numbers = file.json_attribute("numbers");
   std::vector<Run> runs;
   for (const nlohmann::json& each : numbers) {

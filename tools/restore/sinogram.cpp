@@ -83,6 +83,9 @@ void note_intensities(const Array& array, std::vector<std::string>& notes) {
     outside += array.values[i];
     count += 1;
   }
+  if (all < 0)
+    notes.push_back(
+        fmt::format("{}: its mean is {:.4g}; line integrals of what absorbs are positive", array.name, all));
   if (outside / count > 1.05 * all && all > 0)
     notes.push_back(
         fmt::format("{}: the outermost detectors have a mean of {:.4g}, all have {:.4g}: are these "

@@ -16,7 +16,7 @@ namespace {
 /// The step size of the operator's row; a network is one of ImageNet when it has the configuration of that.
 double default_zeta(const Problem& p, const Prior& prior) {
   const StepSizes& z = p.description().kind->steps;
-  const bool poisson = p.noise.name == "poisson";
+  const bool poisson = p.noise.kind == NoiseKind::poisson;
   // Residuals weighted in photons are 127.5 rate / sqrt(2 counts) times as large, 8 sqrt(rate) at mid
   // grey: 10.
   if (!prior.network)
@@ -108,8 +108,8 @@ Solution solve(Context& context, const Options& o, const Problem& p, const Prior
   const MethodRow method = find_method(o.method);
   if (method.estimate) return method.estimate->run(context, o, p, ready);
   if (method.blind) return solve_blind(context, o, p, prior, *method.blind, store, ready);
-  const NoiseModel noise{p.noise.name == "gaussian" ? p.noise.sigma : 0,
-                         p.noise.name == "poisson" ? p.noise.rate : 0};
+  const NoiseModel noise{p.noise.kind == NoiseKind::gaussian ? p.noise.sigma : 0,
+                         p.noise.kind == NoiseKind::poisson ? p.noise.rate : 0};
   Plan plan{*method.solver, settings_of(o, p, prior), schedule_of(o, prior, *method.solver),
             Likelihood(context, *p.op, p.y(), noise),
             o.restarts > 0 ? o.restarts : p.description().restarts()};

@@ -1,5 +1,6 @@
 #include "tools/restore/task_file.hpp"
 
+#include "weights/config_values.hpp"
 #include "weights/settings_json.hpp"
 #include "weights/unet_config.hpp"
 
@@ -13,7 +14,7 @@ void require_only(const json& table, const std::string& what, std::initializer_l
   settings_from_json(table, what, {}, std::span(known.begin(), known.size()));
 }
 
-bool states(const json& table, const char* key) { return table.contains(key) && !table.at(key).is_null(); }
+bool states(const json& table, const char* key) { return table.contains(key); }
 
 /// The two numbers of a Python tuple.
 std::pair<double, double> range(const json& table, const char* key, const std::string& what) {
@@ -76,9 +77,17 @@ const DrawRow& find_draw(const OperatorDescription& op, const std::string& name,
   throw Error(message(what, ": mask_type '", name, "'; expected one of ", known.empty() ? "none" : known));
 }
 
-void read_mask(Asked& asked, const json& table, const std::string& what) {
+void read_mask(Asked& asked, const json& table, const std::string& what, std::vector<std::string>& notes) {
   require_only(table, what, {"mask_type", "mask_prob_range", "mask_len_range", "margin", "image_size"});
   Settings& s = asked.drawn_by;
+  const auto unused = [&](const char* key, const std::string& why) {
+    if (states(table, key)) notes.push_back(message(what, ": ", key, " is not used: ", why));
+  };
+  const std::string no_use = message("it means nothing to mask_type '", asked.draw->name, "'");
+  if (!s.knows("drop")) unused("mask_prob_range", no_use);
+  if (!s.knows("box")) unused("mask_len_range", no_use);
+  if (!s.knows("margin")) unused("margin", no_use);
+  unused("image_size", "a mask has the size of the picture");
   if (states(table, "mask_prob_range")) {
     const auto [low, high] = range(table, "mask_prob_range", what);
     if (s.knows("drop")) s.set("drop", low), s.set("drop_to", high);
@@ -116,7 +125,7 @@ void read_beside(OperatorDescription& op, const json& table, const std::string& 
 }  // namespace
 
 TaskFile read_task_file(const std::string& path) {
-  const json table = read_config_file(path);
+  const json table = read_stated_file(path);
   const std::string what = path + ": measurement";
   const json& measurement = table_member(table, "measurement", path);
   const json& op = table_member(measurement, "operator", what);
@@ -128,8 +137,8 @@ TaskFile read_task_file(const std::string& path) {
       masks ? &find_draw(description, text_member(mask, "mask_type", what + ": mask_opt"), what) : nullptr;
   read_beside(description, table, path);
   const bool blind = description.kind->blind != nullptr;
-  TaskFile file{Asked(std::move(description), draw), {}, {}, {}, {}, {}};
-  if (masks) read_mask(file.asked, mask, what + ": mask_opt");
+  TaskFile file{Asked(std::move(description), draw), {}, {}, {}, {}, {}, {}};
+  if (masks) read_mask(file.asked, mask, what + ": mask_opt", file.notes);
   if (states(measurement, "noise")) file.noise = parse_noise(table_member(measurement, "noise", what));
   require_only(measurement, what, {"operator", "mask_opt", "noise"});
   if (states(table, "conditioning"))
@@ -138,6 +147,10 @@ TaskFile read_task_file(const std::string& path) {
     require_only(table, path, {"conditioning", "data", "measurement", "kernel", "kernel_size", "intensity"});
   else
     require_only(table, path, {"conditioning", "data", "measurement"});
+  if (states(table, "data")) {
+    table_member(table, "data", path);
+    file.notes.push_back(path + ": data is not used: pictures come by --input");
+  }
   return file;
 }
 
@@ -151,7 +164,7 @@ DiffusionFile read_diffusion_file(const std::string& path) {
   };
   static constexpr std::string_view besides[] = {"timestep_respacing", "steps", "noise_schedule",
                                                  "rescale_timesteps"};
-  const json table = read_config_file(path);
+  const json table = read_stated_file(path);
   const Settings s = settings_from_json(table, path, rows, besides);
   DiffusionFile file;
   if (s.stated("sampler")) file.sampler = s.text("sampler");

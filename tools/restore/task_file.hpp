@@ -8,7 +8,7 @@ namespace tweedie {
 
 /// What a task_config says: conditioning (method, params.scale), measurement (operator, mask_opt, noise); of
 /// a blind problem, in the BlindDPS repository's words, also kernel, kernel_size and intensity beside them.
-/// `data` is accepted and not used: the image comes with --input. A key without a value says nothing.
+/// `data` is accepted and not used: the image comes with --input.
 struct TaskFile {
   Asked asked;
   std::optional<std::string> method;
@@ -16,8 +16,9 @@ struct TaskFile {
   std::map<std::string, double> scales;   ///< of a blind problem's unknowns, by name; the image's is "image"
   std::optional<std::string> scale_rule;  ///< of a blind problem
   std::optional<Noise> noise;
+  std::vector<std::string> notes;  ///< what of the file is not used
 };
-/// Errors: an unknown or unsupported setting, named.
+/// Errors: an unknown or unsupported setting, named; a key without a value.
 TaskFile read_task_file(const std::string& path);
 
 /// What a diffusion_config says of sampling. What belongs to the prior (steps, noise_schedule,

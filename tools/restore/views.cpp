@@ -41,6 +41,17 @@ Image as_channels(const Image& image, int channels) {
   return channels == 3 ? to_rgb(image) : to_gray(image);
 }
 
+Image as_channels(const Image& image, int channels, const std::string& path,
+                  std::vector<std::string>& notes) {
+  const std::size_t plane = image.plane();
+  bool coloured = false;
+  for (std::size_t i = 0; i < plane && image.channels == 3; ++i)
+    coloured =
+        coloured || image.data[i] != image.data[i + plane] || image.data[i] != image.data[i + 2 * plane];
+  if (coloured && channels == 1) notes.push_back(path + ": is in colour; its gray is taken");
+  return as_channels(image, channels);
+}
+
 Image resized(const Image& x, int height, int width) {
   if (x.height == height && x.width == width) return x;
   Image y = uniform_image(x.channels, height, width, 0);

@@ -11,6 +11,9 @@ Views view_measurement(Context& context, ForwardOperator& op, const Measurement&
 /// The image in so many channels; 0: as it is.
 Image as_channels(const Image& image, int channels);
 
+/// The same; where colours are lost by it, `notes` says so of the file `path`.
+Image as_channels(const Image& image, int channels, const std::string& path, std::vector<std::string>& notes);
+
 /// The nearest pixels of x on a grid of another size.
 Image resized(const Image& x, int height, int width);
 

@@ -11,6 +11,7 @@
 #include "tools/files.hpp"
 #include "tools/image.hpp"
 #include "tools/metrics/evaluation.hpp"
+#include "weights/read_files.hpp"
 
 namespace tweedie::table {
 namespace {
@@ -24,6 +25,7 @@ class Scores {
  public:
   explicit Scores(const Cell& cell) : path_(cell.folder + "/scores.json") {
     if (fs::exists(path_)) values_ = Json::parse(read_file(path_, std::size_t(1) << 20), nullptr, false);
+    note_own(path_);
     if (!values_.is_object()) values_ = Json::object();
   }
   bool has(const std::string& metric) const { return values_.contains(metric); }

@@ -1,5 +1,7 @@
 #include "tools/table/level.hpp"
 
+#include <limits>
+
 #include "kernels/error.hpp"
 
 namespace tweedie::table {
@@ -35,7 +37,9 @@ Level::Level(const json& values, Place place) : values_(values), place_(std::mov
 const json* Level::find(const std::string& key) {
   asked_.insert(key);
   const auto found = values_.find(key);
-  return found == values_.end() || found->is_null() ? nullptr : &*found;
+  require(found == values_.end() || !found->is_null(), place_.at(key).text(),
+          ": has no value; leave the key out, or give it one");
+  return found == values_.end() ? nullptr : &*found;
 }
 
 const json& Level::get(const std::string& key) {
@@ -54,8 +58,10 @@ std::string Level::text(const std::string& key, const std::string& otherwise) {
 std::int64_t Level::whole(const std::string& key, std::int64_t otherwise, std::int64_t least) {
   const json* value = find(key);
   if (!value) return otherwise;
-  require(value->is_number_integer() && value->get<std::int64_t>() >= least, place_.at(key).text(),
-          ": expected a whole number from ", least, ", got ", value->dump());
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  require(
+      value->is_number_integer() && value->get<std::int64_t>() >= least && value->get<std::int64_t>() <= most,
+      place_.at(key).text(), ": expected a whole number from ", least, ", got ", value->dump());
   return value->get<std::int64_t>();
 }
 

@@ -1,6 +1,7 @@
 // tweedie-table: a grid of tasks, methods and images, each run once, and the table of their numbers.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -60,6 +61,9 @@ int run_missing(const Table& table, const Options& o, const std::vector<Cell>& c
   return failed;
 }
 
+const std::vector<std::string> result_names{"table.txt", "table.md",   "table.csv",
+                                            "table.tex", "table.json", "report.html"};
+
 void write_all(const Table& table, const Figures& figures, const std::vector<Cell>& cells,
                const std::string& out) {
   const auto write = [&](const char* name, const std::string& text) {
@@ -80,6 +84,25 @@ void sweep(const std::string& out, const std::vector<Cell>& cells) {
   remove_abandoned(out, any);
   remove_abandoned((std::filesystem::path(out) / "images").string(), any);
   for (const Cell& cell : cells) remove_abandoned(cell.folder, any);
+}
+
+/// Errors: a network was given that no run of the table takes.
+void require_of_use(const Table& table, const Setting& setting, const std::vector<Cell>& cells) {
+  const auto require_taken = [&](const std::string& option, const std::string& path) {
+    const bool taken =
+        path.empty() || std::any_of(cells.begin(), cells.end(), [&](const Cell& cell) {
+          return std::find(cell.networks.begin(), cell.networks.end(), path) != cell.networks.end();
+        });
+    require(taken, option, " ", path, ": no run of this table takes it");
+  };
+  for (const auto& [unknown, path] : setting.unknown_weights)
+    require_taken(message("--", unknown, "-weights"), path);
+  require_taken("--operator-weights", setting.operator_weights);
+  const bool chosen = std::any_of(table.methods.begin(), table.methods.end(),
+                                  [](const Row& method) { return method.prior.empty(); });
+  require(chosen || (setting.weights.empty() && setting.prior.empty()),
+          setting.weights.empty() ? "--prior" : "--weights",
+          ": each method of this table names its own prior");
 }
 
 void describe(CLI::App& app, Options& o) {
@@ -131,6 +154,7 @@ int run(Options& o) {
     print_result(plan_text(table, o.images, o.setting, o.step_seconds));
     return 0;
   }
+  require(!o.step_seconds, "--step-seconds means nothing without --dry-run");
   require(!o.images.empty(), "give the folder of images with --images");
   require(!o.setting.out.empty(), "give the table's folder with --out");
   require(!o.setting.weights.empty() || table.network.empty(), o.table, ": is of the network ", table.network,
@@ -138,9 +162,11 @@ int run(Options& o) {
   const Shard shard = shard_of(o.shard, process_environment());
   Context context(choose_device(o.setting.device));
   require_metrics(context, table, o.networks);
-  const OutputDirectory output(o.setting.out);
+  require_outside(o.setting.out, o.images);
+  const OutputDirectory output(o.setting.out, result_names);
   o.setting.images = choose_images(table, o.images, o.setting.out);
   const std::vector<Cell> cells = cells_of(table, o.setting);
+  require_of_use(table, o.setting, cells);
   if (shard.count == 1) sweep(o.setting.out, cells);
   const int failed = run_missing(table, o, cells, shard);
   const Figures figures = sum_up(context, table, cells, o.networks);

@@ -5,6 +5,7 @@
 
 #include "weights/array_file.hpp"
 #include "weights/hdf5_writer.hpp"
+#include "weights/read_files.hpp"
 #include "weights/weight_file.hpp"
 
 namespace tweedie {
@@ -63,6 +64,7 @@ void write_checkpoint(const std::string& path, Trainer& trainer) {
 
 TrainSettings checkpoint_settings(const std::string& path) {
   const ArrayFile file(path);
+  note_own(path);
   require(file.has_attribute("format") && file.text_attribute("format") == format, path,
           ": an HDF5 file, but not a checkpoint of tweedie-train");
   return train_settings(file.json_attribute("settings"), path);
@@ -70,6 +72,7 @@ TrainSettings checkpoint_settings(const std::string& path) {
 
 void read_checkpoint(Trainer& trainer, const std::string& path) {
   const ArrayFile file(path);
+  note_own(path);
   const Parameters& parameters = trainer.parameters();
   for (const auto& [group, arena] : arenas(trainer))
     for (std::size_t i = 0; i < parameters.count(); ++i) {

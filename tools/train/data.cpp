@@ -1,5 +1,6 @@
 #include "tools/train/data.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -35,6 +36,14 @@ void check(const DataOptions& options) {
   }
 }
 
+/// Errors: one of these options was given; they change nothing about data of this kind.
+void require_unstated(const DataOptions& options, const std::string& kind,
+                      std::initializer_list<std::string_view> useless) {
+  for (const std::string& option : options.stated)
+    require(std::find(useless.begin(), useless.end(), option) == useless.end(), option, " means nothing to ",
+            options.source, ", which is ", kind);
+}
+
 }  // namespace
 
 std::string read_data_file(const std::string& path) {
@@ -45,6 +54,11 @@ std::string read_data_file(const std::string& path) {
 
 std::unique_ptr<Dataset> open_dataset(const DataOptions& options, std::vector<std::string>* notes) {
   check(options);
+  if (options.channels != 3) require_unstated(options, "to have no colours", {"--gray"});
+  if (options.source == "blur-kernels" || options.source == "tilt-maps")
+    require_unstated(
+        options, "generated",
+        {"--dataset", "--slice-axis", "--min-shrink", "--max-shrink", "--flip", "--jitter", "--gray"});
   if (options.source == "blur-kernels") return blur_kernels(options);
   if (options.source == "tilt-maps") return tilt_maps(options);
   namespace fs = std::filesystem;
@@ -52,12 +66,23 @@ std::unique_ptr<Dataset> open_dataset(const DataOptions& options, std::vector<st
   const bool exists = fs::exists(options.source, failure);
   require(exists, options.source,
           ": no such file or folder, and not generated data, which is blur-kernels or tilt-maps");
-  if (fs::is_directory(options.source) || is_image_file(options.source))
+  if (fs::is_directory(options.source) || is_image_file(options.source)) {
+    require_unstated(options, "of pictures", {"--dataset", "--slice-axis"});
     return window_dataset(open_photographs(options, notes), options);
-  if (is_array_file(options.source)) return window_dataset(open_array(options), options);
+  }
+  if (is_array_file(options.source)) {
+    require_unstated(options, "an array", {"--slice-axis"});
+    return window_dataset(open_array(options), options);
+  }
   const std::string bytes = read_data_file(options.source);
-  if (is_idx(bytes)) return window_dataset(open_idx(bytes, options), options);
-  if (is_nifti(bytes)) return window_dataset(open_nifti(bytes, options, notes), options);
+  if (is_idx(bytes)) {
+    require_unstated(options, "of IDX images", {"--dataset", "--slice-axis"});
+    return window_dataset(open_idx(bytes, options), options);
+  }
+  if (is_nifti(bytes)) {
+    require_unstated(options, "a NIfTI volume", {"--dataset"});
+    return window_dataset(open_nifti(bytes, options, notes), options);
+  }
   throw Error(
       options.source +
       ": not a folder, an image, or a file of IDX images, NIfTI, HDF5 or NumPy (the first two may be .gz)");

@@ -28,6 +28,7 @@ struct DataOptions {
   int slice_axis = 2;  ///< of a volume (NIfTI): its slices lie across this axis, 0 to 2
   /// The values that become -1 and 1. Left out: 0 and 255 for bytes, else the array's own extremes.
   std::optional<std::pair<double, double>> range;
+  std::vector<std::string> stated;  ///< options that a command line gave; one without use is refused
 };
 
 /// Samples to learn from. Safe to use from several threads at once.

@@ -9,6 +9,7 @@
 
 #include "tools/files.hpp"
 #include "tools/plot.hpp"
+#include "weights/read_files.hpp"
 
 namespace tweedie {
 namespace {
@@ -23,6 +24,7 @@ TrainLog::TrainLog(const std::string& out, std::int64_t steps)
   std::string kept = header;
   if (steps > 0) {
     std::istringstream lines(read_file(path_, largest_log));
+    note_own(path_);
     std::string line;
     std::getline(lines, line);
     while (std::int64_t(steps_.size()) < steps && std::getline(lines, line)) {

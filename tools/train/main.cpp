@@ -130,8 +130,11 @@ int run(TrainOptions o) {
   const std::string checkpoint = in_folder(o.output, "checkpoint.h5");
   require(o.resume || !std::filesystem::exists(checkpoint), checkpoint,
           ": there is a run already; go on with --resume, or choose another folder");
+  if (std::filesystem::is_directory(o.settings.data.source))
+    require_outside(o.output, o.settings.data.source);
   const std::unique_ptr<Dataset> data = open_data(o.settings, o.resume);
   validate(o.settings.unet, "the network");
+  require_usable(o.settings.diffusion, "the diffusion");
   Context context(choose_device(o.device), o.settings.seed);
   context.queue.set_precision(choose_precision(o.precision));
   const std::unique_ptr<Trainer> trainer = make_trainer(context, o, *ranks);
@@ -140,7 +143,8 @@ int run(TrainOptions o) {
   std::optional<TrainLog> log;
   const bool writes = ranks->rank() == 0;
   if (writes) {
-    output.emplace(o.output);
+    const std::vector<std::string> names{"weights.h5", "checkpoint.h5", "log.csv", "loss.png", "samples.png"};
+    output.emplace(o.output, names);
     log.emplace(o.output, trainer->steps());
   }
   if (writes && !o.quiet)

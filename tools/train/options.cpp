@@ -228,6 +228,13 @@ TrainOptions read_train_options(CLI::App& app, int argc, char** argv) {
     return o;
   }
   require(!o.settings.data.source.empty(), "--data: what to learn from is missing");
+  for (const CLI::Option* option : app.get_options())
+    if (option->count() > 0 && option->get_group() == "Data")
+      o.settings.data.stated.push_back(option->get_name());
+  for (const auto& [option, decay] :
+       {std::pair{"--beta2", o.settings.optimiser.beta2}, {"--ema", o.settings.optimiser.ema_rate}})
+    require(decay < 1, option, " is 1: the mean would stay what it is at first; expected less");
+  require(o.settings.cosine || app.count("--final-lr") == 0, "--final-lr means nothing without --cosine");
   for (const char* const option :
        {"--model-channels", "--channel-mult", "--res-blocks", "--attention", "--head-channels",
         "--learn-sigma", "--noise-schedule", "--diffusion-steps"})

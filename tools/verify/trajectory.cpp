@@ -6,6 +6,7 @@
 #include "engine/solvers/guided.hpp"
 #include "kernels/elementwise.hpp"
 #include "operators/factory.hpp"
+#include "operators/noise.hpp"
 #include "tools/verify/checks.hpp"
 #include "tools/verify/recording.hpp"
 
@@ -29,7 +30,7 @@ std::unique_ptr<Guidance> task_guidance(Context& context, const nlohmann::json& 
 
 NoiseModel task_noise(const nlohmann::json& task) {
   NoiseModel noise;
-  if (task.contains("noise") && task["noise"].value("name", "") == "poisson")
+  if (task.contains("noise") && parse_noise_kind(task["noise"].value("name", "none")) == NoiseKind::poisson)
     noise.photon_rate = task["noise"].at("rate").get<double>();
   return noise;
 }

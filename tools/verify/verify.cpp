@@ -109,7 +109,7 @@ int verify_program(int argc, char** argv) {
     app.add_option("--tolerance", options.tolerance,
                    "Largest relative L2 error of an array (recordings of metrics have their own)")
         ->capture_default_str()
-        ->check(finite_number());
+        ->check(positive_number());
     add_device_option(app, options.device);
     app.add_flag("--json", options.json, "Print a JSON report instead of text");
     app.parse(count, words);

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "kernels/error.hpp"
+#include "weights/read_files.hpp"
 
 namespace tweedie {
 
@@ -68,6 +69,7 @@ std::shared_ptr<const ByteSource> open_file(const std::string& path) {
     ::close(descriptor);
     throw Error(path + ": not a regular file");
   }
+  note_read(path);
   return std::make_shared<FileSource>(path, descriptor, static_cast<std::uint64_t>(status.st_size));
 }
 

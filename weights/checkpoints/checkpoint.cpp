@@ -1,6 +1,7 @@
 #include "weights/checkpoints/checkpoint.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <set>
@@ -129,6 +130,24 @@ bool is_row_major(const TensorEntry& tensor) {
   return true;
 }
 
+// Errors: a finite double became infinite as the float of the same place, or the values as a whole lost a
+// noticeable part of their size, being too small for a float.
+void require_kept(const std::vector<float>& values, const std::vector<std::byte>& doubles,
+                  const std::string& what) {
+  // Sums of squares would underflow, too.
+  double lost = 0, whole = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    double stored = 0;
+    std::memcpy(&stored, doubles.data() + i * sizeof stored, sizeof stored);
+    require(std::isfinite(values[i]) || !std::isfinite(stored), what, " has the value ", stored,
+            " at element ", i, ", too large for f32");
+    lost += std::abs(stored - values[i]);
+    whole += std::abs(stored);
+  }
+  require(!std::isfinite(whole) || lost <= 0.01 * whole, what, " loses ", 100 * lost / whole,
+          " % of its size as f32: its values are too small");
+}
+
 // Picks the view's elements, in row-major order, out of the span of memory it touches.
 std::vector<float> gather(const std::vector<float>& span, const TensorEntry& tensor, std::size_t count) {
   std::vector<float> values;
@@ -165,6 +184,7 @@ std::vector<float> Checkpoint::read(const TensorEntry& tensor) const {
     std::vector<std::byte> bytes(span * size);
     storages_->read(bytes, tensor.storage, offset);
     decode_elements(values, bytes, tensor.element);
+    if (tensor.element == Element::f64) require_kept(values, bytes, where);
   }
   if (tensor.negated)
     for (float& value : values) value = -value;

@@ -122,7 +122,12 @@ Container open_safetensors(std::shared_ptr<const ByteSource> source) {
     const Type& type = type_of(tensor, where);
     const Extents extents = sizes(tensor, "shape", where);
     const std::vector<std::int64_t> range = sizes(tensor, "data_offsets", where);
-    const std::int64_t count = element_count(extents);
+    std::int64_t count = 0;
+    try {
+      count = element_count(extents);
+    } catch (const Error& error) {
+      throw Error(message(where, ": damaged: ", error.what()));
+    }
     require(range.size() == 2 && range[0] <= range[1] && static_cast<std::uint64_t>(range[1]) <= available,
             where, ": truncated or damaged: its data_offsets lie outside the file's ", available, " bytes");
     require(count <= range[1] && count * type.size == range[1] - range[0], where, ": damaged: shape ",
