@@ -105,7 +105,7 @@ constexpr Setting settings[] = {
     Setting::whole("chain", 100, 1, 100000, "steps of the chain at each level"),
     Setting::positive("sigma_max", 100, "the first noise level"),
     Setting::positive("sigma_min", 0.1, "where the levels lead"),
-    Setting::positive("rate", 1e-4, "step size of the chain"),
+    Setting::positive("rate", 1e-4, "step size of the chain").spelled("--learning-rate"),
     Setting::positive("rate_ratio", 0.01, "what is left of it at the last level"),
     Setting::number("tau", 0, 0, 1000, "noise that the chain supposes; 0: the measurement's, at least 0.01"),
     Setting::text("chain_kind", "langevin", "langevin, hmc", "how the chain moves"),

@@ -86,7 +86,8 @@ Tensor RedDiff::step(Posterior& p, Tensor mu, int executed) {
 namespace {
 
 constexpr Setting settings[] = {
-    Setting::positive("rate", 0.1, "of Adam"), Setting::positive("observation", 1, "weight of the misfit"),
+    Setting::positive("rate", 0.1, "of Adam").spelled("--learning-rate"),
+    Setting::positive("observation", 1, "weight of the misfit"),
     Setting::number("regulariser", 0.25, 0, Setting::unbounded, "weight of the prior"),
     Setting::number("sigma_x0", 0, 0, 1, "noise added to the estimate before it is measured"),
     Setting::text("weight", "linear", "linear, sqrt, square, log, const",

@@ -61,11 +61,11 @@ TEST_CASE("extreme keeps only the box; both lose what either loses") {
 
 TEST_CASE("noise falls on measured entries only, as published also on the others") {
   for (const Device device : backends())
-    for (const char* name : {"gaussian", "poisson"}) {
+    for (const NoiseKind kind : {NoiseKind::gaussian, NoiseKind::poisson}) {
       Context context(device, 3);
       const std::vector<float> mask = box_mask(12, 10, 2, 3, 5, 4);
       Inpainting op(context, context.upload({1, 1, 12, 10}, mask));
-      Noise noise{name, 0.1};
+      Noise noise{kind, 0.1};
       for (const bool compat : {false, true}) {
         noise.compat = compat;
         const Tensor clean = context.upload({1, 1, 12, 10}, std::vector<float>(120, 0.f));
@@ -149,7 +149,7 @@ TEST_CASE("noise has its standard deviation, and is on observed pixels alone") {
           std::make_unique<Inpainting>(context, context.upload({1, 1, shape.H, shape.W}, mask));
       if (cropped) op = std::make_unique<Composed>(make_crop(context, shape.H, shape.W), std::move(op));
       Tensor y = op->forward(context.upload(shape, std::vector<float>(std::size_t(shape.size()), 0.5f)));
-      return context.download(add_noise(context, {"gaussian", 0.2}, std::move(y), *op));
+      return context.download(add_noise(context, {NoiseKind::gaussian, 0.2}, std::move(y), *op));
     };
     const std::vector<float> y = measure(false, 3);
     double sum = 0, squares = 0, count = 0;
@@ -208,7 +208,7 @@ TEST_CASE("Poisson noise: counts whose mean and variance are 255 rate photons fo
           Identity op(context);
           const std::vector<float> clean(std::size_t(shape.size()), float(value));
           const std::vector<float> y = context.download(
-              add_noise(context, {"poisson", 0, rate, compat}, context.upload(shape, clean), op));
+              add_noise(context, {NoiseKind::poisson, 0, rate, compat}, context.upload(shape, clean), op));
           const double white = 255 * rate;
           const double mean = white * std::max(value + 1, 0.0) / 2;
           double sum = 0, squares = 0;
@@ -241,8 +241,8 @@ TEST_CASE("no noise leaves the measurement and the random stream alone") {
 }
 
 TEST_CASE("noise by name") {
-  CHECK(parse_noise({{"name", "clean"}}).name == "none");
-  CHECK(parse_noise({{"name", "none"}}).name == "none");
+  CHECK(parse_noise({{"name", "clean"}}).kind == NoiseKind::none);
+  CHECK(parse_noise({{"name", "none"}}).kind == NoiseKind::none);
   const Noise noise = parse_noise({{"name", "gaussian"}, {"sigma", 0.05}});
   CHECK(noise.kind == NoiseKind::gaussian);
   CHECK(noise.sigma == 0.05);

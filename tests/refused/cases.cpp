@@ -191,7 +191,7 @@ constexpr Case cases[] = {
     {denoise, "64 bits", "--seed 18446744073709551616 --input photo.png"},
     {restore, "a measurement.h5", "--task composed --measurement photo.png"},
     {bare, "another folder", "-o . --task denoising --input restored.png"},
-    {bare, "another folder", "-o . --task inpainting --mask restored.png --input photo.png"},
+    {bare, "another folder", "-o . --task inpainting --mask comparison.png --input photo.png"},
     // What is read is not written over, by whatever name.
     {bare, "report.json: this run reads it", "-o . --task_config report.json --input photo.png --steps 2"},
     {bare, "measurement.h5: this run reads it",

@@ -53,6 +53,7 @@ void make_pictures() {
   prepare({"mask", "other.png", "30", "40"});
   prepare({"mask", "even.png", "4", "3"});
   fs::copy_file("photo.png", "restored.png");
+  fs::copy_file("mask.png", "comparison.png");
 }
 
 void make_damaged_files() {

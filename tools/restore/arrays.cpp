@@ -71,7 +71,8 @@ void note_centre(const Weights& kernel, const std::string& path, std::vector<std
     column += kernel.values[i] * double(i % std::size_t(kernel.width));
   }
   const double down = row - (kernel.height - 1) / 2.0, right = column - (kernel.width - 1) / 2.0;
-  if (std::abs(down) <= kernel.height / 4.0 && std::abs(right) <= kernel.width / 4.0) return;
+  const auto slight = [](double shift, int side) { return std::abs(shift) <= std::max(1.0, side / 4.0); };
+  if (slight(down, kernel.height) && slight(right, kernel.width)) return;
   notes.push_back(fmt::format(
       "{}: the kernel's centre of mass is {:.3g} rows below and {:.3g} columns right of its middle, which is "
       "where it belongs; the picture is shifted by as much",
