@@ -175,14 +175,16 @@ void write_y(float* y, const float* x, const Coefficients& k, std::int64_t rows,
   });
 }
 
-template <bool with_silu, bool with_plus>
-void write_dx(float* dx, const float* dy, const float* x, const float* plus, const Coefficients& k,
-              std::int64_t rows, std::int64_t stride, int width) {
+template <bool with_silu, int pluses>
+void write_dx(float* dx, const float* dy, const float* x, const float* plus, const float* plus2,
+              const Coefficients& k, std::int64_t rows, std::int64_t stride, int width) {
   for_rows(0, rows, width, [&](std::int64_t row, int j) {
     const std::int64_t i = row * stride + j;
     const float difference = x[i] - k.mean[j];
     const float dh = before_silu<with_silu>(dy[i], difference, k.scale[j], k.shift[j]);
-    const float rest = multiply_add(difference, k.k1[j], with_plus ? k.k0[j] + plus[i] : k.k0[j]);
+    float rest = pluses > 0 ? k.k0[j] + plus[i] : k.k0[j];
+    if (pluses > 1) rest += plus2[i];
+    rest = multiply_add(difference, k.k1[j], rest);
     dx[i] = multiply_add(dh, k.scale[j], rest);
   });
 }
@@ -266,7 +268,7 @@ void add_gradients(const GroupNormGradients& to, const Sums* partial, const Task
 template <bool with_silu>
 void backward_cpu(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                   View<const float> stats, const GroupNormParameters& p, View<const float> plus,
-                  const GroupNormGradients& gradients) {
+                  const GroupNormGradients& gradients, View<const float> plus2) {
   const Tasks tasks(x);
   const bool threads = x.size() >= parallel_floats;
   const int group_channels = x.C() / p.groups;
@@ -294,10 +296,14 @@ void backward_cpu(Queue& q, View<float> dx, View<const float> dy, View<const flo
               [&](const Coefficients& k, std::int64_t offset, std::int64_t rows, int width) {
                 float* to = dx.data + offset;
                 const float *from = dy.data + offset, *at = x.data + offset;
-                if (plus)
-                  write_dx<with_silu, true>(to, from, at, plus.data + offset, k, rows, tasks.columns, width);
+                if (plus2)
+                  write_dx<with_silu, 2>(to, from, at, plus.data + offset, plus2.data + offset, k, rows,
+                                         tasks.columns, width);
+                else if (plus)
+                  write_dx<with_silu, 1>(to, from, at, plus.data + offset, nullptr, k, rows, tasks.columns,
+                                         width);
                 else
-                  write_dx<with_silu, false>(to, from, at, nullptr, k, rows, tasks.columns, width);
+                  write_dx<with_silu, 0>(to, from, at, nullptr, nullptr, k, rows, tasks.columns, width);
               });
 }
 
@@ -328,10 +334,12 @@ void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
 
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
-                         const GroupNormGradients& gradients) {
+                         const GroupNormGradients& gradients, View<const float> plus2) {
   require_alike("group_norm_backward", dx, x);
   require_alike("group_norm_backward", dy, x);
   if (plus) require_alike("group_norm_backward", plus, x);
+  if (plus2) require_alike("group_norm_backward", plus2, x);
+  require(plus || !plus2, "group_norm_backward: a second map to add without a first");
   check(x, stats, p);
   require((gradients.gamma != nullptr) == (gradients.beta != nullptr),
           "group_norm_backward: the gradients of gamma and beta go together");
@@ -339,11 +347,11 @@ void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<co
           "group_norm_backward: no gradient of a modulation that is not there");
   if (x.size() == 0) return;
   if constexpr (built_with_cuda)
-    if (q.on_cuda()) return cuda::group_norm_backward(q, dx, dy, x, stats, p, plus, gradients);
+    if (q.on_cuda()) return cuda::group_norm_backward(q, dx, dy, x, stats, p, plus, gradients, plus2);
   if (p.silu)
-    backward_cpu<true>(q, dx, dy, x, stats, p, plus, gradients);
+    backward_cpu<true>(q, dx, dy, x, stats, p, plus, gradients, plus2);
   else
-    backward_cpu<false>(q, dx, dy, x, stats, p, plus, gradients);
+    backward_cpu<false>(q, dx, dy, x, stats, p, plus, gradients, plus2);
 }
 
 void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,

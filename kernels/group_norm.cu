@@ -214,20 +214,21 @@ __device__ void write_y_pixels(T* y, const T* x, const Coefficients<width>& c, c
   }
 }
 
-/// plus may be null; dx may be dy or plus: a thread reads what it overwrites before it does.
+/// plus and plus2 may be null; dx may be dy, plus or plus2: a thread reads what it overwrites before it does.
 template <class T, int width, bool with_silu>
-__device__ void write_dx_pixels(T* dx, const T* dy, const T* x, const T* plus, const Coefficients<width>& c,
-                                const Tiling& t, const Place& at) {
+__device__ void write_dx_pixels(T* dx, const T* dy, const T* x, const T* plus, const T* plus2,
+                                const Coefficients<width>& c, const Tiling& t, const Place& at) {
   for (std::int64_t pixel = at.begin; pixel < at.end; pixel += blockDim.y) {
     const std::int64_t i = at.base + pixel * t.b;
     const Pack<T, width> value = load<T, width>(x + i);
-    Pack<T, width> slope = load<T, width>(dy + i), more{};
+    Pack<T, width> slope = load<T, width>(dy + i), more{}, more2{};
     if (plus) more = load<T, width>(plus + i);
+    if (plus2) more2 = load<T, width>(plus2 + i);
 #pragma unroll
     for (int k = 0; k < width; ++k) {
       const float difference = float(value.v[k]) - c.mean[k];
       const float dh = before_silu<with_silu>(float(slope.v[k]), difference, c.scale[k], c.shift[k]);
-      const float rest = fmaf(difference, c.k1[k], c.k0[k] + float(more.v[k]));
+      const float rest = fmaf(difference, c.k1[k], c.k0[k] + float(more.v[k]) + float(more2.v[k]));
       slope.v[k] = T(fmaf(dh, c.scale[k], rest));
     }
     store(dx + i, slope);
@@ -242,11 +243,12 @@ __global__ void write_y(T* y, const T* x, const float* stats, GroupNormParameter
 }
 
 template <class T, int width, bool with_silu>
-__global__ void write_dx(T* dx, const T* dy, const T* x, const T* plus, const float* stats,
+__global__ void write_dx(T* dx, const T* dy, const T* x, const T* plus, const T* plus2, const float* stats,
                          const float2* terms, GroupNormParameters p, Tiling t) {
   const Place at(t);
   if (!at.active) return;
-  write_dx_pixels<T, width, with_silu>(dx, dy, x, plus, Coefficients<width>(t, at, p, stats, terms), t, at);
+  write_dx_pixels<T, width, with_silu>(dx, dy, x, plus, plus2, Coefficients<width>(t, at, p, stats, terms), t,
+                                       at);
 }
 
 // ---- all stages at once, where a block has a group to itself
@@ -266,8 +268,8 @@ __global__ void whole_forward(T* y, float* stats, const T* x, GroupNormParameter
 }
 
 template <class T, int width, bool with_silu>
-__global__ void whole_backward(T* dx, const T* dy, const T* x, const T* plus, const float* stats,
-                               GroupNormParameters p, Tiling t) {
+__global__ void whole_backward(T* dx, const T* dy, const T* x, const T* plus, const T* plus2,
+                               const float* stats, GroupNormParameters p, Tiling t) {
   const Place at = Place::of_group(t, p.groups);
   Coefficients<width> c(t, at, p, stats, nullptr);
   float sums[2 * width] = {};
@@ -284,7 +286,7 @@ __global__ void whole_backward(T* dx, const T* dy, const T* x, const T* plus, co
     c.k0[k] = terms.x;
     c.k1[k] = terms.y;
   }
-  write_dx_pixels<T, width, with_silu>(dx, dy, x, plus, c, t, at);
+  write_dx_pixels<T, width, with_silu>(dx, dy, x, plus, plus2, c, t, at);
 }
 
 template <int width, bool with_silu>
@@ -314,9 +316,9 @@ void forward(Queue& q, View<float> y, View<float> stats, View<const float> x, co
 template <int width, bool with_silu>
 void backward_whole(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                     View<const float> stats, const GroupNormParameters& p, View<const float> plus,
-                    const WholeGroup& whole, const Tiling& t) {
-  whole_backward<float, width, with_silu>
-      <<<whole.blocks, whole.threads, 0, q.stream()>>>(dx.data, dy.data, x.data, plus.data, stats.data, p, t);
+                    View<const float> plus2, const WholeGroup& whole, const Tiling& t) {
+  whole_backward<float, width, with_silu><<<whole.blocks, whole.threads, 0, q.stream()>>>(
+      dx.data, dy.data, x.data, plus.data, plus2.data, stats.data, p, t);
   check_launch("group_norm whole_backward");
 }
 
@@ -325,10 +327,10 @@ void backward_whole(Queue& q, View<float> dx, View<const float> dy, View<const f
 template <int width, bool with_silu>
 void backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x, View<const float> stats,
               const GroupNormParameters& p, View<const float> plus, const GroupNormGradients& gradients,
-              const Tiling& t) {
+              View<const float> plus2, const Tiling& t) {
   const WholeGroup whole(t, p.groups);
   if (whole.fits && !gradients)
-    return backward_whole<width, with_silu>(q, dx, dy, x, stats, p, plus, whole, t);
+    return backward_whole<width, with_silu>(q, dx, dy, x, stats, p, plus, plus2, whole, t);
   const std::size_t partial_bytes = std::size_t(t.partials()) * sizeof(double2);
   auto* partial = static_cast<double2*>(
       q.scratch(partial_bytes + std::size_t(t.N) * std::size_t(p.groups) * sizeof(float2)));
@@ -340,12 +342,12 @@ void backward(Queue& q, View<float> dx, View<const float> dy, View<const float> 
     combine_gradients<<<unsigned(t.C), 32, 0, q.stream()>>>(gradients, partial, stats.data, p, t);
     check_launch("group_norm combine_gradients");
   }
-  if (whole.fits) return backward_whole<width, with_silu>(q, dx, dy, x, stats, p, plus, whole, t);
+  if (whole.fits) return backward_whole<width, with_silu>(q, dx, dy, x, stats, p, plus, plus2, whole, t);
   combine_products<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(terms, partial, stats.data,
                                                                                  p, t);
   check_launch("group_norm combine_products");
   write_dx<float, width, with_silu><<<t.grid(), t.threads(), 0, q.stream()>>>(
-      dx.data, dy.data, x.data, plus.data, stats.data, terms, p, t);
+      dx.data, dy.data, x.data, plus.data, plus2.data, stats.data, terms, p, t);
   check_launch("group_norm write_dx");
 }
 
@@ -362,12 +364,12 @@ void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
 
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
-                         const GroupNormGradients& gradients) {
-  const bool packed = x.b % 4 == 0 && aligned(dx.data, dy.data, x.data, plus.data);
+                         const GroupNormGradients& gradients, View<const float> plus2) {
+  const bool packed = x.b % 4 == 0 && aligned(dx.data, dy.data, x.data, plus.data, plus2.data);
   const Tiling t(x, packed);
   const auto run = packed ? (p.silu ? backward<4, true> : backward<4, false>)
                           : (p.silu ? backward<1, true> : backward<1, false>);
-  run(q, dx, dy, x, stats, p, plus, gradients, t);
+  run(q, dx, dy, x, stats, p, plus, gradients, plus2, t);
 }
 
 void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,

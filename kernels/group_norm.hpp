@@ -37,19 +37,19 @@ struct GroupNormGradients {
   explicit operator bool() const { return gamma || scale_shift; }
 };
 
-/// dx = J^T dy (+ plus, when given); x and stats as in the forward call, h is recomputed. dx may be dy or
-/// plus. `gradients` costs no further pass (on CUDA: of large maps): the sums that dx needs are what they are
-/// made of.
+/// dx = J^T dy (+ plus (+ plus2), when given); x and stats as in the forward call, h is recomputed. dx may be
+/// dy, plus or plus2. `gradients` costs no further pass (on CUDA: of large maps): the sums that dx needs are
+/// what they are made of.
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus = {},
-                         const GroupNormGradients& gradients = {});
+                         const GroupNormGradients& gradients = {}, View<const float> plus2 = {});
 
 namespace cuda {
 void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
                 const GroupNormParameters& p);
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
-                         const GroupNormGradients& gradients);
+                         const GroupNormGradients& gradients, View<const float> plus2);
 void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
                       const GroupNormParameters& p);
 }  // namespace cuda

@@ -146,8 +146,8 @@ Tensor Norm::again(Context& context, const Tensor& x, const Tensor& stats, const
 }
 
 Tensor Norm::backward(Context& context, const Tensor& dy, const Tensor& x, const Tensor& stats,
-                      const NormInputs& with, const Tensor& plus, Gradients* gradients,
-                      Tensor* dmodulation) const {
+                      const NormInputs& with, const Tensor& plus, Gradients* gradients, Tensor* dmodulation,
+                      const Tensor& plus2) const {
   Tensor dx = context.features(x.shape());
   GroupNormGradients to;
   if (gradients) to = {gradients->of(gamma_).data, gradients->of(beta_).data, nullptr};
@@ -155,7 +155,7 @@ Tensor Norm::backward(Context& context, const Tensor& dy, const Tensor& x, const
     *dmodulation = context.planar(with.modulation->shape());
     to.scale_shift = dmodulation->data();
   }
-  group_norm_backward(context.queue, dx, dy, x, stats, parameters(with), plus, to);
+  group_norm_backward(context.queue, dx, dy, x, stats, parameters(with), plus, to, plus2);
   return dx;
 }
 

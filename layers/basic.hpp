@@ -84,11 +84,11 @@ class Norm {
   Tensor forward(Context& context, const Tensor& x, Tensor& stats, const NormInputs& with = {}) const;
   /// What `forward` returned, from the statistics it left.
   Tensor again(Context& context, const Tensor& x, const Tensor& stats, const NormInputs& with = {}) const;
-  /// J^T dy (+ plus, when not empty). With `gradients`, adds those of weight and bias; `dmodulation` then
-  /// receives the modulation's, if there is one.
+  /// J^T dy (+ plus (+ plus2), when not empty). With `gradients`, adds those of weight and bias;
+  /// `dmodulation` then receives the modulation's, if there is one.
   Tensor backward(Context& context, const Tensor& dy, const Tensor& x, const Tensor& stats,
                   const NormInputs& with = {}, const Tensor& plus = {}, Gradients* gradients = nullptr,
-                  Tensor* dmodulation = nullptr) const;
+                  Tensor* dmodulation = nullptr, const Tensor& plus2 = {}) const;
   void list_parameters(std::vector<Parameter>& to);
 
  private:

@@ -75,7 +75,8 @@ void ResBlock::add_skip_and_in_gradients(Context& context, const Tensor& dy, con
   if (skip_) skip_->add_gradients(context, gradients, dy, resample(context, config_.how, s.x));
 }
 
-Tensor ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const Training* training) const {
+Tensor ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const Training* training,
+                          const Tensor& plus) const {
   const Shape inner = s.h.shape();
   Tensor dh = backward_out(context, dy, s, training);
   s.h = {};
@@ -86,7 +87,7 @@ Tensor ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const Tr
   const Tensor dskip =
       resample_backward(context, config_.how, skip_ ? skip_->backward(context, dy, inner.H, inner.W) : dy);
   Tensor dx = norm_in_.backward(context, dnormed, s.x, s.stats_in, {}, dskip,
-                                training ? &training->gradients : nullptr);
+                                training ? &training->gradients : nullptr, nullptr, plus);
   s = {};
   return dx;
 }

@@ -34,8 +34,10 @@ class ResBlock {
     const Tensor& embedding;  ///< what was projected for the forward call
     Tensor& dembedding;       ///< added to
   };
-  /// Gradient with respect to x; releases `saved`. `training` null: that alone.
-  Tensor backward(Context& context, const Tensor& dy, Saved& saved, const Training* training = nullptr) const;
+  /// Gradient with respect to x, and `plus` (another reader's of x; may be empty) added to it; releases
+  /// `saved`. `training` null: that alone.
+  Tensor backward(Context& context, const Tensor& dy, Saved& saved, const Training* training = nullptr,
+                  const Tensor& plus = {}) const;
   void list_parameters(std::vector<Parameter>& to);
 
  private:

@@ -69,8 +69,8 @@ class Lister {
     op.silu = silu;
     op.modulated = modulated;
   }
-  void norm_backward(const Shape& x, bool silu, bool modulated, bool plus) {
-    StepOp& op = add("group_norm_backward", x, x, (plus ? 4 : 3) * size(x));
+  void norm_backward(const Shape& x, bool silu, bool modulated, int pluses) {
+    StepOp& op = add("group_norm_backward", x, x, (3 + pluses) * size(x));
     op.silu = silu;
     op.modulated = modulated;
   }
@@ -113,16 +113,17 @@ class Lister {
     else
       sum_and_bias(h);
   }
-  void residual_backward(const Visit& v) {
+  /// `plus`: the gradient of another reader of its input is added in passing.
+  void residual_backward(const Visit& v, bool plus) {
     const ModulePlan& m = *v.module;
     const Shape in = with(v.after, m.in);
     convolution(v.after, m.out, 3, 1, true);
-    norm_backward(v.after, true, config_.use_scale_shift_norm, false);
+    norm_backward(v.after, true, config_.use_scale_shift_norm, 0);
     convolution(in, m.out, 3, 1, true);
     resample_backward(m.how, v.before, in);
     if (m.in != m.out) convolution(in, m.out, 1, 1, true);
     resample_backward(m.how, v.before, in);
-    norm_backward(v.before, true, false, true);
+    norm_backward(v.before, true, false, plus ? 2 : 1);
   }
 
   void attention(const Visit& v) {
@@ -155,7 +156,7 @@ class Lister {
     }
     convert(with(x, 3 * x.C));
     convolution(x, 3 * x.C, 1, 1, true);
-    norm_backward(x, false, false, true);
+    norm_backward(x, false, false, 1);
   }
 
   void run(const Visit& v) {
@@ -173,11 +174,11 @@ class Lister {
     else
       resample(m.how, v.before, v.after);
   }
-  void run_back(const Visit& v) {
+  void run_back(const Visit& v, bool plus) {
     const ModulePlan& m = *v.module;
     layer_ = m.name;
     if (m.kind == Kind::convolution) convolution(v.before, m.out, 3, 1, true);
-    if (m.kind == Kind::residual) residual_backward(v);
+    if (m.kind == Kind::residual) residual_backward(v, plus);
     if (m.kind == Kind::attention) attention_backward(v);
     if (m.kind == Kind::upsample && config_.conv_resample)
       convolution(with(v.after, m.in), m.out, 3, 1, true);
@@ -236,12 +237,14 @@ class Lister {
     layer_ = "out";
     map("convert_layout", with(image, image.C), with(image, padded_channels(config_.out_channels)));
     convolution(last, config_.out_channels, 3, 1, true);
-    norm_backward(last, true, false, false);
+    norm_backward(last, true, false, 0);
     auto visit = visits_.rbegin();
     for (auto stage = plan_.rbegin(); stage != plan_.rend(); ++stage) {
       layer_ = stage->modules.back().name;
-      if (stage->pushes_skip) sum(visit->after);
-      for (std::size_t i = 0; i < stage->modules.size(); ++i) run_back(*visit++);
+      if (stage->pushes_skip && !adds(*std::prev(stage))) sum(visit->after);
+      const auto before = std::next(stage);
+      const bool plus = before != plan_.rend() && before->pushes_skip && adds(*stage);
+      for (std::size_t i = stage->modules.size(); i-- > 0;) run_back(*visit++, plus && i == 0);
       if (stage->skip_channels) {
         const Shape both = std::prev(visit)->before;
         add("split_channels", both, both, 2 * size(both)).split = both.C - stage->skip_channels;
@@ -251,6 +254,9 @@ class Lister {
     map("convert_layout", with(image, padded_channels(image.C)), image);
   }
 
+  static bool adds(const StagePlan& stage) {
+    return !stage.skip_channels && stage.modules.front().kind == Kind::residual;
+  }
   static Shape with(Shape s, int channels) {
     s.C = channels;
     return s;

@@ -114,8 +114,7 @@ void UNet::set_labels(std::vector<int> labels) {
 
 // A sampler's step is the same for all samples: no upload, for which the host would wait.
 void UNet::upload_times(Tensor& t, std::span<const float> timesteps) {
-  if (timesteps.empty()) return;
-  const float scale = float(time_scale_), first = timesteps.front();
+  const float scale = float(time_scale_), first = timesteps.empty() ? 0 : timesteps.front();
   if (std::all_of(timesteps.begin(), timesteps.end(), [&](float time) { return time == first; }))
     return fill(context_.queue, t, scale * first);
   copy_from_host(context_.queue, t.data(), timesteps.data(), timesteps.size_bytes());
@@ -218,11 +217,11 @@ Tensor UNet::forward(const Layer& layer, Tensor x, LayerSaved* saved, bool train
 }
 
 Tensor UNet::backward(const Layer& layer, const Tensor& dy, LayerSaved& saved,
-                      const ResBlock::Training* training, bool input) {
+                      const ResBlock::Training* training, bool input, const Tensor& plus) {
   const Shape s = dy.shape();
   Gradients* const gradients = training ? &training->gradients : nullptr;
   if (const auto* block = std::get_if<ResBlock>(&layer))
-    return block->backward(context_, dy, std::get<ResBlock::Saved>(saved), training);
+    return block->backward(context_, dy, std::get<ResBlock::Saved>(saved), training, plus);
   if (const auto* attention = std::get_if<AttentionBlock>(&layer))
     return attention->backward(context_, dy, std::get<AttentionBlock::Saved>(saved), gradients);
   const auto* resampler = std::get_if<Resampler>(&layer);
@@ -302,18 +301,29 @@ Tensor UNet::backward_head(const Tensor& dout, Tape& tape, Gradients* gradients)
   return dh;
 }
 
+// Whether its first norm can add, on the way back, the gradient of a connection that branches off before it.
+bool UNet::adds(const Stage& stage) {
+  return !stage.skip_channels && std::holds_alternative<ResBlock>(stage.layers.front());
+}
+
 Tensor UNet::backward(const Tensor& dout, Tape& tape, const ResBlock::Training* training, bool input) {
   Tensor dh = backward_head(dout, tape, training ? &training->gradients : nullptr);
   std::size_t at = tape.layers.size();
   skips_.clear();
   for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
-    if (stage->pushes_skip) {
+    if (stage->pushes_skip && !adds(*std::prev(stage))) {
       add(context_.queue, dh, dh, skips_.back());
+      skips_.pop_back();
+    }
+    Tensor plus;
+    if (const auto next = std::next(stage); adds(*stage) && next != stages_.rend() && next->pushes_skip) {
+      plus = std::move(skips_.back());
       skips_.pop_back();
     }
     for (auto layer = stage->layers.rbegin(); layer != stage->layers.rend(); ++layer) {
       --at;
-      dh = backward(*layer, dh, tape.layers[at], training, input || at > 0);
+      dh = backward(*layer, dh, tape.layers[at], training, input || at > 0,
+                    std::next(layer) == stage->layers.rend() ? plus : Tensor());
     }
     if (stage->skip_channels) {
       const Shape s = dh.shape();

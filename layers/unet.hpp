@@ -80,7 +80,8 @@ class UNet : public Denoiser {
   void backward_embedding(Tape& tape, Tensor& dembedding, Gradients& gradients);
   Tensor forward(const Layer& layer, Tensor x, LayerSaved* saved, bool training);
   Tensor backward(const Layer& layer, const Tensor& dy, LayerSaved& saved, const ResBlock::Training* training,
-                  bool input);
+                  bool input, const Tensor& plus = {});
+  static bool adds(const Stage& stage);
   Tensor backward_head(const Tensor& dout, Tape& tape, Gradients* gradients);
   Tensor backward(const Tensor& dout, Tape& tape, const ResBlock::Training* training, bool input);
   Prediction split(const Tensor& output);

@@ -148,6 +148,13 @@ class OnDevice {
     return planar(out);
   }
   std::vector<float> stats() const { return stats_.host(); }
+  // With x, too, as a second map that is added; in place of that one.
+  std::vector<float> backward_plus_x() {
+    const DeviceArray<float> from(q_, shifted(p_.dy)), more(q_, shifted(p_.plus)), out(q_, shifted(p_.x));
+    group_norm_backward(q_, view(out), view(from), view(x_), stats_view(), parameters_, view(more), {},
+                        view(out));
+    return planar(out);
+  }
   // The forward pass again from its statistics.
   std::vector<float> again() {
     const DeviceArray<float> out(q_, std::int64_t(p_.x.size()) + shift_);
@@ -227,6 +234,9 @@ void check_values(Queue& q, const GroupNormCase& row, std::int64_t shift = 0, bo
                 gradients, 2e-6);
   }
   check_dx(p.name() + " dx + plus", under_all_warp_orders(q, [&] { return device.backward(p.dy, true); }),
+           with_plus, expected.dx_scale, 2e-6 + 2 * magnified);
+  for (std::size_t i = 0; i < with_plus.size(); ++i) with_plus[i] += p.x[i];
+  check_dx(p.name() + " dx + plus + x", under_all_warp_orders(q, [&] { return device.backward_plus_x(); }),
            with_plus, expected.dx_scale, 2e-6 + 2 * magnified);
 }
 

@@ -68,9 +68,9 @@ TEST_CASE("the kernels of a step, counted by hand") {
   // concatenation first, and a convolution for the residual; the head 3.
   CHECK(forward == 6 + 1 + 1 + 6 + (6 + 7 + 6) + 2 * 7 + 3);
   // The head 3; on the way up three convolutions and two norms a block, and the split; attention: two
-  // convolutions, a norm, seven for the heads; the gradients of two skips; the first convolution, the image's
-  // layout.
-  CHECK(backward == 3 + 2 * 6 + (4 + 10 + 4) + (1 + 4) + (1 + 1) + 1);
+  // convolutions, a norm, seven for the heads; the first convolution, the image's layout. The gradients of
+  // the two connections are added by norms on the way.
+  CHECK(backward == 3 + 2 * 6 + (4 + 10 + 4) + 4 + 1 + 1);
   CHECK(kernels["convolution"] == kernels["convolution_backward_data"]);
   CHECK(kernels["group_norm"] == 12);
   CHECK(kernels["group_norm_backward"] == 12);
@@ -91,10 +91,9 @@ TEST_CASE("the kernels of a step: what they read and write") {
   constexpr double map = 64 * 32;
   // Norms of 32 channels: the head's and the blocks' second ones read dy and x and write dx, the first ones
   // and attention's read what is added, too; the first ones on the way up have 64 channels.
-  CHECK(norms == map * (3 + 5 * 3 + 3 * 4 + 4 + 2 * 2 * 4));
-  // Three blocks' residuals, attention's and two gradients of skips: two maps into one; five embeddings
-  // added.
-  CHECK(residuals == map * (4 * 3 + 2 * 3 + 5 * 2));
+  CHECK(norms == map * (3 + 5 * 3 + 3 * 4 + 4 + 2 * 2 * 4 + 2));
+  // Three blocks' residuals and attention's: two maps into one; five embeddings added.
+  CHECK(residuals == map * (4 * 3 + 5 * 2));
   CHECK(joins == map * 2 * (2 * 2 * 2));
   CHECK(projected == 32 * 128 + 128 * 128 + 128 * (5 * 32));
 }

@@ -66,10 +66,11 @@ Call of_group_norm(Bench& bench, const StepOp& op) {
   group_norm(bench.queue(), t->y, t->stats, t->x, p);  // the statistics that the way back reads
   if (!op.backward) return [&bench, t, p] { group_norm(bench.queue(), t->y, t->stats, t->x, p); };
   t->z = feature(bench, s);
-  const bool plus = op.maps > 3.5 * double(s.size());
-  return [&bench, t, p, plus] {
-    group_norm_backward(bench.queue(), t->y, t->z, t->x, t->stats, p,
-                        plus ? View<const float>(t->z) : View<const float>());
+  const int pluses = int(op.maps / double(s.size()) + 0.5) - 3;
+  return [&bench, t, p, pluses] {
+    const View<const float> dy = t->z, none;
+    group_norm_backward(bench.queue(), t->y, dy, t->x, t->stats, p, pluses > 0 ? dy : none, {},
+                        pluses > 1 ? dy : none);
   };
 }
 
