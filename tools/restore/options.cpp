@@ -1,7 +1,6 @@
 #include "tools/restore/options.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 #include <stdexcept>
 
@@ -33,8 +32,7 @@ std::string of_tasks(const std::vector<std::string>& tasks) {
 void declare_task_options(CLI::App& app, const std::vector<TaskOption>& options,
                           std::map<std::string, std::string>& values) {
   for (const TaskOption& row : options) {
-    // A mistake of ours: one of the two would be out of reach. Spell one otherwise, or "" (then --set says
-    // it).
+    // A mistake of ours: one is out of reach. Spell it otherwise, or "": then --set says it.
     if (app.get_option_no_throw(row.option)) throw std::logic_error(row.option + " is declared twice");
     std::string& value = values[row.option];
     if (row.is_flag) {
@@ -246,18 +244,6 @@ std::string method_for_blind(const Options& o) {
   return more || !o.unknown_weights.empty() ? blind_dps_kind.name : fast_em_kind.name;
 }
 
-/// The step sizes of a blind problem's file: one number is the paper's constant for all. The published code
-/// does not look at it.
-void take_scales(Settings& s, const TaskFile& file, bool compat) {
-  const std::string key = "scale_";
-  for (const std::string unknown : {"image", "kernel", "tilt"})
-    if (file.zeta && !compat && s.knows(key + unknown)) s.set(key + unknown, *file.zeta);
-  if (file.zeta && !compat && s.knows("scale_rule")) s.set("scale_rule", std::string("constant"));
-  for (const auto& [unknown, scale] : file.scales)
-    if (s.knows(key + unknown)) s.set(key + unknown, scale);
-  if (file.scale_rule && s.knows("scale_rule")) s.set("scale_rule", *file.scale_rule);
-}
-
 /// What fits a blind problem is what is made for one.
 void require_fitting(const Options& o, const MethodRow& method) {
   const bool blind = o.asked->op.kind->blind != nullptr;
@@ -336,9 +322,6 @@ void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::o
 void require_sense(const CLI::App& app, const Options& o) {
   require(!o.input.empty() || !o.measurement.empty(), "give an image with --input or a --measurement");
   require(app.count("--unit") == 0 || app.count("--sigma") > 0, "--unit means nothing without --sigma");
-  for (const auto& [option, value] :
-       {std::pair{"--sigma", o.sigma.value_or(0)}, {"--rate", o.rate.value_or(1)}})
-    require(std::isfinite(value), option, ": ", value, " is not a finite number");
   require(!o.levels || !o.input.empty() || !(is_described(o) || is_measured_array(o)),
           "--black-white means nothing to ", o.measurement, ", which is no picture");
   if (!is_described(o)) noise_of(o, {});  // else once it is read

@@ -154,6 +154,16 @@ TaskFile read_task_file(const std::string& path) {
   return file;
 }
 
+void take_scales(Settings& s, const TaskFile& file, bool compat) {
+  const std::string key = "scale_";
+  for (const std::string unknown : {"image", "kernel", "tilt"})
+    if (file.zeta && !compat && s.knows(key + unknown)) s.set(key + unknown, *file.zeta);
+  if (file.zeta && !compat && s.knows("scale_rule")) s.set("scale_rule", std::string("constant"));
+  for (const auto& [unknown, scale] : file.scales)
+    if (s.knows(key + unknown)) s.set(key + unknown, scale);
+  if (file.scale_rule && s.knows("scale_rule")) s.set("scale_rule", *file.scale_rule);
+}
+
 DiffusionFile read_diffusion_file(const std::string& path) {
   static constexpr Setting rows[] = {
       Setting::text("sampler", nullptr, "ddpm, ddim, sde, ode, pc, langevin, dpmpp2, dpmpp3, blind_dps", ""),

@@ -20,6 +20,9 @@ struct TaskFile {
 };
 /// Errors: an unknown or unsupported setting, named; a key without a value.
 TaskFile read_task_file(const std::string& path);
+/// States the step sizes of a blind problem's file: one number is the paper's constant for all. The published
+/// code does not look at it (`compat`).
+void take_scales(Settings& settings, const TaskFile& file, bool compat);
 
 /// What a diffusion_config says of sampling. What belongs to the prior (steps, noise_schedule,
 /// rescale_timesteps) must be the prior's: see `check_diffusion_file`.
