@@ -6,6 +6,7 @@
 #include "weights/array_file.hpp"
 #include "weights/hdf5_read.hpp"
 #include "weights/hdf5_writer.hpp"
+#include "weights/with_where.hpp"
 
 namespace tweedie {
 namespace {
@@ -39,6 +40,13 @@ void require_mask(const std::string& path, const std::string& name, const std::v
     require(v == 0 || v == 1, path, ": ", name, " holds ", v, ", expected zeros and ones");
 }
 
+/// A kernel of the sum 0 measures nothing.
+void require_kernel(const std::string& path, const std::string& name, const std::vector<float>& values) {
+  double sum = 0;
+  for (const float v : values) sum += v;
+  require(sum > 0, path, ": ", name, " has the sum ", sum, ", expected a positive number");
+}
+
 /// A picture's measurement that is far outside [-1, 1] is in other units. What noise does is allowed for.
 void require_units(const std::string& path, const Measurement& m, const std::vector<float>& values) {
   if (m.op->shows() != Shows::picture) return;
@@ -67,8 +75,9 @@ Measurement read_measurement(Context& context, const std::string& path) {
   const nlohmann::json op = file.json_attribute("operator");
   require(op.is_object() && op.contains("name") && op["name"].is_string(), path, ": attribute 'operator' is ",
           op.dump(), ", expected an operator's settings");
-  m.op = describe_operator(op);
-  if (file.has_attribute("noise")) m.noise = parse_noise(file.json_attribute("noise"));
+  m.op = with_where(path, [&] { return describe_operator(op); });
+  if (file.has_attribute("noise"))
+    m.noise = with_where(path, [&] { return parse_noise(file.json_attribute("noise")); });
   m.image = read_image_shape(file);
   for (const OperatorDescription* leaf : m.op->leaves())
     for (const ArrayRow& row : leaf->kind->arrays) {
@@ -76,6 +85,7 @@ Measurement read_measurement(Context& context, const std::string& path) {
       m.data[row.name] = read(context, file, row.name);
       if (row.form == ArrayRow::Form::mask)
         require_mask(path, row.name, file.floats(row.name), m.data.at(row.name).shape(), m.image);
+      if (row.form == ArrayRow::Form::kernel) require_kernel(path, row.name, file.floats(row.name));
     }
   require_units(path, m, context.download(m.y));
   return m;

@@ -49,6 +49,14 @@ done
 restore arrays --task denoising --input "$work/gray.png" --steps 5
 [ ! -e "$work/arrays/restored.npy" ] || fail "restored.npy is of an earlier run"
 
+# A picture that nothing is said of is explained within a guess of its noise, or that is said.
+"$bin/end_to_end_prepare" mask "$work/holes.png" 24 24
+for steps in 2 1000; do
+  restore guess --task inpainting --mask "$work/holes.png" --measurement "$work/gray.png" --steps $steps
+  said=$(grep -c "does not explain .* sigma 0.05, which is a guess" "$work/complaints") || true
+  [ "$said" = $((steps == 2)) ] || fail "$steps steps: $(cat "$work/complaints")"
+done
+
 # The commands of the README, as they stand there.
 readme=$(dirname "$0")/../../README.md
 commands=$(sed -n '/^## Your own measurements/,/^## /p' "$readme" | sed -n '/^```sh/,/^```/p' | grep '^tweedie-restore')

@@ -152,6 +152,14 @@ for unused in "--operator-weights tiny.yaml" "--kernel-weights tiny.yaml" "--ste
   "$bin/tweedie-table" tiny.yaml --images photos -o unused $unused >printed 2>complaints || status=$?
   [ $status = 2 ] && grep -q -- "${unused% *}.*\(no run of this table takes it\|means nothing\)" complaints || fail "$unused: exit code $status, $(cat complaints)"
 done
+# Runs of pictures of one name would have one folder.
+mkdir -p twins/deep && cp photos/coffee.png twins && cp photos/astronaut.png twins/deep/coffee.png
+for selection in "" "images: {ids: [coffee]}"; do
+  { grep -v '^images' tiny.yaml; echo "$selection"; } >twins.yaml
+  status=0
+  "$bin/tweedie-table" twins.yaml --images twins -o twin-table >printed 2>complaints || status=$?
+  [ $status = 2 ] && grep -q "coffee.png.*\(name\|twice\)" complaints || fail "twins: exit code $status, $(cat complaints)"
+done
 status=0 # Results among the photographs would be photographs the next time.
 "$bin/tweedie-table" tiny.yaml --images photos -o photos/../photos/table >printed 2>complaints || status=$?
 [ $status = 2 ] && grep -q "lies in photos, whose files are read" complaints || fail "exit code $status, $(cat complaints)"

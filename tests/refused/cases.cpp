@@ -226,6 +226,13 @@ constexpr Case cases[] = {
     {restore, "line 2: indented by a tab", "--task_config tab.yaml --input photo.png"},
     {restore, "latin.yaml: not a configuration in UTF-8", "--task_config latin.yaml --input photo.png"},
     {denoise, "timestep_respacing has no value", "--diffusion_config no_respacing.yaml --input photo.png"},
+    // Whose fault it is, is said, too.
+    {restore, "unnamed.h5: noise: the setting 'name' is missing",
+     "--task gaussian_blur --measurement unnamed.h5"},
+    {restore, "noise.yaml: noise 'pink'", "--task_config noise.yaml --input photo.png"},
+    {restore, "prob.yaml: ", "--task_config prob.yaml --input photo.png"},
+    {restore, "nested.yaml: ", "--task_config nested.yaml --input photo.png"},
+    {restore, "nokernel.h5: kernel has the sum 0", "--task kernel_blur --measurement nokernel.h5"},
     // Arrays that are no measurement.
     {restore, "expected 1 or 3 channels", "--task phase_retrieval --measurement many.npy"},
     {restore, "is 0 everywhere", "--task phase_retrieval --measurement zeros.npy"},

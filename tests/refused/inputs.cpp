@@ -7,6 +7,7 @@
 #include "tests/tools/files_for_tests.hpp"
 #include "tools/arrays.hpp"
 #include "tools/programs.hpp"
+#include "weights/hdf5_writer.hpp"
 
 namespace tweedie::test {
 namespace {
@@ -130,6 +131,8 @@ void make_measurements() {
   for (const char* name : {"blurred.h5", "other.h5", "list.h5", "texts.h5", "huge.h5"})
     fs::copy_file("blurred/measurement.h5", name);
   fs::remove_all("blurred");
+  fs::copy_file("other.h5", "unnamed.h5");
+  prepare({"attribute", "unnamed.h5", "noise", "{}"});
   prepare({"attribute", "blurred.h5", "image", "[3, 32, 41]"});
   prepare({"attribute", "list.h5", "operator", "[1]"});
   prepare({"attributes", "texts.h5", "operator", "{\"name\": \"noise\"}", "1200"});
@@ -137,6 +140,12 @@ void make_measurements() {
 }
 
 void make_arrays() {
+  Hdf5Writer file("nokernel.h5");
+  file.array("measurement", {1, 1, 8, 8}, std::vector<float>(64, 0.5f));
+  file.array("kernel", {1, 1, 3, 3}, std::vector<float>(9, 0));
+  file.text("operator", R"({"name": "kernel_blur"})");
+  file.text("image", "[1, 8, 8]");
+  file.commit();
   write_npy("many.npy", {5, 12, 12}, std::vector<float>(5 * 12 * 12, 1));
   write_npy("zeros.npy", {12, 12}, std::vector<float>(12 * 12, 0));
 }

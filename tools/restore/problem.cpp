@@ -12,7 +12,9 @@
 #include "tools/restore/arrays.hpp"
 #include "tools/restore/measured_array.hpp"
 #include "tools/restore/views.hpp"
+#include "weights/array_file.hpp"
 #include "weights/hdf5_read.hpp"
+#include "weights/with_where.hpp"
 
 namespace tweedie {
 namespace {
@@ -100,6 +102,9 @@ void take_file(Context& context, Problem& p, const Options& o, const Asked& aske
     if (read.truth && !p.original) p.original = Image{s.C, s.H, s.W, std::move(*read.truth)};
   } else {
     p.measurement = read_measurement(context, o.measurement);
+    for (const std::string& name : ArrayFile(o.measurement).names())
+      if (name != "measurement" && !p.measurement.data.arrays.contains(name))
+        p.notes.push_back(message(o.measurement, ": the dataset `", name, "` is not read"));
   }
   Measurement& m = p.measurement;
   require(m.op->kind == asked.op.kind, o.measurement, ": measured by the operator '", m.op->kind->name,
@@ -191,7 +196,8 @@ Problem pose(Context& context, const Options& o, int channels) {
   require(p.noise.kind != NoiseKind::poisson || p.description().shows() != Shows::frequencies, "task ",
           p.task, ": complex frequencies are no photon counts: Poisson noise makes no sense of them");
 
-  p.op = make_operator(context, p.description(), m.data);
+  const auto make = [&] { return make_operator(context, p.description(), m.data); };
+  p.op = exact ? with_where(o.measurement, make) : make();
   const Shape measured = p.op->output_shape(p.image);
   // A compat run keeps its noise on what was not measured, also when its measurement is read again.
   const bool noise_everywhere = p.noise.compat && (exact || !given);

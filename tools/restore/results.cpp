@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "operators/measurement_file.hpp"
 #include "tools/arrays.hpp"
@@ -58,6 +59,9 @@ Results judge(const Problem& p, const Solution& solution) {
   if (p.expected_misfit.value_or(0) > 0) {
     r.relative_misfit = least / *p.expected_misfit;
     r.misfit = metrics::data_misfit(least, p.noisy, p.noise.sigma);
+  } else if (p.noise.kind == NoiseKind::gaussian && p.noise.sigma > 0 &&
+             p.description().shows() == Shows::picture) {
+    r.guessed_misfit = least / (p.noise.sigma * std::sqrt(double(p.noisy)));
   }
   return r;
 }
@@ -85,12 +89,15 @@ void print_results(Context& context, const Problem& p, const Solution& solution,
   if (r.inside)
     say(stdout, fmt::format("truth inside the samples' central 50 %: {:.0f} %, 90 %: {:.0f} %\n",
                             100 * (*r.inside)[0], 100 * (*r.inside)[1]));
-  if (r.contradicts())
+  const double relative = r.relative_misfit.value_or(r.guessed_misfit.value_or(0));
+  if (relative > Results::most_misfit)
     say(fmt::format(
         "tweedie-restore: note: the result does not explain the measurement: |y - A x| is {:.3g} times "
-        "what the noise makes of it; wrong units, kernel (or its orientation), mask or step size, or too "
+        "what {} makes of it; wrong units, kernel (or its orientation), mask or step size, or too "
         "few steps?\n",
-        *r.relative_misfit));
+        relative,
+        r.relative_misfit ? std::string("the noise")
+                          : fmt::format("noise of sigma {:.3g}, which is a guess,", p.noise.sigma)));
 }
 
 namespace {

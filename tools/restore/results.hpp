@@ -26,8 +26,11 @@ struct Results {
   std::optional<std::array<double, 2>> inside;  ///< share of the truth in the samples' central 50 and 90 %
   /// The least misfit of a sample relative to what noise alone makes of it, where that is known and not 0.
   std::optional<double> relative_misfit;
-  std::optional<metrics::DataMisfit> misfit;  ///< the same in numbers: chi^2 and its kin
-  bool contradicts() const { return relative_misfit.value_or(0) > 3; }
+  /// The same of a picture whose noise is a guess: enough to speak of, not to report.
+  std::optional<double> guessed_misfit;
+  std::optional<metrics::DataMisfit> misfit;  ///< the relative misfit in numbers: chi^2 and its kin
+  static constexpr double most_misfit = 3;
+  bool contradicts() const { return relative_misfit.value_or(0) > most_misfit; }
 };
 
 Results judge(const Problem& problem, const Solution& solution);

@@ -3,6 +3,7 @@
 #include "weights/config_values.hpp"
 #include "weights/settings_json.hpp"
 #include "weights/unet_config.hpp"
+#include "weights/with_where.hpp"
 
 namespace tweedie {
 namespace {
@@ -130,7 +131,7 @@ TaskFile read_task_file(const std::string& path) {
   const json& measurement = table_member(table, "measurement", path);
   const json& op = table_member(measurement, "operator", what);
   require(op.contains("name") && op["name"].is_string(), path, ": the operator has no name");
-  OperatorDescription description = describe_operator(op);
+  OperatorDescription description = with_where(path, [&] { return describe_operator(op); });
   const bool masks = states(measurement, "mask_opt");
   const json mask = masks ? table_member(measurement, "mask_opt", what) : json::object();
   const DrawRow* draw =
@@ -139,7 +140,8 @@ TaskFile read_task_file(const std::string& path) {
   const bool blind = description.kind->blind != nullptr;
   TaskFile file{Asked(std::move(description), draw), {}, {}, {}, {}, {}, {}};
   if (masks) read_mask(file.asked, mask, what + ": mask_opt", file.notes);
-  if (states(measurement, "noise")) file.noise = parse_noise(table_member(measurement, "noise", what));
+  if (states(measurement, "noise"))
+    file.noise = with_where(path, [&] { return parse_noise(table_member(measurement, "noise", what)); });
   require_only(measurement, what, {"operator", "mask_opt", "noise"});
   if (states(table, "conditioning"))
     read_conditioning(file, table_member(table, "conditioning", path), path + ": conditioning");

@@ -175,6 +175,20 @@ std::vector<std::string> pictures_below(const std::string& folder) {
   return files;
 }
 
+/// Errors: a picture is chosen twice, or shares its name with another of `all`: its runs would have one
+/// folder.
+void require_own_names(const std::vector<std::string>& chosen, const std::vector<std::string>& all) {
+  std::map<std::string, std::string> by_stem;
+  for (const std::string& file : chosen)
+    require(by_stem.emplace(fs::path(file).stem().string(), file).second, file,
+            ": is chosen twice, or another picture has its name");
+  for (const std::string& file : all) {
+    const auto found = by_stem.find(fs::path(file).stem().string());
+    require(found == by_stem.end() || found->second == file, found == by_stem.end() ? "" : found->second,
+            " and ", file, " have one name: which is meant?");
+  }
+}
+
 }  // namespace
 
 bool Cell::complete() const {
@@ -209,7 +223,8 @@ std::vector<Cell> cells_of(const Table& table, const Setting& setting) {
 std::vector<std::string> choose_images(const Table& table, const std::string& folder,
                                        const std::string& out) {
   const Selection& s = table.images;
-  std::vector<std::string> files = pictures_below(folder);
+  const std::vector<std::string> all = pictures_below(folder);
+  std::vector<std::string> files = all;
   if (!s.ids.empty()) {
     std::map<std::string, std::string> by_stem;
     for (const std::string& file : files) {
@@ -227,6 +242,7 @@ std::vector<std::string> choose_images(const Table& table, const std::string& fo
     }
   }
   if (s.first > 0 && files.size() > std::size_t(s.first)) files.resize(std::size_t(s.first));
+  require_own_names(files, all);
   if (s.crop == "none") {
     if (s.size > 0)
       for (const std::string& file : files) {
