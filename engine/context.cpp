@@ -6,6 +6,24 @@
 
 namespace tweedie {
 
+Scalars::Scalars(Context& context, int samples, double value) : context_(&context) {
+  if (!context.spare_.empty()) {
+    values_ = std::move(context.spare_.back());
+    context.spare_.pop_back();
+  }
+  values_.assign(std::size_t(samples), value);
+}
+
+Scalars& Scalars::operator=(Scalars&& from) noexcept {
+  std::swap(context_, from.context_);
+  values_.swap(from.values_);
+  return *this;
+}
+
+Scalars::~Scalars() {
+  if (values_.capacity() > 0) context_->spare_.push_back(std::move(values_));
+}
+
 Context::Context(Device device, std::uint64_t seed, bool guarded)
     : queue(device), pool(queue, guarded), seed_(seed) {}
 
@@ -36,6 +54,12 @@ std::vector<double> Context::download(const TensorOf<double>& x) {
   std::vector<double> values(std::size_t(x.shape().size()));
   copy_to_host(queue, values.data(), x.data(), values.size() * sizeof(double));
   return values;
+}
+
+void Context::download(Scalars& values, const TensorOf<double>& x) {
+  require(std::int64_t(values.size()) == x.shape().size(), "download: ", x.shape(), " into ", values.size(),
+          " values");
+  copy_to_host(queue, values.data(), x.data(), values.size() * sizeof(double));
 }
 
 void Context::normal(View<float> x) {

@@ -12,6 +12,30 @@
 
 namespace tweedie {
 
+class Context;
+
+/// One double a sample on the host, for decisions that are made there. The context keeps the memory: from the
+/// second time on nothing is allocated.
+class Scalars {
+ public:
+  Scalars(Context& context, int samples, double value = 0);
+  Scalars(Scalars&& from) noexcept = default;
+  Scalars& operator=(Scalars&& from) noexcept;
+  ~Scalars();
+  std::size_t size() const { return values_.size(); }
+  double& operator[](std::size_t n) { return values_[n]; }
+  double operator[](std::size_t n) const { return values_[n]; }
+  double* data() { return values_.data(); }
+  auto begin() { return values_.begin(); }
+  auto end() { return values_.end(); }
+  auto begin() const { return values_.begin(); }
+  auto end() const { return values_.end(); }
+
+ private:
+  Context* context_;
+  std::vector<double> values_;
+};
+
 /// Everything that lives as long as a program's work on one device. Used by one thread at a time.
 class Context {
  public:
@@ -35,6 +59,7 @@ class Context {
   /// Planar values of a tensor of any layout.
   std::vector<float> download(const Tensor& x);
   std::vector<double> download(const TensorOf<double>& x);
+  void download(Scalars& values, const TensorOf<double>& x);
 
   /// Fills with the next standard normals / uniforms in [0, 1) of this context's stream: the same seed and
   /// the same order of draws give the same numbers on every device.
@@ -47,8 +72,10 @@ class Context {
   void start_stream(std::uint64_t k) { offset_ = k << 40; }
 
  private:
+  friend class Scalars;
   std::uint64_t seed_;
   std::uint64_t offset_ = 0;
+  std::vector<std::vector<double>> spare_;  ///< what `Scalars` were given back
 };
 
 }  // namespace tweedie

@@ -100,26 +100,19 @@ Tensor Mmps::correction(Posterior& p, Evaluation& at) const {
   const double bar = at.alphas_cumprod(), sigma = std::max(p.likelihood.noise().sigma, 1e-2);
   const float gamma = float((1 - bar) / std::sqrt(bar));
   const Tensor residual = p.likelihood.residual(at.x0);
-  bool fresh = true;  // the first way back is the evaluation's own
-  const auto back = [&](const Tensor& w) {
-    if (!fresh) at.evaluate(p.prior, false, true);
-    fresh = false;
-    Tensor g = at.pull_back(op.adjoint(w, p.image));
-    axpby(q, g, gamma, g, 0.f, g);
-    return g;
+  Tensor w, pulled, result = context.planar(p.image);
+  fill(q, result, 0);
+  const auto M = [&](const Tensor& v) {
+    if (pulled) at.evaluate(p.prior, false, true);  // the first way back is the evaluation's own
+    pulled = at.pull_back(op.adjoint(v, p.image));
+    axpby(q, pulled, gamma, pulled, 0.f, pulled);
+    Tensor Mv = op.apply(pulled);
+    axpby(q, Mv, 1.f, Mv, float(sigma * sigma), v);
+    return Mv;
   };
-  Tensor w = context.planar(residual.shape());
-  fill(q, w, 0);
-  conjugate_gradients(
-      context, w,
-      [&](const Tensor& v) {
-        // The start is w = 0, of which M w = 0 is known without asking the network.
-        Tensor Mv = op.apply(back(v));
-        axpby(q, Mv, 1.f, Mv, float(sigma * sigma), v);
-        return Mv;
-      },
-      residual, 1e-6, iterations_);
-  return back(w);
+  const Alongside alongside{pulled, result};
+  conjugate_gradients(context, w, std::ref(M), residual, 1e-6, iterations_, {}, {}, &alongside);
+  return result;
 }
 
 namespace {

@@ -23,21 +23,20 @@ Tensor filtered(Context& context, Tensor c, const Tensor& s, const Filter& g) {
 /// M u = b from 0, M u = r2 F(u) + s2 u: the one call of conjugate gradients for the primal and the dual
 /// side.
 Tensor solve(Context& context, const LinearMap& F, const Tensor& b, double r2, double s2, int cap) {
-  Tensor u = context.planar(b.shape());
-  fill(context.queue, u, 0.f);
-  const LinearMap M = [&](const Tensor& v) {
+  Tensor u;
+  const auto M = [&](const Tensor& v) {
     Tensor Mv = F(v);
     axpby(context.queue, Mv, float(r2), Mv, float(s2), v);
     return Mv;
   };
-  conjugate_gradients(context, u, M, b, cg_tolerance, cap);
+  conjugate_gradients(context, u, std::ref(M), b, cg_tolerance, cap);
   return u;
 }
 
 Tensor dual_by_iteration(Context& context, LinearOperator& op, const Tensor& v, const Shape& image, double r2,
                          double s2, int cap) {
   const auto AAt = [&](const Tensor& w) { return op.apply(op.adjoint(w, image)); };
-  return solve(context, AAt, v, r2, s2, cap);
+  return solve(context, std::ref(AAt), v, r2, s2, cap);
 }
 
 /// y - A x.
@@ -59,7 +58,7 @@ Tensor kalman_step(Context& context, LinearOperator& op, const Tensor& r, const 
   if (r.shape().size() <= image.size())
     return op.adjoint(dual_by_iteration(context, op, r, image, r2, s2, cap), image);
   const auto AtA = [&](const Tensor& u) { return op.adjoint(op.apply(u), image); };
-  return solve(context, AtA, op.adjoint(r, image), r2, s2, cap);
+  return solve(context, std::ref(AtA), op.adjoint(r, image), r2, s2, cap);
 }
 
 Tensor dual_solve(Context& context, LinearOperator& op, const Tensor& v, const Shape& image, double r2,
@@ -99,7 +98,7 @@ Tensor proximal(Context& context, LinearOperator& op, const Tensor& x0, const Te
   };
   const auto AtWA = [&](const Tensor& u) { return weighted_adjoint(op.apply(u)); };
   const Tensor b = weighted_adjoint(misfit(context, op, x0, y));
-  Tensor x = solve(context, AtWA, b, 1, rho, cap);
+  Tensor x = solve(context, std::ref(AtWA), b, 1, rho, cap);
   add(context.queue, x, x, x0);
   return x;
 }
