@@ -1,8 +1,10 @@
 // Fast Diffusion EM: no prior of the kernel, but the most likely one for the image as it comes about.
 #include <cmath>
+#include <utility>
 
 #include "operators/circular.hpp"
 #include "operators/fast_em.hpp"
+#include "operators/kernel_scales.hpp"
 #include "operators/spectral_kernel.hpp"
 #include "tools/restore/blind.hpp"
 
@@ -15,7 +17,10 @@ constexpr Setting settings[] = {
         "kernel before the first update: what the spectrum of photographs says, or no blur; with the "
         "analytic prior always the former"),
     Setting::text("expectation", "pigdm", "pigdm, diffpir, dps", "how the image moves in a step"),
-    Setting::whole("rounds", 2, 1, 1000, "walks from noise that find the kernel; one with it found follows"),
+    Setting::whole("rounds", 1, 1, 1000,
+                   "walks from noise that find the kernel at each scale; one with it found follows"),
+    Setting::whole("scales", 3, 1, 8,
+                   "sizes at which the kernel is found, the coarsest first, each half of the next"),
     Setting::number("zeta", Setting::none, 0, Setting::unbounded,
                     "step size of the image, expectation dps; default 1"),
     Setting::whole("em_iterations", 10, 1, 100000, "half-quadratic iterations of an update of the kernel"),
@@ -44,6 +49,21 @@ void require_suits(const BlindProblem& b) {
           "--samples: with the analytic prior fast-em finds the mean, of which there is one");
 }
 
+SpectralKernelOptions spectral_options(const BlindProblem& b, int rows, int columns, double sigma) {
+  SpectralKernelOptions o;
+  o.rows = rows, o.columns = columns;
+  o.sigma = sigma;
+  o.threshold = b.options.settings->number("threshold");
+  return o;
+}
+
+/// The kernel before the first update.
+Tensor start_of(BlindProblem& b, const Tensor& y, const KernelMapOptions& o) {
+  if (b.options.settings->text("start") == "point") return KernelMap(b.context, o).delta();
+  SpectrumPrior photographs(b.context);
+  return spectral_kernel(b.context, photographs, y, spectral_options(b, o.rows, o.columns, o.sigma)).kernel;
+}
+
 /// The analytic prior's moments are known: the kernel by its spectrum, the image by the posterior's mean.
 BlindFound by_spectrum(BlindProblem& b, const SpectralKernelOptions& o, const BlindProgress& progress) {
   const Tensor& y = b.problem.y();
@@ -52,23 +72,23 @@ BlindFound by_spectrum(BlindProblem& b, const SpectralKernelOptions& o, const Bl
   return {spectral_mean(b.context, *b.prior.spectrum, y, found, o.sigma), {{"kernel", found.kernel}}};
 }
 
-int solver_steps(const BlindProblem& b) {
-  return (b.options.settings->integer("rounds") + 1) * b.schedule.steps();
+int scales_of(const BlindProblem& b) {
+  return scale_count(b.problem.image, b.options.settings->integer("scales"), b.prior.stride());
 }
 
-/// One walk of a solver from noise to an image, in which the kernel follows the solver's estimates from step
-/// `first_update` on.
-Tensor walk(BlindProblem& b, const SolverKind& kind, KernelMap& map, Tensor& kernel, int first_update,
+/// One walk of a solver from noise to an image. `follow` makes the next step's kernel of the present one and
+/// the solver's estimate; without it the kernel stays.
+Tensor walk(BlindProblem& b, const SolverKind& kind, const KernelScale& scale, Tensor& kernel,
+            const std::function<void(int executed, const Tensor& estimate)>& follow,
             const BlindProgress& progress, int before) {
   Context& context = b.context;
-  const Tensor& y = b.problem.y();
   ContextNoise noise(context);
   std::unique_ptr<Solver> solver;
   Tensor x;
   for (int executed = 0; executed < b.schedule.steps(); ++executed) {
     CircularBlur blur(context, kernel, Direction::correlate);
-    Likelihood likelihood(context, blur, y, {b.sigma(), 0});
-    Posterior posterior{context, b.prior.denoiser(), b.schedule, likelihood, b.problem.image, noise};
+    Likelihood likelihood(context, blur, scale.y, {scale.kernel.sigma, 0});
+    Posterior posterior{context, b.prior.denoiser(), b.schedule, likelihood, scale.y.shape(), noise};
     if (!solver) {
       solver = kind.make(Settings(message("--method ", kind.name), kind.settings), posterior);
       x = solver->start(posterior);
@@ -77,24 +97,46 @@ Tensor walk(BlindProblem& b, const SolverKind& kind, KernelMap& map, Tensor& ker
     std::optional<double> distance;
     if (const auto& squared = solver->misfit_squared()) distance = std::sqrt(context.download(squared)[0]);
     progress(before + executed, distance);
-    if (executed >= first_update) kernel = map.solve(solver->estimate(), y, kernel);
+    if (follow) follow(executed, solver->estimate());
   }
   return x;
 }
 
-/// Rounds of walks that find the kernel, each from the last one's, and one with the kernel that was found:
-/// the image of a walk is made while its kernel still moves, and fits none of them.
+/// Rounds of walks that find the kernel, each from the last one's, from the coarsest scale to the finest, and
+/// one with the kernel that was found: the image of a walk is made while its kernel still moves, and fits
+/// none of them.
+///
+/// A kernel is what is left without its haze, at every step: least squares make noise of what the image's
+/// estimate does not show yet, and by the next walk that noise would have grown. A scale may not fall back to
+/// the solution that explains every blurred picture, itself unblurred (Levin et al., CVPR 2009): once a
+/// coarser scale has found a kernel, one of less than half its width is not taken.
 FastEmResult by_solver(BlindProblem& b, const SolverKind& kind, const FastEmOptions& o, double threshold,
                        const BlindProgress& progress) {
-  KernelMap map(b.context, o.kernel);
-  Tensor kernel = o.start ? o.start : map.delta();
+  Context& context = b.context;
+  const std::vector<KernelScale> scales =
+      kernel_scales(context, b.problem.y(), o.kernel, scales_of(b), b.prior.stride());
   const int steps = b.schedule.steps(), rounds = b.options.settings->integer("rounds");
-  for (int round = 0; round < rounds; ++round)
-    walk(b, kind, map, kernel, round == 0 ? o.first_update : 0, progress, round * steps);
-  std::vector<float> values = b.context.download(kernel);
-  remove_haze(values, o.kernel.rows, o.kernel.columns, threshold);
-  kernel = b.context.upload(kernel.shape(), values);
-  Tensor x = walk(b, kind, map, kernel, steps, progress, rounds * steps);
+  Tensor kernel = start_of(b, scales.front().y, scales.front().kernel);
+  int walks = 0;
+  for (const KernelScale& scale : scales) {
+    const int rows = scale.kernel.rows, columns = scale.kernel.columns;
+    const auto width = [&] { return kernel_width(context.download(kernel), rows, columns); };
+    KernelMap map(context, scale.kernel, [&](Tensor& k, double) {
+      std::vector<float> values = context.download(k);
+      remove_haze(values, rows, columns, threshold);
+      k = context.upload(k.shape(), values);
+    });
+    if (walks > 0) kernel = doubled_kernel(context, kernel, rows, columns);
+    const double least = walks > 0 ? width() / 2 : 0;
+    const auto follow = [&](int executed, const Tensor& estimate) {
+      if (walks == 0 && executed < o.first_update) return;
+      Tensor last = std::exchange(kernel, map.solve(estimate, scale.y, kernel));
+      if (width() < least) kernel = std::move(last);
+    };
+    for (int round = 0; round < rounds; ++round, ++walks)
+      walk(b, kind, scale, kernel, follow, progress, steps * walks);
+  }
+  Tensor x = walk(b, kind, scales.back(), kernel, {}, progress, steps * walks);
   return {std::move(x), std::move(kernel)};
 }
 
@@ -102,11 +144,7 @@ BlindFound run(BlindProblem& b, const BlindProgress& progress) {
   Context& context = b.context;
   const Settings& s = *b.options.settings;
   const Shape kernel = b.shape("kernel");
-  SpectralKernelOptions spectral;
-  spectral.rows = kernel.H, spectral.columns = kernel.W;
-  spectral.sigma = b.sigma();
-  spectral.threshold = s.number("threshold");
-  if (b.prior.spectrum) return by_spectrum(b, spectral, progress);
+  if (b.prior.spectrum) return by_spectrum(b, spectral_options(b, kernel.H, kernel.W, b.sigma()), progress);
 
   FastEmOptions o;
   o.kernel.rows = kernel.H, o.kernel.columns = kernel.W;
@@ -115,24 +153,21 @@ BlindFound run(BlindProblem& b, const BlindProgress& progress) {
   o.kernel.iterations = s.integer("em_iterations");
   o.zeta = s.stated("zeta") ? s.number("zeta") : 1;
   o.first_update = s.integer("first_update");
-  if (s.text("start") == "spectrum") {
-    SpectrumPrior photographs(context);
-    o.start = spectral_kernel(context, photographs, b.problem.y(), spectral).kernel;
-  }
   const std::string expectation = s.text("expectation");
   FastEmResult found;
   if (expectation == "dps") {
     SamplerOptions sampler;
     sampler.variance = b.prior.variance();
     ContextNoise noise(context);
+    o.start = start_of(b, b.problem.y(), o.kernel);
     found = fast_em(context, b.prior.denoiser(), b.schedule, sampler, o, context.normal(b.problem.image),
                     b.problem.y(), noise, {},
                     [&](int executed, const Tensor&, const Tensor&) { progress(executed, std::nullopt); });
   } else {
-    found = by_solver(b, solver_kind(expectation), o, spectral.threshold, progress);
+    found = by_solver(b, solver_kind(expectation), o, s.number("threshold"), progress);
   }
   std::vector<float> values = context.download(found.kernel);
-  remove_haze(values, kernel.H, kernel.W, spectral.threshold);
+  remove_haze(values, kernel.H, kernel.W, s.number("threshold"));
   return {found.image, {{"kernel", context.upload(kernel, values)}}};
 }
 
@@ -144,7 +179,8 @@ std::string note(const Prior& prior) {
 
 int steps_of(const BlindProblem& b) {
   if (b.prior.spectrum) return 1;
-  return b.options.settings->text("expectation") == "dps" ? b.schedule.steps() : solver_steps(b);
+  if (b.options.settings->text("expectation") == "dps") return b.schedule.steps();
+  return b.schedule.steps() * (b.options.settings->integer("rounds") * scales_of(b) + 1);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "operators/kernel_scales.hpp"
 #include "tools/metrics.hpp"
 #include "tools/metrics/kernel_match.hpp"
 #include "tools/restore/blind.hpp"
@@ -31,17 +32,7 @@ Matrix matrix(const Image& x) {
 }
 
 /// The root of the second central moment along an axis, the mean of both axes' squares, in pixels.
-double width_of(const Image& kernel) {
-  double sum = 0, row = 0, column = 0, square = 0;
-  for (int i = 0; i < kernel.height; ++i)
-    for (int j = 0; j < kernel.width; ++j) {
-      const double k = kernel.data[kernel.index(0, i, j)];
-      sum += k, row += k * i, column += k * j, square += k * (double(i) * i + double(j) * j);
-    }
-  if (!(sum > 0)) return 0;
-  row /= sum, column /= sum;
-  return std::sqrt(std::max(0.5 * (square / sum - row * row - column * column), 0.0));
-}
+double width_of(const Image& kernel) { return kernel_width(kernel.data, kernel.height, kernel.width); }
 
 /// PSNR where both overlap, of an image that has moved down and to the right.
 double psnr_moved_back(const Image& found, const Image& truth, int down, int right) {
