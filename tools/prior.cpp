@@ -50,12 +50,11 @@ std::vector<std::string> shipped_priors() {
   return names;
 }
 
-void add_prior_options(CLI::App& app, PriorChoice& choice) {
+void add_prior_options(CLI::App& app, PriorChoice& choice, const std::string& otherwise) {
   std::string names;
   for (const std::string& name : shipped_priors()) names += (names.empty() ? "" : ", ") + name;
   CLI::Option* weights = app.add_option("--weights", choice.weights, "Weight file of a trained prior");
-  app.add_option("--prior", choice.name,
-                 "A prior that ships: " + names + " (default: the analytic spectrum prior)")
+  app.add_option("--prior", choice.name, "A prior that ships: " + names + " (default: " + otherwise + ")")
       ->excludes(weights);
 }
 

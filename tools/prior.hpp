@@ -47,8 +47,9 @@ std::string shipped_file(const std::string& name);
 struct PriorChoice {
   std::string weights, name;
 };
-/// Adds --weights and --prior, of which one may be given.
-void add_prior_options(CLI::App& app, PriorChoice& choice);
+/// Adds --weights and --prior, of which one may be given; `otherwise`: what is taken where none is.
+void add_prior_options(CLI::App& app, PriorChoice& choice,
+                       const std::string& otherwise = "the analytic spectrum prior");
 
 /// The prior of that choice; the spectrum prior where nothing is stated. Errors: an unknown name (the known
 /// ones are listed); see `load_network`.

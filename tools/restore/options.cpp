@@ -90,7 +90,9 @@ void declare_measurement(CLI::App& app, Options& o, Raw& raw) {
 }
 
 void declare_method(CLI::App& app, Options& o, Raw& raw) {
-  add_prior_options(app, o.prior);
+  add_prior_options(app, o.prior,
+                    "photo for images in colour and methods without a step size, else the analytic spectrum "
+                    "prior");
   for (const UnknownOption& row : unknown_options()) {
     const std::string of = of_tasks(row.tasks);
     app.add_option(row.weights, raw.unknown_weights[row.unknown],
@@ -99,8 +101,11 @@ void declare_method(CLI::App& app, Options& o, Raw& raw) {
                    message(of, ": YAML file that prior's configuration must agree with"));
   }
   app.add_option("--label", o.label, "Class of the image, for class-conditional networks");
-  app.add_option("--method", o.method, "How the measurement is used (README: which suits which task)")
-      ->capture_default_str();
+  app.add_option(
+      "--method", o.method,
+      "How the measurement is used (README: which suits which task). By default mmps, which needs no "
+      "step size, where the task is linear and either 100 steps or fewer are asked for or nothing is "
+      "said of steps and prior and the image is in colour; else dps");
   declare_task_options(app, method_options(), raw.method);
   app.add_flag("--compat", o.compat,
                "As the DPS repository computes it where that differs: Poisson guidance, the projection of "
@@ -317,6 +322,11 @@ void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::o
   require(method.solver || (method.estimate && method.estimate->restarts) || app.count("--restarts") == 0,
           "--restarts means nothing to --method ", o.method);
   o.asked->prefer(method.prefers());
+  const bool of_method = std::any_of(raw.sets.begin(), raw.sets.end(), [&](const std::string& set) {
+    return !o.asked->knows(set.substr(0, set.find('=')));
+  });
+  o.method_stated = app.count("--method") > 0 || method.blind || (file && (file->method || file->zeta)) ||
+                    diffusion || o.compat || of_method || !given_of(app, raw.method).empty();
 }
 
 void require_sense(const CLI::App& app, const Options& o) {

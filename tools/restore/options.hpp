@@ -29,6 +29,7 @@ struct Options {
   std::optional<double> sigma, rate;  ///< sigma for images as `unit` says
   std::string unit = "pm1";
   std::string method = "dps";
+  bool method_stated = false;        ///< or something that only one method understands
   std::optional<Settings> settings;  ///< of the method; always there once the options are read
   std::optional<int> label;          ///< of a class-conditional network
   int steps = 0, samples = 1, restarts = 0;

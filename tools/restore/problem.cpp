@@ -156,6 +156,11 @@ void require_channels(const Problem& p, const Options& o, int channels) {
 
 }  // namespace
 
+NoiseModel Problem::noise_model() const {
+  return {noise.kind == NoiseKind::gaussian ? noise.sigma : 0,
+          noise.kind == NoiseKind::poisson ? noise.rate : 0};
+}
+
 double Problem::misfit(Context& context, const Tensor& x) const {
   const Tensor measured = op->forward(x);
   Tensor residual = context.planar(measured.shape());

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "engine/likelihood.hpp"
 #include "operators/measurement.hpp"
 #include "tools/image.hpp"
 #include "tools/prior.hpp"
@@ -35,6 +36,7 @@ struct Problem {
 
   const Tensor& y() const { return measurement.y; }
   const OperatorDescription& description() const { return *measurement.op; }
+  NoiseModel noise_model() const;
   /// |y - A x| of an image of `padded`'s shape.
   double misfit(Context& context, const Tensor& x) const;
 };

@@ -4,6 +4,7 @@
 
 #include "tools/device_option.hpp"
 #include "tools/programs.hpp"
+#include "tools/restore/defaults.hpp"
 #include "tools/restore/method.hpp"
 #include "tools/restore/results.hpp"
 #include "tools/restore/solve.hpp"
@@ -44,14 +45,16 @@ std::string run_text(Context& context, const Options& o, const Problem& problem)
   return message(shell_line(words), " # ", hash);
 }
 
-int restore(const Options& o) {
+int restore(Options o) {
   ResultFolder folder(o);
   Context context(choose_device(o.device), o.seed);
   context.queue.set_precision(choose_precision(o.precision));
-  const Prior prior = load_prior(context, o.prior);
+  Prior prior;
+  if (!o.prior.weights.empty() || !o.prior.name.empty()) prior = load_prior(context, o.prior);
+  Problem problem = pose(context, o, prior.channels());
+  settle_defaults(context, o, problem, prior);
   prior.set_labels(o.label ? std::vector{*o.label} : std::vector<int>{});
   check_files(o, prior);
-  Problem problem = pose(context, o, prior.channels());
   suit(context, problem, o, prior);
   const MethodRow method = find_method(o.method);
   if (method.blind && method.blind->note)

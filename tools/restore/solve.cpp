@@ -108,10 +108,8 @@ Solution solve(Context& context, const Options& o, const Problem& p, const Prior
   const MethodRow method = find_method(o.method);
   if (method.estimate) return method.estimate->run(context, o, p, ready);
   if (method.blind) return solve_blind(context, o, p, prior, *method.blind, store, ready);
-  const NoiseModel noise{p.noise.kind == NoiseKind::gaussian ? p.noise.sigma : 0,
-                         p.noise.kind == NoiseKind::poisson ? p.noise.rate : 0};
   Plan plan{*method.solver, settings_of(o, p, prior), schedule_of(o, prior, *method.solver),
-            Likelihood(context, *p.op, p.y(), noise),
+            Likelihood(context, *p.op, p.y(), p.noise_model()),
             o.restarts > 0 ? o.restarts : p.description().restarts()};
   if (const auto reason = refusal(plan.kind, plan.likelihood, p.padded))
     throw Error(message("task ", p.task, ": ", *reason));

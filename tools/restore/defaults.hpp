@@ -1,0 +1,19 @@
+// The prior and the method where nobody names them: they depend on the problem.
+#pragma once
+
+#include "tools/prior.hpp"
+#include "tools/restore/options.hpp"
+#include "tools/restore/problem.hpp"
+
+namespace tweedie {
+
+/// Settles what the command line and its files leave open, and loads the prior if `prior` has none yet.
+/// - Method: mmps, which has no step size, where it suits the problem and 100 steps or fewer are asked for,
+/// or
+///   where neither steps nor a prior are stated and the image has three channels. Else what it was.
+/// - Prior: that of photographs, which ships, for images of three channels and methods without a step size,
+///   which would have to be tuned to it; fast-em, which joins edges, wants sides that suit the network. Else
+///   the spectrum.
+void settle_defaults(Context& context, Options& options, Problem& problem, Prior& prior);
+
+}  // namespace tweedie
