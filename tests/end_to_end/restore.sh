@@ -46,7 +46,7 @@ network=unet_small
 restore() {
   local folder=$1
   shift
-  "$bin/tweedie-restore" --device "$device" --task "$task" --weights "$work/$network.h5" --steps 3 --quiet \
+  "$bin/tweedie-restore" --device "$device" --task "$task" --weights "$work/$network.h5" --method dps --steps 3 --quiet \
     "${options[@]}" "${others[@]}" -o "$work/$folder" "$@" >"$work/printed" 2>"$work/complaints" ||
     fail "exit code $?: $(cat "$work/complaints")"
   # So few steps seldom explain a measurement, and a run says so.
