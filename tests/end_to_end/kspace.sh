@@ -19,9 +19,9 @@ for coils in 1 3; do
   restore all$coils full$coils.h5 --slice 1 --acceleration 1 --method zero-filled --noise none
   better all$coils 50
   restore some$coils full$coils.h5 --slice 1 --acceleration 2 --method zero-filled
-  restore dps$coils full$coils.h5 --slice 1 --acceleration 2 --steps 5
+  restore dps$coils full$coils.h5 --slice 1 --acceleration 2 --method dps --steps 5
   # The mask and the sensitivities are written down with the measurement.
-  restore again$coils "dps$coils/measurement.h5" --steps 5
+  restore again$coils "dps$coils/measurement.h5" --method dps --steps 5
   cmp -s "$work/again$coils/restored.png" "$work/dps$coils/restored.png" || fail "$coils coils: not the same again"
   # A file that has a mask has no truth.
   "$bin/end_to_end_prepare" kspace "$work/photo.png" "$work/masked$coils.h5" $coils masked
