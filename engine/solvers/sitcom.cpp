@@ -73,7 +73,7 @@ namespace {
 
 constexpr Setting settings[] = {
     Setting::whole("iterations", 20, 1, 100000, "of Adam at each noise level, at most"),
-    Setting::positive("rate", 0.01, "of Adam"),
+    Setting::positive("rate", 0.01, "of Adam").spelled("--learning-rate"),
     Setting::number("tolerance", 1e-3, 0, 10, "by which the misfit may be above the noise")};
 constexpr const Need* needed[] = {&needs::gaussian};
 

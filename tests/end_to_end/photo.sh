@@ -17,3 +17,20 @@ echo "Gaussian blur: photo $photo dB, wiener $wiener dB, admm-tv $tv dB"
 # Measured: 23.16, 22.78 and 22.40 dB.
 awk -v photo="$photo" -v wiener="$wiener" -v tv="$tv" 'BEGIN { exit !(photo > wiener + 0.2 && photo > tv + 0.2) }' ||
   fail "photo is not 0.2 dB better than what knows no photograph"
+
+# Blind: the kernel of a shaken camera, from the photograph alone.
+found=$("$bin/tweedie-restore" --device "$device" --input photo.png --task blind_blur --true-kernel motion --kernel-size 17 --sigma 0.02 \
+  --seed 2 --steps 30 --quiet -o blind 2>said) || fail "blind: $(cat said)"
+grep -q 'photo.h5' blind/report.json || fail "blind: the prior of a picture in colour is not photo"
+read -r before after mnc <<<"$(for value in /before/psnr_db /after/psnr_db /samples/0/unknowns/kernel/mnc; do
+  "$bin/end_to_end_prepare" number blind/report.json "$value"
+done | tr '\n' ' ')"
+echo "blind motion blur: $before dB before, $after dB after, kernel MNC $mnc"
+awk -v before="$before" -v after="$after" -v mnc="$mnc" 'BEGIN { exit !(after > before + 2 && mnc > 0.8) }' ||
+  fail "the kernel was not found: MNC above 0.8 and 2 dB more than the blurred picture"
+
+# Nothing but a task and a picture in colour: this prior, by a method without a step size.
+"$bin/tweedie-restore" --device "$device" --input photo.png --task inpainting_random --drop 0.7 --seed 1 --steps 20 --quiet -o plain >printed 2>said ||
+  fail "plain: $(cat said)"
+grep -q 'photo.h5' plain/report.json && grep -q '"name": "mmps"' plain/report.json || fail "plain: not photo by mmps"
+[ ! -s said ] || fail "plain: said $(cat said)"
