@@ -134,12 +134,13 @@ Solution solve_blind(Context& context, const Options& o, const Problem& p, const
   require(p.noise.kind != NoiseKind::poisson, "--method ", o.method,
           " supposes Gaussian noise, this is Poisson noise");
   const bool respaced = o.steps == 0 && !o.respacing.empty();
+  const int steps = o.steps == 0 && kind.default_steps ? kind.default_steps(*o.settings) : o.steps;
   BlindProblem b{context,
                  o,
                  p,
                  prior,
                  load_priors(context, o, p, prior),
-                 respaced ? prior.schedule(o.respacing) : prior.schedule(o.steps)};
+                 respaced ? prior.schedule(o.respacing) : prior.schedule(steps)};
   kind.require_suits(b);
   b.op = joint_operator(b);
   ready();

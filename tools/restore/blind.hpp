@@ -56,6 +56,8 @@ struct BlindKind {
   Json (*describe)(const BlindProblem& problem) = nullptr;
   /// What to say of its results with this prior; empty: nothing.
   std::string (*note)(const Prior& prior) = nullptr;
+  /// Steps of a walk where none are stated; null: all that the prior was trained with.
+  int (*default_steps)(const Settings& settings) = nullptr;
 };
 extern const BlindKind blind_dps_kind, fast_em_kind;
 std::span<const BlindKind* const> blind_kinds();

@@ -194,6 +194,7 @@ const BlindKind fast_em_kind{
     run,
     "padding=circular kernel_size=33",
     nullptr,
-    note};
+    note,
+    [](const Settings& s) { return s.text("expectation") == "dps" ? 0 : 50; }};
 
 }  // namespace tweedie
