@@ -98,19 +98,19 @@ void JointMisfit::step(std::span<Walker> walkers, int index, int executed) {
   require(int(count) == operator_.unknowns(), "joint sampling: ", count, " states for an operator of ",
           operator_.unknowns(), " unknowns");
   Queue& q = context_.queue;
-  std::vector<Tensor> u;
-  for (Walker& walker : walkers) u.push_back(walker.propose_at(index, executed));
-  Tensor residual = operator_.forward(Unknowns(u), saved_.get());
+  given_.clear(), gradients_.clear(), asked_.clear();  // where the last step ended in an error
+  for (Walker& walker : walkers) given_.push_back(walker.propose_at(index, executed));
+  Tensor residual = operator_.forward(Unknowns(given_), saved_.get());
   axpby(q, residual, 1.f, measurement(residual.shape()), -1.f, residual);  // r = y - A(u)
   if (distance_squared_.shape().N != residual.shape().N)
     distance_squared_ = context_.per_sample(residual.shape().N);
   sum_squares(q, distance_squared_.view(), residual);
   divide_by_norm(q, residual, residual, distance_squared_.view(), -1.f);  // d|r| / dA(u) = -r / |r|
-  std::vector<Tensor> du(count);
-  std::vector<Tensor*> asked;
-  for (Tensor& d : du) asked.push_back(&d);
-  operator_.backward(asked, residual, *saved_);
-  for (std::size_t k = 0; k < count; ++k) walkers[k].finish(du[k]);
+  gradients_.resize(count);
+  for (Tensor& gradient : gradients_) asked_.push_back(&gradient);
+  operator_.backward(asked_, residual, *saved_);
+  for (std::size_t k = 0; k < count; ++k) walkers[k].finish(gradients_[k]);
+  given_.clear(), gradients_.clear(), asked_.clear();
 }
 
 void joint_sample(std::span<Walker> walkers, JointMisfit& misfit, const JointObserver& observer) {

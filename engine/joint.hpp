@@ -102,6 +102,8 @@ class JointMisfit {
   std::unique_ptr<Saved> saved_;
   Tensor y_, repeated_;
   TensorOf<double> distance_squared_;
+  std::vector<Tensor> given_, gradients_;  ///< of each unknown; empty between steps
+  std::vector<Tensor*> asked_;
 };
 
 /// Called after every step with its number from 0 on; return false to stop early.

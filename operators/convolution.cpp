@@ -58,7 +58,8 @@ Convolution::Frame& Convolution::frame(const Shape& image, const Shape& kernel) 
     return [rows](int pixels) { return picked_rows(rows, pixels, pixels, [](int row) { return row; }); };
   };
   f.continued.emplace(context_, continue_axis(kernel.H), continue_axis(kernel.W));
-  f.embedded.emplace(context_, embed_in(side(image.H, kernel.H)), embed_in(side(image.W, kernel.W)));
+  for (auto* each : {&f.measured, &f.kernels})
+    each->emplace(context_, embed_in(side(image.H, kernel.H)), embed_in(side(image.W, kernel.W)));
   return f;
 }
 
@@ -94,10 +95,10 @@ Tensor Convolution::forward(Unknowns u, Saved* saved) {
   }
   const Tensor continued = f.continued->apply(x);
   state.image_spectrum = transformed(continued);
-  state.k_spectrum = transformed(f.embedded->apply(k));
+  state.k_spectrum = transformed(f.kernels->apply(k));
   Spectrum z = context_.spectrum(state.image_spectrum.shape());
   multiply_spectrum(context_.queue, z, state.image_spectrum, state.k_spectrum, true);
-  return f.embedded->adjoint(planes_of(z, continued.shape().W), measured);
+  return f.measured->adjoint(planes_of(z, continued.shape().W), measured);
 }
 
 void Convolution::direct_backward(Frame& f, std::span<Tensor* const> du, const Tensor& dy, State& state) {
@@ -115,13 +116,13 @@ void Convolution::direct_backward(Frame& f, std::span<Tensor* const> du, const T
 
 void Convolution::fft_backward(Frame& f, std::span<Tensor* const> du, const Tensor& dy, State& state) {
   Queue& q = context_.queue;
-  const Tensor embedded = f.embedded->apply(dy);
+  const Tensor embedded = f.measured->apply(dy);
   const int W = embedded.shape().W;
   Spectrum on_y = transformed(embedded);
   if (du[1]) {  // sum_i dy[i] x[i + j]
     Spectrum sum = context_.spectrum(state.k_spectrum.shape());
     correlate_spectra(q, sum, state.image_spectrum, on_y);
-    *du[1] = f.embedded->adjoint(planes_of(sum, W), state.kernel);
+    *du[1] = f.kernels->adjoint(planes_of(sum, W), state.kernel);
   }
   if (du[0]) {
     multiply_spectrum(q, on_y, on_y, state.k_spectrum, false);

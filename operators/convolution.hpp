@@ -42,7 +42,8 @@ class Convolution : public ForwardOperator {
   struct Frame {
     Shape kernel, image;
     std::optional<SeparableOperator> continued;  ///< the image, by the rule
-    std::optional<SeparableOperator> embedded;   ///< the first pixels of the plane: measurements, kernels
+    /// The first pixels of the plane. One for each size: they keep what they computed for the last one.
+    std::optional<SeparableOperator> measured, kernels;
   };
   Path path(const Shape& kernel) const;
   Frame& frame(const Shape& image, const Shape& kernel);
