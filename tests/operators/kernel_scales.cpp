@@ -1,6 +1,8 @@
 // Coarse to fine: what is measured at each size, and a kernel brought to the next.
 #include "operators/kernel_scales.hpp"
 
+#include <cmath>
+
 #include "tests/support/support.hpp"
 
 using namespace tweedie;
@@ -35,6 +37,13 @@ TEST_CASE("kernel scales: averages of the measurement, the coarsest first, as lo
   CHECK(scale_count({1, 3, 127, 192}, 8, 1) == 1);
   CHECK(scale_count({1, 3, 256, 256}, 1, 8) == 1);
   CHECK_THROWS_WITH(scale_count({1, 3, 256, 256}, 0, 8), doctest::Contains("1 or more"));
+}
+
+TEST_CASE("kernel scales: the width of a kernel is the root of its second moment, the mean of both axes") {
+  std::vector<float> k(5 * 9, 0.f);
+  CHECK(kernel_width(k, 5, 9) == 0);
+  k[1 * 9 + 1] = k[3 * 9 + 7] = 2;  // one row and three columns from the middle
+  CHECK(kernel_width(k, 5, 9) == doctest::Approx(std::sqrt((1 + 9) / 2.0)));
 }
 
 TEST_CASE("kernel scales: a doubled kernel is the same about its middle, twice as wide") {

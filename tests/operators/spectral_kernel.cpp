@@ -123,6 +123,16 @@ TEST_CASE("haze: what is faint, and what does not hang by the largest pixel, goe
   Values none(6, 0.f);
   remove_haze(none, 2, 3, 0.1);
   CHECK(none == Values(6, 0.f));
+  // A spike beside a stroke: it counts as 0.4 / 3, so that a tenth of it leaves the stroke, which is heavier.
+  Values spike{0.4f, 0,     0,     0,     0,      //
+               0,    0,     0,     0,     0,      //
+               0,    0.05f, 0.3f,  0.1f,  0.05f,  //
+               0,    0,     0.05f, 0.03f, 0.012f};
+  remove_haze(spike, 4, 5, 0.1);
+  CHECK(spike[0] == 0);
+  CHECK(spike[10 + 2] == doctest::Approx(0.3 / 0.58));
+  CHECK(spike[15 + 3] == doctest::Approx(0.03 / 0.58));
+  CHECK(spike[15 + 4] == 0);  // below a tenth of the stroke's 0.58 / 3
 }
 
 TEST_CASE("unknowns through crops: the corner is what is measured, the rest has no gradient") {

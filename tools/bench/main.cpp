@@ -61,6 +61,16 @@ void add_options(CLI::App& app, Options& o) {
   app.add_flag("--json", o.json, "Print JSON instead of text");
 }
 
+/// Errors: an option that what is measured has no use for.
+void require_of_use(const CLI::App& app, const Options& o) {
+  for (const char* option : {"--batch", "--repeats", "--height", "--width"})
+    require(o.has_model() || o.busy || app.count(option) == 0, option,
+            " means nothing to kernels; of which network? Give --model or --config");
+  const bool whole = o.roofline.empty() && (o.has_model() || o.busy);
+  require(!whole || app.count("--filter") == 0,
+          "--filter means nothing to a whole step; leave --model out, or give --roofline");
+}
+
 /// Prints a report, or how it compares with an earlier one; the exit code.
 int finish(const Options& o, const Json& report, std::string (*describe)(const Json&)) {
   if (o.compared.empty()) {
@@ -98,6 +108,7 @@ int main(int argc, char** argv) {
     tweedie::Options options;
     tweedie::add_options(app, options);
     app.parse(count, words);
+    tweedie::require_of_use(app, options);
     return tweedie::run(options);
   });
 }
