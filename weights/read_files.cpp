@@ -1,19 +1,23 @@
 #include "weights/read_files.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
-#include <utility>
+#include <stdexcept>
+#include <tuple>
 
 #include "kernels/error.hpp"
 
 namespace tweedie {
 namespace {
 
-using Identity = std::pair<::dev_t, ::ino_t>;
+/// Device, inode, and seconds and nanoseconds of birth (0 where the file system does not know them).
+using Identity = std::tuple<std::uint64_t, std::uint64_t, std::int64_t, std::uint32_t>;
 
 struct Register {
   std::mutex mutex;
@@ -27,15 +31,20 @@ Register& of_process() {
 }
 
 std::optional<Identity> identity_of(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
-  return Identity{status.st_dev, status.st_ino};
+  struct statx s {};
+  if (::statx(AT_FDCWD, path.c_str(), 0, STATX_TYPE | STATX_INO | STATX_BTIME, &s) != 0 ||
+      !S_ISREG(s.stx_mode))
+    return {};
+  const bool born = (s.stx_mask & STATX_BTIME) != 0;
+  return Identity{std::uint64_t(s.stx_dev_major) << 32 | s.stx_dev_minor, s.stx_ino,
+                  born ? s.stx_btime.tv_sec : 0, born ? s.stx_btime.tv_nsec : 0};
 }
 
 }  // namespace
 
 ReadFiles::ReadFiles() {
   const std::lock_guard lock(of_process().mutex);
+  if (of_process().files) throw std::logic_error("two runs of programs in one process at once");
   of_process().files = std::make_unique<std::set<Identity>>();
 }
 
