@@ -226,8 +226,8 @@ void require_values(const json& value, const json::json_pointer& at, const Confi
     for (const auto& item : value.items())
       require_values(item.value(), value.is_array() ? at / std::stoul(item.key()) : at / item.key(), lines,
                      path);
-  require(!value.is_null(), path, ": line ", lines.at(at.to_string()), ": ", at.empty() ? "" : at.back(),
-          " has no value; leave the key out, or give it one");
+  require(!value.is_null(), path, ": line ", lines.at(at.to_string()), ": ",
+          at.to_string().substr(at.empty() ? 0 : 1), " has no value; leave it out, or give it one");
 }
 
 // What yaml-cpp would pass over in silence: whatever follows a NUL, and directives behind the first document.

@@ -32,7 +32,7 @@ constexpr Case cases[] = {
     {denoise, "label_emb.weight", "--input photo.png --weights surplus.h5"},
     {denoise, "--label", "--input photo.png --weights classes.h5"},
     {denoise, "label 10", "--input photo.png --weights classes.h5 --label 10"},
-    {denoise, "not class-conditional", "--input photo.png --weights good.h5 --label 1"},
+    {denoise, "has no classes", "--input photo.png --weights good.h5 --label 1"},
     {denoise, "out.2.weight", "--input photo.png --weights shape.h5"},
     {denoise, "time_embed.2.weight", "--input photo.png --weights nan.h5"},
     // Tasks and their settings.
@@ -217,10 +217,11 @@ constexpr Case cases[] = {
      "--task gaussian_blur --input photo.png --kernel-size 9 --set kernel_size=11"},
     {verify, "a number above 0", "--tolerance -1 DATA/schedules.h5"},
     // Keys of files without values, of other types, in other encodings.
-    {restore, "line 3: noise has no value", "--task_config no_noise.yaml --input photo.png"},
-    {restore, "line 2: mask_opt has no value", "--task_config no_mask.yaml --input photo.png"},
+    {restore, "line 3: measurement/noise has no value", "--task_config no_noise.yaml --input photo.png"},
+    {restore, "line 2: measurement/mask_opt has no value", "--task_config no_mask.yaml --input photo.png"},
     {restore, "line 2: conditioning has no value", "--task_config no_method.yaml --input photo.png"},
-    {restore, "line 2: scale has no value", "--task_config no_scale.yaml --input photo.png"},
+    {restore, "line 2: conditioning/params/scale has no value",
+     "--task_config no_scale.yaml --input photo.png"},
     {restore, "line 2: data has no value", "--task_config no_data.yaml --input photo.png"},
     {restore, "'data' is 7", "--task_config number_data.yaml --input photo.png"},
     {restore, "line 2: indented by a tab", "--task_config tab.yaml --input photo.png"},

@@ -75,7 +75,8 @@ void check_refused(const Case& c, Device device, const std::vector<std::string>&
   CHECK_MESSAGE((std::count(said.begin(), said.end(), '\n') == 1 && said.ends_with('\n')), said);
   const std::string head = program + ": error: ";
   CHECK_MESSAGE(said.starts_with(head), said);
-  CHECK_MESSAGE(said.find(c.text, head.size()) != std::string::npos, "expected '", c.text, "' in: ", said);
+  CHECK_MESSAGE(said.find(c.text, head.size()) != std::string::npos, "expected '", std::string(c.text),
+                "' in: ", said);
   CHECK(printed.out == "");
   const std::vector<std::string> after = state();
   CHECK_MESSAGE(after == before, "changed its folder");
