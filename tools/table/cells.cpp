@@ -20,6 +20,7 @@
 #include "tools/files.hpp"
 #include "tools/metrics/resize.hpp"
 #include "tools/prior.hpp"
+#include "tools/restore/method.hpp"
 #include "tools/table/workload.hpp"
 #include "weights/checkpoints/byte_source.hpp"
 
@@ -175,8 +176,8 @@ std::vector<std::string> pictures_below(const std::string& folder) {
   return files;
 }
 
-/// Errors: a picture is chosen twice, or shares its name with another of `all`: its runs would have one
-/// folder.
+/// Errors: a picture is chosen twice, or shares its name with another chosen one: their runs would have one
+/// folder; or with another of `all`, of which it was chosen by that name.
 void require_own_names(const std::vector<std::string>& chosen, const std::vector<std::string>& all) {
   std::map<std::string, std::string> by_stem;
   for (const std::string& file : chosen)
@@ -242,7 +243,7 @@ std::vector<std::string> choose_images(const Table& table, const std::string& fo
     }
   }
   if (s.first > 0 && files.size() > std::size_t(s.first)) files.resize(std::size_t(s.first));
-  require_own_names(files, all);
+  require_own_names(files, s.ids.empty() ? std::vector<std::string>() : all);
   if (s.crop == "none") {
     if (s.size > 0)
       for (const std::string& file : files) {
@@ -271,10 +272,18 @@ std::vector<std::string> command_of(const Table& table, const Setting& setting, 
     words.push_back(value);
   };
   add("--seed", std::to_string(cell.seed));
+  // What tweedie-restore would choose by itself is another version's choice: a table's rows name it.
+  const Options options = options_of(table, *cell.task, *cell.method);
+  if (std::find(words.begin(), words.end(), "--method") == words.end()) add("--method", options.method);
   const std::string& prior = cell.method->prior;
-  if (prior.empty() && !setting.weights.empty()) add("--weights", setting.weights);
-  if (prior.empty() && !setting.prior.empty()) add("--prior", setting.prior);
   if (!prior.empty() && prior != "none") add("--prior", prior);
+  if (prior.empty() && !setting.weights.empty()) add("--weights", setting.weights);
+  if (prior.empty() && setting.weights.empty()) {
+    if (!setting.prior.empty())
+      add("--prior", setting.prior);
+    else if (find_method(options.method).samples())
+      add("--prior", "spectrum");
+  }
   add("--device", setting.device);
   add("--precision", setting.precision);
   words.push_back("--quiet");
