@@ -27,18 +27,21 @@ struct Between {
 
 }  // namespace
 
-int scale_count(const Shape& image, int most, int unit) {
+int scale_count(const Shape& image, const Shape& kernel, int most, int unit) {
   require(most >= 1 && unit >= 1, "kernel scales: at most ", most, " of sides that are multiples of ", unit,
           "; expected 1 or more of both");
   int count = 1;
-  for (int H = image.H, W = image.W; count < most; H /= 2, W /= 2, ++count)
-    if (H % (2 * unit) || W % (2 * unit) || std::min(H, W) < 2 * smallest_side) break;
+  int H = image.H, W = image.W, rows = half_of(kernel.H), columns = half_of(kernel.W);
+  for (; count < most; H /= 2, W /= 2, rows = half_of(rows), columns = half_of(columns), ++count)
+    if (H % (2 * unit) || W % (2 * unit) || std::min(H, W) < 2 * smallest_side || rows > H / 2 ||
+        columns > W / 2)
+      break;
   return count;
 }
 
 std::vector<KernelScale> kernel_scales(Context& context, Tensor y, const KernelMapOptions& kernel, int most,
                                        int unit) {
-  const int count = scale_count(y.shape(), most, unit);
+  const int count = scale_count(y.shape(), {1, 1, kernel.rows, kernel.columns}, most, unit);
   std::vector<KernelScale> scales{{std::move(y), kernel}};
   while (int(scales.size()) < count) {
     const Shape s = scales.back().y.shape();

@@ -14,9 +14,10 @@ struct KernelScale {
   KernelMapOptions kernel;
 };
 
-/// How many sizes there are of an image, each half of the next, at most `most`: their sides must stay
-/// multiples of `unit`, and 32 pixels or more. Errors: `most` or `unit` below 1.
-int scale_count(const Shape& image, int most, int unit);
+/// How many sizes there are of an image and a kernel, each half of the next, at most `most`: the image's
+/// sides must stay multiples of `unit`, 32 pixels or more, and no smaller than the kernel's, whose halves are
+/// rounded up. Errors: `most` or `unit` below 1.
+int scale_count(const Shape& image, const Shape& kernel, int most, int unit);
 
 /// The problem itself, last, and before it smaller ones, the coarsest first, at most `most` in all. Each has
 /// half the sides of the next and half the noise, but not less than 0.01: the average of a blurred image is

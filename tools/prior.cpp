@@ -6,8 +6,7 @@
 namespace tweedie {
 
 Schedule Prior::schedule(int steps) const {
-  const int trained = network ? network->diffusion.steps : DiffusionConfig{}.steps;
-  return schedule(steps == 0 || steps == trained ? std::string() : std::to_string(steps));
+  return schedule(steps == 0 || steps == trained_steps() ? std::string() : std::to_string(steps));
 }
 
 Schedule Prior::schedule(const std::string& respacing) const {
@@ -29,7 +28,8 @@ Variance Prior::variance() const {
 
 void Prior::set_labels(const std::vector<int>& labels) const {
   const bool conditional = network && network->unet->config().num_classes;
-  require(conditional || labels.empty(), "--label: this prior is not class-conditional");
+  require(conditional || labels.empty(), "--label: the ", description,
+          " has no classes; give --weights, or --prior, of one that has");
   require(!conditional || !labels.empty(),
           "this network is class-conditional: give the classes with --label");
   if (conditional) network->unet->set_labels(labels);

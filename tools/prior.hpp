@@ -24,6 +24,7 @@ struct Prior {
   int channels() const { return network ? network->unet->config().in_channels : 0; }
   /// What the sides of its images must be multiples of.
   int stride() const { return network ? network->unet->stride() : 1; }
+  int trained_steps() const { return network ? network->diffusion.steps : DiffusionConfig{}.steps; }
   /// The schedule it was trained with (linear, 1000 steps for the analytic one), respaced to `steps` (0:
   /// all), or as `make_schedule` takes it.
   Schedule schedule(int steps) const;
@@ -46,6 +47,7 @@ std::string shipped_file(const std::string& name);
 /// Which prior the user wants: a weight file, or one that ships by its name; or neither.
 struct PriorChoice {
   std::string weights, name;
+  bool stated() const { return !weights.empty() || !name.empty(); }
 };
 /// Adds --weights and --prior, of which one may be given; `otherwise`: what is taken where none is.
 void add_prior_options(CLI::App& app, PriorChoice& choice,

@@ -32,11 +32,16 @@ TEST_CASE("kernel scales: averages of the measurement, the coarsest first, as lo
     CHECK(context.download(scales[0].y)[std::size_t((32 + 1) * 48 + 2)] ==
           doctest::Approx(sum / 16).epsilon(1e-5));
   }
-  CHECK(scale_count({1, 3, 128, 192}, 8, 8) == 3);   // 16 pixels would be too few
-  CHECK(scale_count({1, 3, 128, 256}, 8, 64) == 2);  // 32 is no multiple of 64
-  CHECK(scale_count({1, 3, 127, 192}, 8, 1) == 1);
-  CHECK(scale_count({1, 3, 256, 256}, 1, 8) == 1);
-  CHECK_THROWS_WITH(scale_count({1, 3, 256, 256}, 0, 8), doctest::Contains("1 or more"));
+  const Shape small{1, 1, 9, 9};
+  // 63 taps are 33 at half the size: one more than 32 pixels.
+  CHECK(scale_count({1, 3, 64, 64}, {1, 1, 63, 9}, 8, 8) == 1);
+  CHECK(scale_count({1, 3, 64, 64}, {1, 1, 61, 9}, 8, 8) == 2);
+  CHECK(scale_count({1, 3, 128, 128}, {1, 1, 9, 125}, 8, 8) == 2);
+  CHECK(scale_count({1, 3, 128, 192}, small, 8, 8) == 3);   // 16 pixels would be too few
+  CHECK(scale_count({1, 3, 128, 256}, small, 8, 64) == 2);  // 32 is no multiple of 64
+  CHECK(scale_count({1, 3, 127, 192}, small, 8, 1) == 1);
+  CHECK(scale_count({1, 3, 256, 256}, small, 1, 8) == 1);
+  CHECK_THROWS_WITH(scale_count({1, 3, 256, 256}, small, 0, 8), doctest::Contains("1 or more"));
 }
 
 TEST_CASE("kernel scales: the width of a kernel is the root of its second moment, the mean of both axes") {

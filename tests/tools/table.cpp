@@ -158,15 +158,16 @@ TEST_CASE("how often a prior is asked: counted") {
   CHECK(is(work({}, "dps", "phase_retrieval"), 4000, 4000));  // four runs, of which the best is kept
   CHECK(is(work({"--samples", "3", "--steps", "10"}, "mcg"), 30, 30));
   const Workload heun = work({"--steps", "10", "--sampler", "ode"}, "dps");
-  CHECK(is(heun, 19, 10));  // Heun: two evaluations a step but the last; guided at the first of them  //
-                            // Heun; the last step is Euler's
+  CHECK(is(heun, 19, 10));  // two evaluations a step but the last, which is Euler's; guided at the first
   CHECK(is(work({"--steps", "20"}, "diffpir"), 20, 0));
   CHECK(work({"--particles", "5", "--steps", "20"}, "tds").evaluations == 100);  // side by side in a batch
   CHECK(is(work({"--levels", "30", "--ode-steps", "4"}, "daps"), 120, 0));
   CHECK(is(work({"--steps", "10", "--iterations", "3"}, "mmps"), 30, 30));
   CHECK(is(work({}, "wiener"), 0, 0));
   CHECK(is(work({"--steps", "50"}, "blind-dps", "turbulence"), 50, 50));
-  CHECK(is(work({"--steps", "50", "--rounds", "2"}, "fast-em", "blind_blur"), 150, 150));
+  // Three scales in each of two rounds, and the last walk; 50 steps by default.
+  CHECK(is(work({"--steps", "40", "--rounds", "2"}, "fast-em", "blind_blur"), 280, 280));
+  CHECK(is(work({"--scales", "2"}, "fast-em", "blind_blur"), 150, 150));
 }
 
 }  // namespace tweedie::test

@@ -134,7 +134,8 @@ Solution solve_blind(Context& context, const Options& o, const Problem& p, const
   require(p.noise.kind != NoiseKind::poisson, "--method ", o.method,
           " supposes Gaussian noise, this is Poisson noise");
   const bool respaced = o.steps == 0 && !o.respacing.empty();
-  const int steps = o.steps == 0 && kind.default_steps ? kind.default_steps(*o.settings) : o.steps;
+  const int few = kind.default_steps ? std::min(kind.default_steps(*o.settings), prior.trained_steps()) : 0;
+  const int steps = o.steps > 0 ? o.steps : few;
   BlindProblem b{context,
                  o,
                  p,

@@ -56,9 +56,11 @@ struct BlindKind {
   Json (*describe)(const BlindProblem& problem) = nullptr;
   /// What to say of its results with this prior; empty: nothing.
   std::string (*note)(const Prior& prior) = nullptr;
-  /// Steps of a walk where none are stated; null: all that the prior was trained with.
+  /// Steps of a walk where none are stated; null, or 0: all that the prior was trained with.
   int (*default_steps)(const Settings& settings) = nullptr;
 };
+/// The walks of fast-em with a network, from the settings and the number of scales there are.
+int fast_em_walks(const Settings& settings, int scales);
 extern const BlindKind blind_dps_kind, fast_em_kind;
 std::span<const BlindKind* const> blind_kinds();
 

@@ -45,6 +45,12 @@ void require_suits(const BlindProblem& b) {
           b.prior.stride(), ", the image has ", b.problem.image);
   require(b.prior.spectrum || b.shape("kernel").H % 2 == 1, "task ", b.problem.task, ": a kernel of ",
           b.shape("kernel").H, " pixels; --method fast-em expects an odd number: see --kernel-size");
+  const Settings& s = *b.options.settings;
+  const bool closed = b.prior.spectrum != nullptr, dps = !closed && s.text("expectation") == "dps";
+  for (const char* key : {"rounds", "scales"})
+    require(!(closed || dps) || !s.stated(key), "--", key, ": means nothing to --method fast-em ",
+            closed ? "with the analytic prior, which solves at once"
+                   : "with --expectation dps, which walks once");
   require(b.prior.network || b.options.samples == 1,
           "--samples: with the analytic prior fast-em finds the mean, of which there is one");
 }
@@ -55,6 +61,13 @@ SpectralKernelOptions spectral_options(const BlindProblem& b, int rows, int colu
   o.sigma = sigma;
   o.threshold = b.options.settings->number("threshold");
   return o;
+}
+
+// On the host: a kernel is small.
+Tensor without_haze(Context& context, const Tensor& kernel, double threshold) {
+  std::vector<float> values = context.download(kernel);
+  remove_haze(values, kernel.shape().H, kernel.shape().W, threshold);
+  return context.upload(kernel.shape(), values);
 }
 
 /// The kernel before the first update.
@@ -73,7 +86,8 @@ BlindFound by_spectrum(BlindProblem& b, const SpectralKernelOptions& o, const Bl
 }
 
 int scales_of(const BlindProblem& b) {
-  return scale_count(b.problem.image, b.options.settings->integer("scales"), b.prior.stride());
+  return scale_count(b.problem.image, b.shape("kernel"), b.options.settings->integer("scales"),
+                     b.prior.stride());
 }
 
 /// One walk of a solver from noise to an image. `follow` makes the next step's kernel of the present one and
@@ -121,11 +135,7 @@ FastEmResult by_solver(BlindProblem& b, const SolverKind& kind, const FastEmOpti
   for (const KernelScale& scale : scales) {
     const int rows = scale.kernel.rows, columns = scale.kernel.columns;
     const auto width = [&] { return kernel_width(context.download(kernel), rows, columns); };
-    KernelMap map(context, scale.kernel, [&](Tensor& k, double) {
-      std::vector<float> values = context.download(k);
-      remove_haze(values, rows, columns, threshold);
-      k = context.upload(k.shape(), values);
-    });
+    KernelMap map(context, scale.kernel, [&](Tensor& k, double) { k = without_haze(context, k, threshold); });
     if (walks > 0) kernel = doubled_kernel(context, kernel, rows, columns);
     const double least = walks > 0 ? width() / 2 : 0;
     const auto follow = [&](int executed, const Tensor& estimate) {
@@ -163,12 +173,11 @@ BlindFound run(BlindProblem& b, const BlindProgress& progress) {
     found = fast_em(context, b.prior.denoiser(), b.schedule, sampler, o, context.normal(b.problem.image),
                     b.problem.y(), noise, {},
                     [&](int executed, const Tensor&, const Tensor&) { progress(executed, std::nullopt); });
+    found.kernel = without_haze(context, found.kernel, s.number("threshold"));
   } else {
     found = by_solver(b, solver_kind(expectation), o, s.number("threshold"), progress);
   }
-  std::vector<float> values = context.download(found.kernel);
-  remove_haze(values, kernel.H, kernel.W, s.number("threshold"));
-  return {found.image, {{"kernel", context.upload(kernel, values)}}};
+  return {found.image, {{"kernel", found.kernel}}};
 }
 
 std::string note(const Prior& prior) {
@@ -180,10 +189,12 @@ std::string note(const Prior& prior) {
 int steps_of(const BlindProblem& b) {
   if (b.prior.spectrum) return 1;
   if (b.options.settings->text("expectation") == "dps") return b.schedule.steps();
-  return b.schedule.steps() * (b.options.settings->integer("rounds") * scales_of(b) + 1);
+  return b.schedule.steps() * fast_em_walks(*b.options.settings, scales_of(b));
 }
 
 }  // namespace
+
+int fast_em_walks(const Settings& settings, int scales) { return settings.integer("rounds") * scales + 1; }
 
 const BlindKind fast_em_kind{
     "fast-em",

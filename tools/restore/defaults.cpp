@@ -10,11 +10,9 @@ namespace {
 
 constexpr int few_steps = 100;
 
-bool named(const PriorChoice& choice) { return !choice.weights.empty() || !choice.name.empty(); }
-
 /// Whether the problem could be restored by the prior of photographs that ships.
 bool of_photographs(const Options& o, const Problem& p) {
-  return !named(o.prior) && o.model_config.empty() && p.image.C == 3 &&
+  return !o.prior.stated() && o.model_config.empty() && p.image.C == 3 &&
          std::filesystem::exists(shipped_file("photo"));
 }
 
@@ -25,13 +23,13 @@ bool suits_mmps(Context& context, const Problem& p) {
 
 }  // namespace
 
-void settle_defaults(Context& context, Options& o, Problem& p, Prior& prior) {
+void settle_defaults(Context& context, Options& o, const Problem& p, Prior& prior) {
   const bool few = o.steps > 0 ? o.steps <= few_steps : of_photographs(o, p);
   if (!o.method_stated && few && suits_mmps(context, p)) {
     o.method = mmps_kind.name;
     o.settings.emplace(message("--method ", o.method), mmps_kind.settings);
   }
-  if (named(o.prior)) return;
+  if (o.prior.stated()) return;
   const MethodRow method = find_method(o.method);
   if (of_photographs(o, p) && method.samples() && !(method.solver && o.settings->knows("zeta"))) {
     o.prior.name = "photo";

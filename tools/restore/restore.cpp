@@ -50,7 +50,7 @@ int restore(Options o) {
   Context context(choose_device(o.device), o.seed);
   context.queue.set_precision(choose_precision(o.precision));
   Prior prior;
-  if (!o.prior.weights.empty() || !o.prior.name.empty()) prior = load_prior(context, o.prior);
+  if (o.prior.stated()) prior = load_prior(context, o.prior);
   Problem problem = pose(context, o, prior.channels());
   settle_defaults(context, o, problem, prior);
   prior.set_labels(o.label ? std::vector{*o.label} : std::vector<int>{});

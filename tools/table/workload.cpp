@@ -64,13 +64,16 @@ Workload times(const Workload& w, std::int64_t factor) {
   return {w.evaluations * factor, w.gradients * factor};
 }
 
-/// Every unknown walks all steps; Fast EM walks by a solver, in rounds.
+/// Every unknown walks all steps; Fast EM walks by a solver, at as many scales as are asked for: those of
+/// less than the image's size cost less.
 Workload of_blind(const Options& o, const BlindKind& kind) {
-  const int steps = o.steps > 0 ? o.steps : 1000;
+  const int few = kind.default_steps ? kind.default_steps(*o.settings) : 0;
+  const int steps = o.steps > 0 ? o.steps : few > 0 ? few : 1000;
   const std::string walk = o.settings->knows("expectation") ? o.settings->text("expectation") : "dps";
   if (&kind == &blind_dps_kind || walk == "dps") return {steps, steps};
   const SolverKind& solver = solver_kind(walk);
-  return times(count(solver, Settings(walk, solver.settings), steps), o.settings->integer("rounds") + 1);
+  return times(count(solver, Settings(walk, solver.settings), steps),
+               fast_em_walks(*o.settings, o.settings->integer("scales")));
 }
 
 }  // namespace
