@@ -50,6 +50,7 @@ TEST_CASE("measured arrays: angles that look like radians and sinograms below ze
   CHECK_FALSE(says(notes(15, 1), "radians"));
   CHECK(says(notes(0.26f, 1), "between 0 and 2.86: are they radians?"));
   CHECK_FALSE(says(notes(15, 1), "its mean is"));
+  CHECK(says(notes(15, -1), "its mean is"));
 }
 
 }  // namespace tweedie::test
