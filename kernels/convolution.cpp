@@ -31,10 +31,10 @@ std::int64_t tiles(const ConvolutionProblem& p) {
 }
 
 // Our own, forward and backward. Transforming the weights costs what 9 tiles cost, and a tile what 6.5
-// outputs of oneDNN's direct method cost: 0.9 times its speed at 10x10 (9 tiles, not full), 1.1 to 1.4 times
-// at 12x12, 1.6 at 16x16, 2.0 to 2.8 where maps are large, with AVX-512 as with AVX2. oneDNN's Winograd (2.6,
-// AVX-512 only) was slower everywhere: 1.03 to 2 times the time. Where neither tiles nor channels are many,
-// calls are so short that what they begin with counts.
+// outputs of oneDNN's direct method cost: a fit to timings of both, by which 12x12 pixels are enough and
+// 10x10 (9 tiles, not full) are too few. `tweedie-bench --filter convolution` holds ours against the best of
+// oneDNN, its own Winograd included. Where neither tiles nor channels are many, calls are so short that what
+// they begin with counts.
 bool own_winograd_pays(const ConvolutionProblem& p) {
   return 2 * p.x.N * p.x.plane() >= 13 * (tiles(p) + 9) && (tiles(p) >= 64 || p.g.in + p.g.out >= 64);
 }

@@ -34,8 +34,8 @@ std::int64_t spaced(std::int64_t count) { return ((count + 15) / 16 | 1) * 16; }
 //
 // The second way is faster where few tiles make few uses of a transformed weight, where there are so many
 // sources that few tiles of all of them fit into the cache, and where there are so many weights that they
-// come from memory. Measured on a core with 2 MiB of it: 1.2 to 1.5 times up to 256 tiles, 1.1 to 1.4 times
-// from 512 sources or 256 x 512 weights, and slower elsewhere.
+// come from memory. Elsewhere it is slower. Where the one ends and the other begins was found by timing both.
+// `tweedie-bench --filter convolution` times the choice of `divide`.
 struct Division {
   int sources, results, groups;  ///< blocks of channels, and groups of blocks of results
   Maps maps;
@@ -111,6 +111,7 @@ class Run {
       for (int part = 0; part < d_.at_a_time; ++part)
         for (int block = 0; block < d_.sources; ++block) {
           const int first = begin + part * d_.tiles, tiles = std::min(d_.tiles, all - first);
+          if (tiles <= 0) continue;
           k_.transform_input(shared + part * points * d_.v_plane + std::int64_t(block) * tiles * k_.lanes,
                              d_.v_plane, from_, d_.maps, d_.sources, block, first, tiles);
         }

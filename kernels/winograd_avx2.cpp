@@ -1,7 +1,7 @@
 // Winograd's inner loops, compiled for AVX2 and FMA.
 #include "kernels/winograd_kernels.hpp"
 
-#if defined(__x86_64__)
+#if defined(__AVX2__) && defined(__FMA__)
 
 #include <immintrin.h>
 

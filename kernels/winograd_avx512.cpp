@@ -1,7 +1,7 @@
 // Winograd's inner loops, compiled for AVX-512.
 #include "kernels/winograd_kernels.hpp"
 
-#if defined(__x86_64__)
+#if defined(__AVX512F__)
 
 #include <immintrin.h>
 

@@ -50,7 +50,7 @@ struct Kernels {
                            int blocks, int block, int first, int tiles, bool adding);
 };
 
-/// The loops for AVX2 with FMA, and for AVX-512 F. Null in a build for another architecture.
+/// The loops for AVX2 with FMA, and for AVX-512 F. Null where the compiler was not told to use it.
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
 

@@ -9,6 +9,9 @@ using Kind = ModulePlan::Kind;
 
 double size(const Shape& s) { return double(s.size()); }
 
+/// Where a convolution's bias is added: by itself, or by the kernel that reads what it wrote.
+enum class Bias { added, left_to_reader };
+
 /// A module of the network with the shapes at its ends, as the way back needs them.
 struct Visit {
   const ModulePlan* module;
@@ -50,7 +53,8 @@ class Lister {
   }
 
   /// x is the shape before the convolution in both directions.
-  Shape convolution(const Shape& x, int out, int kernel, int stride, bool back, bool accumulate = false) {
+  Shape convolution(const Shape& x, int out, int kernel, int stride, bool back, Bias bias = Bias::added,
+                    bool accumulate = false) {
     ConvolutionProblem p;
     p.g = {padded_channels(x.C), padded_channels(out), kernel, stride, kernel / 2};
     p.x = {x.N, p.g.in, x.H, x.W};
@@ -58,6 +62,7 @@ class Lister {
     StepOp& op = add(back ? "convolution_backward_data" : "convolution", back ? y : p.x, back ? p.x : y,
                      size(p.x) + (accumulate ? 2 : 1) * size(y));
     op.g = p.g;
+    op.bias = bias == Bias::added && !back;
     op.accumulate = accumulate;
     op.parameters = double(p.g.in) * p.g.out * p.g.taps();
     op.operations = 2.0 * size(y) * p.g.in * p.g.taps();
@@ -73,6 +78,7 @@ class Lister {
     StepOp& op = add("group_norm_backward", x, x, (3 + pluses) * size(x));
     op.silu = silu;
     op.modulated = modulated;
+    op.pluses = pluses;
   }
 
   void resample(Resample how, const Shape& before, const Shape& after) {
@@ -103,13 +109,13 @@ class Lister {
     const Shape in = with(v.after, m.in);
     norm(v.before, true, false);
     resample(m.how, v.before, in);
-    const Shape h = convolution(in, m.out, 3, 1, false);
+    const Shape h = convolution(in, m.out, 3, 1, false, Bias::left_to_reader);
     if (!config_.use_scale_shift_norm) map("add_bias", h, h);
     norm(h, true, config_.use_scale_shift_norm);
-    convolution(h, m.out, 3, 1, false);
+    convolution(h, m.out, 3, 1, false, Bias::left_to_reader);
     resample(m.how, v.before, in);
     if (m.in != m.out)
-      convolution(in, m.out, 1, 1, false, true);
+      convolution(in, m.out, 1, 1, false, Bias::added, true);
     else
       sum_and_bias(h);
   }
@@ -137,7 +143,7 @@ class Lister {
       product(heads, T, c, T);
     }
     convert(x);
-    convolution(x, x.C, 1, 1, false);
+    convolution(x, x.C, 1, 1, false, Bias::left_to_reader);
     sum_and_bias(x);
   }
   void attention_backward(const Visit& v) {
@@ -241,9 +247,9 @@ class Lister {
     auto visit = visits_.rbegin();
     for (auto stage = plan_.rbegin(); stage != plan_.rend(); ++stage) {
       layer_ = stage->modules.back().name;
-      if (stage->pushes_skip && !adds(*std::prev(stage))) sum(visit->after);
+      if (stage->pushes_skip && !std::prev(stage)->adds_branch) sum(visit->after);
       const auto before = std::next(stage);
-      const bool plus = before != plan_.rend() && before->pushes_skip && adds(*stage);
+      const bool plus = before != plan_.rend() && before->pushes_skip && stage->adds_branch;
       for (std::size_t i = stage->modules.size(); i-- > 0;) run_back(*visit++, plus && i == 0);
       if (stage->skip_channels) {
         const Shape both = std::prev(visit)->before;
@@ -254,9 +260,6 @@ class Lister {
     map("convert_layout", with(image, padded_channels(image.C)), image);
   }
 
-  static bool adds(const StagePlan& stage) {
-    return !stage.skip_channels && stage.modules.front().kind == Kind::residual;
-  }
   static Shape with(Shape s, int channels) {
     s.C = channels;
     return s;
@@ -275,8 +278,7 @@ class Lister {
 
 bool StepOp::same_work(const StepOp& o) const {
   return kernel == o.kernel && x == o.x && y == o.y && g == o.g && split == o.split && silu == o.silu &&
-         modulated == o.modulated && accumulate == o.accumulate && maps == o.maps &&
-         parameters == o.parameters;
+         modulated == o.modulated && accumulate == o.accumulate && bias == o.bias && pluses == o.pluses;
 }
 
 std::vector<StepOp> step_ops(const UNetConfig& config, const Shape& image, bool channels_last) {

@@ -18,6 +18,8 @@ struct StepOp {
   int split = 0;            ///< channels of the first of two maps joined or split
   bool backward = false;    ///< on the way back to the image
   bool silu = false, modulated = false, accumulate = false;  ///< of norms, of norms, what adds to y
+  bool bias = false;      ///< of a convolution: it adds its bias, which it does not leave to its reader
+  int pluses = 0;         ///< maps that a norm's way back adds in passing
   double maps = 0;        ///< elements of feature maps read and written, each once
   double parameters = 0;  ///< weights read
   double operations = 0;  ///< multiplications and additions of convolutions, products and linear maps

@@ -69,7 +69,8 @@ UNet::UNet(Context& context, const WeightScope& source, const UNetConfig& config
     label_embedding_ = context.upload({1, 1, *config.num_classes, embedding},
                                       scope.read("label_emb.weight", {*config.num_classes, embedding}));
   for (const StagePlan& plan : plan_blocks(config)) {
-    Stage& stage = stages_.emplace_back(Stage{plan.pushes_skip, plan.skip_channels, {}, {}});
+    Stage& stage =
+        stages_.emplace_back(Stage{plan.pushes_skip, plan.skip_channels, plan.adds_branch, {}, {}});
     for (const ModulePlan& module : plan.modules) {
       stage.layers.push_back(make_layer(scope, module));
       stage.names.push_back(module.name);
@@ -301,22 +302,18 @@ Tensor UNet::backward_head(const Tensor& dout, Tape& tape, Gradients* gradients)
   return dh;
 }
 
-// Whether its first norm can add, on the way back, the gradient of a connection that branches off before it.
-bool UNet::adds(const Stage& stage) {
-  return !stage.skip_channels && std::holds_alternative<ResBlock>(stage.layers.front());
-}
-
 Tensor UNet::backward(const Tensor& dout, Tape& tape, const ResBlock::Training* training, bool input) {
   Tensor dh = backward_head(dout, tape, training ? &training->gradients : nullptr);
   std::size_t at = tape.layers.size();
   skips_.clear();
   for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
-    if (stage->pushes_skip && !adds(*std::prev(stage))) {
+    if (stage->pushes_skip && !std::prev(stage)->adds_branch) {
       add(context_.queue, dh, dh, skips_.back());
       skips_.pop_back();
     }
     Tensor plus;
-    if (const auto next = std::next(stage); adds(*stage) && next != stages_.rend() && next->pushes_skip) {
+    if (const auto next = std::next(stage);
+        stage->adds_branch && next != stages_.rend() && next->pushes_skip) {
       plus = std::move(skips_.back());
       skips_.pop_back();
     }

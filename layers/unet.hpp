@@ -68,6 +68,7 @@ class UNet : public Denoiser {
   struct Stage {
     bool pushes_skip;
     int skip_channels;
+    bool adds_branch;  ///< these three as in StagePlan
     std::vector<Layer> layers;
     std::vector<std::string> names;  ///< of the layers
   };
@@ -81,7 +82,6 @@ class UNet : public Denoiser {
   Tensor forward(const Layer& layer, Tensor x, LayerSaved* saved, bool training);
   Tensor backward(const Layer& layer, const Tensor& dy, LayerSaved& saved, const ResBlock::Training* training,
                   bool input, const Tensor& plus = {});
-  static bool adds(const Stage& stage);
   Tensor backward_head(const Tensor& dout, Tape& tape, Gradients* gradients);
   Tensor backward(const Tensor& dout, Tape& tape, const ResBlock::Training* training, bool input);
   Prediction split(const Tensor& output);

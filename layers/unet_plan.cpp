@@ -17,6 +17,8 @@ class Planner {
     attention("middle_block.1", false);
     residual("middle_block.2", channels_);
     way_up();
+    for (StagePlan& stage : stages_)
+      stage.adds_branch = !stage.skip_channels && stage.modules.front().kind == Kind::residual;
     return std::move(stages_);
   }
 

@@ -23,6 +23,8 @@ struct StagePlan {
   std::vector<ModulePlan> modules;
   bool pushes_skip = false;  ///< its output is kept for the way up
   int skip_channels = 0;     ///< > 0: a kept output of so many channels is concatenated to its input first
+  /// Its first norm can add, on the way back, the gradient of a connection that branches off before it.
+  bool adds_branch = false;
 };
 
 /// Input blocks, middle block and output blocks in order of execution. The output head (norm, SiLU,

@@ -2,7 +2,7 @@
 # Times one DPS step of a published U-Net in PyTorch beside tweedie-bench, on this machine, in turns.
 # Not part of the tests: it fetches PyTorch with pip. --help says more.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+repository=$(cd "$(dirname "$0")/.." && pwd)
 
 usage() {
   cat <<'TEXT'
@@ -13,10 +13,11 @@ Usage: tools/compare_pytorch.sh [options]
   --rounds N        rounds; each times ours and every form of PyTorch's, one after another (default: 3)
   --repeats N       steps a round, of which the median counts (default: 3)
   --batch N         images a step (default: 1)
-  --threads N       threads of both (default: the cores of this process)
+  --threads N       threads of both (default: tweedie-bench's own, which heed a container's quota)
   --compile         torch.compile as well (needs a C++ compiler; takes minutes)
   --python FOLDER   where the Python environment is, or is to be kept (default: made anew, removed at the end)
-  --bin FOLDER      the programs (default: build/release/bin)
+  --bin FOLDER      the programs (default: build/release/bin of the repository)
+Temporary files, a new Python environment (over 1 GB) among them, go to a folder in TMPDIR (default: /tmp).
 The network is the published architecture, written anew in tools/bench/pytorch_unet.py. Before anything is timed,
 a narrow network of the same topology with random weights goes through tweedie-convert to a weight file and back
 to both formats of PyTorch, which load it with strict=True, and tweedie-verify holds our output and gradient to
@@ -32,7 +33,7 @@ stop() {
   exit 2
 }
 
-bin=build/release/bin python="" quick=0 what=(--model ffhq256) arguments=()
+bin=$repository/build/release/bin python="" quick=0 what=(--model ffhq256) arguments=()
 while [ $# -gt 0 ]; do
   case $1 in
     --help | -h) usage && exit 0 ;;
@@ -59,14 +60,17 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 [ -n "$python" ] || python=$work/python
-if [ ! -x "$python/bin/python" ]; then
-  python3 -m venv "$python" || stop "python3 -m venv failed (Debian: apt install python3-venv)"
+if ! "$python/bin/python" -m pip --version >/dev/null 2>&1; then
+  [ ! -e "$python" ] || [ -e "$python/pyvenv.cfg" ] || [ -z "$(ls -A "$python")" ] ||
+    stop "--python $python: there, but no Python environment" # which --clear would empty
+  # A folder without pip is what an earlier try left where python3-venv was missing.
+  python3 -m venv --clear "$python" || stop "python3 -m venv failed; mostly python3-venv is missing (Debian: apt install python3-venv)"
 fi
 if ! "$python/bin/python" -c 'import torch, numpy, h5py, safetensors' 2>/dev/null; then
   # PyTorch's own index has wheels without CUDA, ten times smaller; PyPI's do as well.
-  "$python/bin/pip" install -q --timeout 15 --retries 1 torch --index-url https://download.pytorch.org/whl/cpu ||
-    "$python/bin/pip" install -q torch || stop "pip could not install PyTorch"
-  "$python/bin/pip" install -q numpy h5py safetensors || stop "pip could not install numpy, h5py and safetensors"
+  "$python/bin/python" -m pip install -q --timeout 15 --retries 1 torch --index-url https://download.pytorch.org/whl/cpu ||
+    "$python/bin/python" -m pip install -q torch || stop "pip could not install PyTorch"
+  "$python/bin/python" -m pip install -q numpy h5py safetensors || stop "pip could not install numpy, h5py and safetensors"
 fi
 if [ "$quick" = 1 ]; then
   cat >"$work/quick.json" <<'JSON'
@@ -76,4 +80,4 @@ if [ "$quick" = 1 ]; then
 JSON
   what=(--config "$work/quick.json")
 fi
-"$python/bin/python" tools/bench/compare_pytorch.py --bin "$bin" "${what[@]}" ${arguments[@]+"${arguments[@]}"}
+"$python/bin/python" "$repository/tools/bench/compare_pytorch.py" --bin "$bin" "${what[@]}" ${arguments[@]+"${arguments[@]}"}

@@ -8,9 +8,9 @@ namespace tweedie {
 
 /// Lets OpenMP's threads sleep soon when they wait for each other, unless the user's environment says how
 /// they should (OMP_WAIT_POLICY, GOMP_SPINCOUNT). A thread that spins keeps a core from the very thread it
-/// waits for as soon as other programs want the cores, too: there a step of the analytic prior took 29 times
-/// as long. The runtime reads its environment when a process begins, so this begins the process anew, once,
-/// with the same arguments; call it first thing in main.
+/// waits for as soon as other programs want the cores, too (`tweedie-bench --busy` shows what that costs,
+/// with and without OMP_WAIT_POLICY=active). The runtime reads its environment when a process begins, so this
+/// begins the process anew, once, with the same arguments; call it first thing in main.
 void wait_politely(char** argv);
 
 /// Adds --threads: all cores this process may use, or as many as its container's quota pays for, or N.

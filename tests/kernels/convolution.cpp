@@ -15,8 +15,8 @@ using Case = ConvolutionCase;
 using Reference = ConvolutionReference;
 
 // Errors are relative to the largest value of the result. A sum of K = in * taps products in fp32 is off
-// by about sqrt(K) * 2^-24 of its size, 1e-6 for K = 576. Winograd F(4x4, 3x3) transforms with constants up
-// to 8; 1.4e-6 was the worst seen here, by either. Nothing rounded to TF32 or bf16 (1e-3) passes.
+// by about sqrt(K) * 2^-24 of its size, 1e-6 for K = 576. Winograd's transforms (ours, F(4x4, 3x3)) err
+// by a few times as much. Nothing rounded to TF32 or bf16 (1e-3) passes.
 constexpr double tolerance = 5e-6;
 
 // bfloat16 is float32's upper half: the value nearest to it, ties to even.

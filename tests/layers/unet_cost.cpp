@@ -56,11 +56,12 @@ TEST_CASE("cost of a pass: a batch does as much more, weights are read once") {
 TEST_CASE("the kernels of a step, counted by hand") {
   const Shape image{1, 3, 8, 8};
   const std::vector<StepOp> ops = step_ops(small(), image, true);
-  int forward = 0, backward = 0;
+  int forward = 0, backward = 0, biases = 0;
   std::map<std::string, int> kernels;
   for (const StepOp& op : ops) {
     (op.backward ? backward : forward) += 1;
     kernels[op.kernel] += 1;
+    biases += op.bias;
   }
   // The timestep 6 (sinusoids, two maps each with its SiLU, one projection for all blocks), the image's
   // layout, the first convolution; a block: norm, convolution, the embedding added, norm, convolution,
@@ -76,14 +77,21 @@ TEST_CASE("the kernels of a step, counted by hand") {
   CHECK(kernels["group_norm_backward"] == 12);
   CHECK(kernels["matmul"] == 2 + 5);
   CHECK(kernels["linear_maps"] == 3);
+  // The first convolution, attention's queries, two residuals of other widths and the head; a block's two and
+  // attention's projection leave theirs to a reader.
+  CHECK(biases == 1 + 1 + 2 + 1);
   // In layouts of blocks attention converts q, k, v and what it mixed, both ways.
   CHECK(step_ops(small(), image, false).size() == ops.size() + 4);
 }
 
 TEST_CASE("the kernels of a step: what they read and write") {
   double norms = 0, residuals = 0, joins = 0, projected = 0;
+  std::map<int, int> pluses;
   for (const StepOp& op : step_ops(small(), {1, 3, 8, 8}, true)) {
-    if (op.kernel == "group_norm_backward") norms += op.maps;
+    if (op.kernel == "group_norm_backward") {
+      norms += op.maps;
+      pluses[op.pluses] += 1;
+    }
     if (op.kernel == "axpby" || op.kernel == "add_bias") residuals += op.maps;
     if (op.kernel == "concat_channels" || op.kernel == "split_channels") joins += op.maps;
     if (op.kernel == "linear_maps") projected += op.parameters;
@@ -91,6 +99,7 @@ TEST_CASE("the kernels of a step: what they read and write") {
   constexpr double map = 64 * 32;
   // Norms of 32 channels: the head's and the blocks' second ones read dy and x and write dx, the first ones
   // and attention's read what is added, too; the first ones on the way up have 64 channels.
+  CHECK(pluses == std::map<int, int>{{0, 6}, {1, 4}, {2, 2}});
   CHECK(norms == map * (3 + 5 * 3 + 3 * 4 + 4 + 2 * 2 * 4 + 2));
   // Three blocks' residuals and attention's: two maps into one; five embeddings added.
   CHECK(residuals == map * (4 * 3 + 5 * 2));

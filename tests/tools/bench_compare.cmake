@@ -61,7 +61,13 @@ expect("same +DPS step +ffhq256")
 compare(1 step_old step_worse)
 expect("worse +DPS step")
 
-# What cannot be compared is refused: another machine, nothing in common, no report.
+# What cannot be compared is refused: another machine, other threads, nothing in common, no report.
+foreach(threads 1 2)
+  file(WRITE ${FOLDER}/threads_${threads}.json "{\"device\": \"a machine\", \"threads\": ${threads}, \"step_seconds\": 1.0, \"step_seconds_min\": 1.0, \"step_seconds_max\": 1.0}")
+endforeach()
+compare(0 threads_1 threads_1)
+compare(2 threads_1 threads_2)
+expect("--compare: threads was 1 and is 2")
 compare(2 old step_old)
 expect("--compare: precision was")
 write_report(other "another,1,1,1")
@@ -75,3 +81,15 @@ compare(2 old text)
 expect("text.json")
 compare(2 old missing)
 expect("missing.json")
+
+# What has nothing to compare is refused before it is measured.
+function(refuse words)
+  execute_process(COMMAND ${BENCH} --compare ${FOLDER}/old.json ${ARGN}
+    RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE errors)
+  if(NOT code EQUAL 2)
+    message(FATAL_ERROR "${ARGN}: exit code ${code}, expected 2: ${text}${errors}")
+  endif()
+  expect("${words}")
+endfunction()
+refuse("what --busy reports" --busy --height 16 --width 16 --repeats 1)
+refuse("data sheet of h100" --model ffhq256 --roofline h100)

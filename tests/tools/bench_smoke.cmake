@@ -45,3 +45,17 @@ foreach(kernel group_norm leaky_relu pixel_shuffle2 multiply axis_filter correla
     message(FATAL_ERROR "${kernel} is not among the kernels: '${errors}'")
   endif()
 endforeach()
+
+# Beside busy processes, of which none is left: one would keep stdout open beyond the limit.
+execute_process(COMMAND ${BENCH} --device cpu --threads 2 --busy --height 16 --width 16 --repeats 1 --json
+  TIMEOUT 120 RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE errors)
+if(NOT code EQUAL 0)
+  message(FATAL_ERROR "--busy: exit code ${code}: ${errors}")
+endif()
+foreach(field quiet_seconds busy_seconds busy_over_quiet)
+  expect_positive(${field})
+endforeach()
+string(JSON threads GET "${text}" threads)
+if(NOT threads EQUAL 2)
+  message(FATAL_ERROR "--busy: a report of ${threads} threads, expected 2")
+endif()

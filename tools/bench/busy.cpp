@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <memory>
 
 #include "engine/spectrum_prior.hpp"
@@ -22,8 +24,9 @@ namespace {
 constexpr double turn_seconds = 0.5;
 constexpr int most_steps = 1000;
 
-[[noreturn]] void keep_a_core_busy() {
+[[noreturn]] void keep_a_core_busy(pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(0);  // it ended before it could be asked about
   ::raise(SIGSTOP);
   for (std::atomic<unsigned long> turns = 0;;) turns.fetch_add(1, std::memory_order_relaxed);
 }
@@ -33,24 +36,28 @@ struct Turns {
   std::vector<double> seconds[2];
 };
 
-Turns take_turns(Context& context, Denoiser& denoiser, Shape image, int repeats, BusyProcesses& others) {
+/// The seconds of a step, by half a second of them or one; fewer where `most_steps` take less.
+double take_turn(Context& context, Denoiser& denoiser, Shape image) {
   using Clock = std::chrono::steady_clock;
-  Turns turns;
-  bool busy = false;
   int steps = -1;  // the first makes plans and takes memory
-  auto start = Clock::now();
+  double spent = 0;
+  Clock::time_point start;
   run_dps_steps(context, denoiser, image, most_steps, [&] {
-    const double spent = std::chrono::duration<double>(Clock::now() - start).count();
-    if (++steps > 0 && spent < turn_seconds) return true;
-    if (steps > 0) {
-      turns.seconds[busy].push_back(spent / steps);
-      busy = !busy;
-      busy ? others.work() : others.rest();
-    }
-    steps = 0;
-    start = Clock::now();
-    return int(turns.seconds[1].size()) < repeats;
+    if (++steps == 0) start = Clock::now();
+    spent = std::chrono::duration<double>(Clock::now() - start).count();
+    return spent < turn_seconds;
   });
+  return spent / steps;
+}
+
+Turns take_turns(Context& context, Denoiser& denoiser, Shape image, int repeats, BusyProcesses& others) {
+  Turns turns;
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    turns.seconds[0].push_back(take_turn(context, denoiser, image));
+    others.work();
+    turns.seconds[1].push_back(take_turn(context, denoiser, image));
+    others.rest();
+  }
   for (std::vector<double>& each : turns.seconds) std::sort(each.begin(), each.end());
   return turns;
 }
@@ -58,16 +65,25 @@ Turns take_turns(Context& context, Denoiser& denoiser, Shape image, int repeats,
 }  // namespace
 
 BusyProcesses::BusyProcesses(int count) {
+  children_.reserve(std::size_t(count));
+  const pid_t parent = ::getpid();
   for (int i = 0; i < count; ++i) {
     const pid_t child = ::fork();
-    if (child == 0) keep_a_core_busy();
-    if (child > 0) children_.push_back(child);
+    if (child == 0) keep_a_core_busy(parent);
+    if (child > 0) {
+      children_.push_back(child);
+      continue;
+    }
+    const std::string reason = std::strerror(errno);
+    end();  // no destructor follows a constructor that throws
+    throw Error(message("only ", i, " of ", count, " busy processes could be started: ", reason));
   }
-  require(!children_.empty(), "no busy process could be started");
   for (const pid_t child : children_) ::waitpid(child, nullptr, WUNTRACED);
 }
 
-BusyProcesses::~BusyProcesses() {
+BusyProcesses::~BusyProcesses() { end(); }
+
+void BusyProcesses::end() {
   for (const pid_t child : children_) ::kill(child, SIGKILL);
   for (const pid_t child : children_) ::waitpid(child, nullptr, 0);
 }
@@ -99,15 +115,11 @@ Json bench_busy(Context& context, const ModelOptions& o) {
   const Turns turns = take_turns(context, *denoiser, image, o.repeats, others);
   Json report;
   report["model"] = network ? (o.config.empty() ? o.preset : o.config) : "the analytic prior";
-  report["device"] = device_description(context.device());
+  put_device(report, context.device());
   report["batch"] = image.N;
   report["image"] = {image.H, image.W};
-  report["threads"] = omp_get_max_threads();
-  for (const int busy : {0, 1}) {
-    const std::vector<double>& seconds = turns.seconds[busy];
-    require(!seconds.empty(), "no turn was finished in ", most_steps, " steps");
-    put_seconds(report, busy ? "busy_seconds" : "quiet_seconds", seconds);
-  }
+  put_seconds(report, "quiet_seconds", turns.seconds[0]);
+  put_seconds(report, "busy_seconds", turns.seconds[1]);
   report["busy_over_quiet"] = report["busy_seconds"].get<double>() / report["quiet_seconds"].get<double>();
   return report;
 }

@@ -73,7 +73,7 @@ Json read_report(const std::string& path) {
 }
 
 Json compare_reports(const Json& old, const Json& now) {
-  for (const char* same : {"device", "precision", "model", "batch", "image"})
+  for (const char* same : {"device", "threads", "precision", "model", "batch", "image"})
     require(old.value(same, Json()) == now.value(same, Json()), "--compare: ", same, " was ",
             old.value(same, Json()).dump(), " and is ", now.value(same, Json()).dump(),
             ": only runs of the same can be compared");

@@ -17,7 +17,8 @@ Json read_report(const std::string& path);
 /// Rows without quartiles count as ranging from their fastest to their slowest. Reports
 ///   rows    kernel, shape, old_seconds, new_seconds, ratio (new / old), verdict
 ///   worse   how many are
-/// Errors: reports of different devices, precisions, models, batches or image sizes; no row in common.
+/// Errors: reports of different devices, threads, precisions, models, batches or image sizes; no row in
+/// common.
 Json compare_reports(const Json& old, const Json& now);
 
 /// The same for people.

@@ -29,9 +29,10 @@ def run(*words):
 
 def bench(options, repeats, precision="fp32"):
     which = ["--model", options.model] if options.model else ["--config", options.config]
+    threads = ["--threads", str(options.threads)] if options.threads else []
     return json.loads(
-        run(f"{options.bin}/tweedie-bench", *which, "--device", "cpu", "--json", "--repeats", str(repeats),
-            "--threads", str(options.threads), "--batch", str(options.batch), "--precision", precision))
+        run(f"{options.bin}/tweedie-bench", *which, "--device", "cpu", "--json", "--repeats", str(repeats), *threads,
+            "--batch", str(options.batch), "--precision", precision))
 
 
 # ---- whether both compute the same -----------------------------------------------------------------------
@@ -181,11 +182,12 @@ def main():
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int)  # none: as many as tweedie-bench takes by itself
     parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     first = bench(options, 1)
+    options.threads = first["threads"]
+    torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         check_agreement(options, first["config"], folder)
     with open("/proc/cpuinfo") as file:

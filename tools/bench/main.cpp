@@ -69,6 +69,9 @@ void require_of_use(const CLI::App& app, const Options& o) {
   const bool whole = o.roofline.empty() && (o.has_model() || o.busy);
   require(!whole || app.count("--filter") == 0,
           "--filter means nothing to a whole step; leave --model out, or give --roofline");
+  require(o.compared.empty() || !o.busy, "--compare has no row in common with what --busy reports");
+  require(o.compared.empty() || o.roofline.empty() || o.roofline == "here",
+          "--compare: a plan by the data sheet of ", o.roofline, " has no seconds to compare");
 }
 
 /// Prints a report, or how it compares with an earlier one; the exit code.

@@ -1,6 +1,7 @@
 #include "tools/bench/measure.hpp"
 
 #include <fmt/format.h>
+#include <omp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,6 +40,11 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 }  // namespace
+
+void put_device(Json& to, Device device) {
+  to["device"] = device_description(device);
+  to["threads"] = omp_get_max_threads();
+}
 
 void put_seconds(Json& to, const std::string& name, const std::vector<double>& sorted) {
   const std::size_t count = sorted.size();
@@ -132,7 +138,7 @@ Json Bench::report() const {
   require(!rows_.empty(), "--filter: no kernel's name contains '", options_.filter, "'; there are ",
           joined(kernels_));
   Json report;
-  report["device"] = device_description(context_.device());
+  put_device(report, context_.device());
   report["precision"] = name(context_.queue.precision());
   report["flush_bytes"] = flush_.view().size() * std::int64_t(sizeof(float));
   Json& copied = report["peaks"]["copy"];

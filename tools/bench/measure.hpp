@@ -27,6 +27,9 @@ struct Seconds {
   double max() const { return sorted.back(); }
 };
 
+/// Writes the device that a report is of, and with how many threads it was measured, which are its CPU's.
+void put_device(Json& to, Device device);
+
 /// Writes what sorted seconds say to a report: their median as `name`, and with it _min, _low and _high (the
 /// quartiles) and _max.
 void put_seconds(Json& to, const std::string& name, const std::vector<double>& sorted);

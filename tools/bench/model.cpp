@@ -85,7 +85,7 @@ Json bench_model(Context& context, const ModelOptions& o) {
   Json report;
   report["model"] = o.config.empty() ? o.preset : o.config;
   report["config"] = to_json(config);
-  report["device"] = device_description(context.device());
+  put_device(report, context.device());
   report["precision"] = name(context.queue.precision());
   report["parameters"] = unet.parameters();
   report["batch"] = o.batch;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "layers/step_ops.hpp"
 #include "tools/bench/case_tensors.hpp"
@@ -55,8 +56,9 @@ std::string describe(const StepOp& op) {
     name += " to " + text(op.y);
   }
   if (op.split) name += fmt::format(" at {}", op.split);
-  return name + (op.accumulate ? " added" : "") + (op.modulated ? " modulated" : "") +
-         (op.silu ? " silu" : "");
+  if (op.pluses) name += fmt::format(" plus {}", op.pluses);
+  return name + (op.bias ? " bias" : "") + (op.accumulate ? " added" : "") +
+         (op.modulated ? " modulated" : "") + (op.silu ? " silu" : "");
 }
 
 struct Counted {
@@ -74,6 +76,11 @@ std::vector<Counted> distinct(const std::vector<StepOp>& ops) {
     else
       rows.push_back({op, 1});
   }
+  // --compare finds a row by its name.
+  std::set<std::string> names;
+  for (const Counted& row : rows)
+    require(names.insert(row.op.kernel + " " + describe(row.op)).second,
+            "two rows of a step are both called ", row.op.kernel, " ", describe(row.op));
   return rows;
 }
 
@@ -121,7 +128,10 @@ Json bench_roofline(Context& context, const ModelOptions& o, const KernelOptions
   const Limits limits = limits_of(bench, device, precision);
   Json report;
   report["model"] = o.config.empty() ? o.preset : o.config;
-  report["device"] = limits.description;
+  if (here)
+    put_device(report, context.device());
+  else
+    report["device"] = limits.description;
   report["precision"] = name(precision);
   report["batch"] = image.N;
   report["image"] = {image.H, image.W};

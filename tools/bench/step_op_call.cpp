@@ -38,7 +38,7 @@ Call of_convolution(Bench& bench, const StepOp& op) {
   t->x = feature(bench, op.x);
   t->y = feature(bench, op.y);
   t->a = context.planar({1, 1, 1, int(convolution_packed_size(bench.queue(), op.g))});
-  t->b = values(bench, {1, op.g.out, 1, 1});
+  if (op.bias) t->b = values(bench, {1, op.g.out, 1, 1});
   const std::vector<float> weights =
       context.download(context.normal({op.g.out, op.g.in, op.g.kernel.h, op.g.kernel.w}));
   convolution_pack(bench.queue(), t->a, weights.data(), op.g);
@@ -66,8 +66,7 @@ Call of_group_norm(Bench& bench, const StepOp& op) {
   group_norm(bench.queue(), t->y, t->stats, t->x, p);  // the statistics that the way back reads
   if (!op.backward) return [&bench, t, p] { group_norm(bench.queue(), t->y, t->stats, t->x, p); };
   t->z = feature(bench, s);
-  const int pluses = int(op.maps / double(s.size()) + 0.5) - 3;
-  return [&bench, t, p, pluses] {
+  return [&bench, t, p, pluses = op.pluses] {
     const View<const float> dy = t->z, none;
     group_norm_backward(bench.queue(), t->y, dy, t->x, t->stats, p, pluses > 0 ? dy : none, {},
                         pluses > 1 ? dy : none);

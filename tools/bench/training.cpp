@@ -58,7 +58,7 @@ Json bench_training(Context& context, const ModelOptions& o) {
                             training = time_training(context, unet, image, o.repeats);
   Json report;
   report["model"] = o.config.empty() ? o.preset : o.config;
-  report["device"] = device_description(context.device());
+  put_device(report, context.device());
   report["precision"] = name(context.queue.precision());
   report["parameters"] = unet.parameters();
   report["batch"] = o.batch;
