@@ -38,7 +38,13 @@ Tensor Context::upload(Shape shape, std::span<const float> values) {
 }
 
 std::vector<float> Context::download(const Tensor& x) {
-  std::vector<float> values(std::size_t(x.shape().size()));
+  std::vector<float> values;
+  download(values, x);
+  return values;
+}
+
+void Context::download(std::vector<float>& values, const Tensor& x) {
+  values.resize(std::size_t(x.shape().size()));
   Tensor planar_copy;
   const float* from = x.data();
   if (x.b() != 1) {
@@ -47,7 +53,6 @@ std::vector<float> Context::download(const Tensor& x) {
     from = planar_copy.data();
   }
   copy_to_host(queue, values.data(), from, values.size() * sizeof(float));
-  return values;
 }
 
 std::vector<double> Context::download(const TensorOf<double>& x) {

@@ -58,6 +58,8 @@ class Context {
   Tensor upload(Shape shape, std::span<const float> planar_values);
   /// Planar values of a tensor of any layout.
   std::vector<float> download(const Tensor& x);
+  /// The same into `values`, whose memory is used again where it suffices.
+  void download(std::vector<float>& values, const Tensor& x);
   std::vector<double> download(const TensorOf<double>& x);
   void download(Scalars& values, const TensorOf<double>& x);
 

@@ -129,19 +129,19 @@ constexpr const Need* linear_needs[] = {&needs::linear, &needs::gaussian};
 
 }  // namespace
 
-const SolverKind pigdm_kind{"pigdm",
-                            "pseudo-inverse guidance: no step size; 100 steps",
-                            linear_needs,
-                            pigdm_settings,
-                            [](const Settings& s, Posterior& p) -> std::unique_ptr<Solver> {
-                              const bool compat = s.flag("compat");
-                              require(!compat || needs::inverse.met(p.likelihood, p.image),
-                                      "method pigdm, compat: needs ", needs::inverse.what);
-                              return std::make_unique<Pigdm>(
-                                  s.number("eta"), compat ? s.number("gradient_weight") : 1, compat);
-                            },
-                            100,
-                            Spacing::strided};
+const SolverKind pigdm_kind{
+    "pigdm",
+    "pseudo-inverse guidance: no step size; 100 steps",
+    linear_needs,
+    pigdm_settings,
+    [](const Settings& s, Posterior& p) -> std::unique_ptr<Solver> {
+      const bool compat = s.flag("compat");
+      require(!compat || needs::inverse.met(p.likelihood.op(), p.likelihood.noise(), p.image),
+              "method pigdm, compat: needs ", needs::inverse.what);
+      return std::make_unique<Pigdm>(s.number("eta"), compat ? s.number("gradient_weight") : 1, compat);
+    },
+    100,
+    Spacing::strided};
 
 const SolverKind mmps_kind{
     "mmps",

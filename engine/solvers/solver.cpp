@@ -1,10 +1,19 @@
 #include "engine/solvers/solver.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/solvers/proximal.hpp"
 
 namespace tweedie {
+
+std::optional<double> distance(Context& context, const Solver& solver) {
+  const TensorOf<double>& squared = solver.misfit_squared();
+  if (!squared) return {};
+  Scalars values(context, squared.shape().N);
+  context.download(values, squared);
+  return std::sqrt(values[0]);
+}
 
 Tensor solve(Solver& solver, Posterior& p, const SolverObserver& observer) {
   Tensor x = solver.start(p);
@@ -18,25 +27,34 @@ Tensor solve(Solver& solver, Posterior& p, const SolverObserver& observer) {
 
 namespace needs {
 
-const Need linear{"a linear operator", [](Likelihood& l, const Shape&) { return l.linear() != nullptr; }};
+const Need linear{"a linear operator", [](ForwardOperator& op, const NoiseModel&, const Shape&) {
+                    return as_linear(op) != nullptr;
+                  }};
 const Need pseudo_inverse{
     "a linear operator with a pseudo-inverse (that of a blur or of line integrals would amplify noise "
     "without bound)",
-    [](Likelihood& l, const Shape&) { return l.linear() && l.linear()->has_pseudo_inverse(); }};
+    [](ForwardOperator& op, const NoiseModel&, const Shape&) {
+      return as_linear(op) && as_linear(op)->has_pseudo_inverse();
+    }};
 const Need inverse{
     "a linear operator that can be inverted where it measures (masks, reductions, luma, blurs of one "
     "row and one column, single-coil k-space)",
-    [](Likelihood& l, const Shape& image) { return l.linear() && inverts(*l.linear(), image); }};
+    [](ForwardOperator& op, const NoiseModel&, const Shape& image) {
+      return as_linear(op) && inverts(*as_linear(op), image);
+    }};
 const Need spectrum{
     "an operator whose singular value decomposition is known (masks, means, luma, separable or circular "
     "blurs, "
     "bicubic reduction, single-coil k-space)",
-    [](Likelihood& l, const Shape& image) { return l.linear() && l.linear()->spectral(image) != nullptr; }};
-const Need gaussian{"Gaussian noise, or none",
-                    [](Likelihood& l, const Shape&) { return l.noise().photon_rate == 0; }};
+    [](ForwardOperator& op, const NoiseModel&, const Shape& image) {
+      return as_linear(op) && as_linear(op)->spectral(image) != nullptr;
+    }};
+const Need gaussian{"Gaussian noise, or none", [](ForwardOperator&, const NoiseModel& noise, const Shape&) {
+                      return noise.photon_rate == 0;
+                    }};
 const Need same_picture{"a measurement that is the picture, reduced by a whole factor or not at all",
-                        [](Likelihood& l, const Shape& image) {
-                          const Shape y = l.op().output_shape(image);
+                        [](ForwardOperator& op, const NoiseModel&, const Shape& image) {
+                          const Shape y = op.output_shape(image);
                           return y.C == image.C && y.H > 0 && y.W > 0 && image.H % y.H == 0 &&
                                  image.W % y.W == 0 && image.H / y.H == image.W / y.W;
                         }};
@@ -52,9 +70,10 @@ const SolverKind& solver_kind(const std::string& name) {
   throw Error(message("method '", name, "' is not known; expected one of ", known));
 }
 
-std::optional<std::string> refusal(const SolverKind& kind, Likelihood& likelihood, const Shape& image) {
+std::optional<std::string> refusal(const SolverKind& kind, ForwardOperator& op, const NoiseModel& noise,
+                                   const Shape& image) {
   for (const Need* need : kind.needs)
-    if (!need->met(likelihood, image)) return message("method ", kind.name, " needs ", need->what);
+    if (!need->met(op, noise, image)) return message("method ", kind.name, " needs ", need->what);
   return {};
 }
 

@@ -49,6 +49,9 @@ class Solver {
   virtual const TensorOf<double>& misfit_squared() const = 0;
 };
 
+/// The root of `misfit_squared` for the first sample; nothing where there is none.
+std::optional<double> distance(Context& context, const Solver& solver);
+
 /// Called after every step with its number and the state; false ends the run early.
 using SolverObserver = std::function<bool(int executed, const Tensor& x)>;
 
@@ -58,10 +61,10 @@ Tensor solve(Solver& solver, Posterior& p, const SolverObserver& observer = {});
 /// Which timesteps of the trained diffusion a solver takes by itself.
 enum class Spacing { respaced, strided, quadratic };
 
-/// Something that a solver asks of a likelihood.
+/// Something that a solver asks of what was measured, and how.
 struct Need {
   const char* what;  ///< "a linear operator"
-  bool (*met)(Likelihood& likelihood, const Shape& image);
+  bool (*met)(ForwardOperator& op, const NoiseModel& noise, const Shape& image);
 };
 namespace needs {
 extern const Need linear, pseudo_inverse, inverse, spectrum, gaussian, same_picture;
@@ -84,9 +87,10 @@ std::span<const SolverKind* const> solver_kinds();
 /// The row of that name. Errors: an unknown name (the known ones are listed).
 const SolverKind& solver_kind(const std::string& name);
 
-/// Why this solver cannot work on this likelihood, in one line; nothing where it can. The one place that says
-/// what fits what.
-std::optional<std::string> refusal(const SolverKind& kind, Likelihood& likelihood, const Shape& image);
+/// Why this solver cannot work on measurements of this operator with this noise, in one line; nothing where
+/// it can. The one place that says what fits what.
+std::optional<std::string> refusal(const SolverKind& kind, ForwardOperator& op, const NoiseModel& noise,
+                                   const Shape& image);
 
 /// The schedule of a kind's own spacing: of the diffusion `name` of `trained` steps, `steps` of them (0: the
 /// kind's default).

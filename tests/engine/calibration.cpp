@@ -194,7 +194,7 @@ Row run(Problem& problem, const SolverKind& kind, Agreement& agreement, std::vec
   Counted prior(problem.prior);
   const Schedule schedule = schedule_of(kind, "linear", 1000, 0);
   Posterior posterior{context, prior, schedule, likelihood, problem.batch, noise};
-  const auto refused = refusal(kind, likelihood, problem.batch);
+  const auto refused = refusal(kind, *problem.op, likelihood.noise(), problem.batch);
   REQUIRE_MESSAGE(!refused, *refused);
   Settings settings(kind.name, kind.settings);
   if (settings.knows("zeta")) settings.set("zeta", 0.3);

@@ -214,13 +214,13 @@ TEST_CASE("projection with a nonlinear operator, or without a pseudo-inverse, is
   CHECK_THROWS_WITH_AS(ProjectionGuidance(c.context, "projection", likelihood, Lift::low_pass),
                        doctest::Contains("not linear"), Error);
   for (const char* name : {"projection", "mcg", "ilvr"}) {
-    const auto reason = refusal(solver_kind(name), likelihood, c.image);
+    const auto reason = refusal(solver_kind(name), hidden, {}, c.image);
     REQUIRE(reason);
     CHECK(reason->find("linear operator") != std::string::npos);
-    CHECK(!refusal(solver_kind(name), *c.likelihood, c.image));
+    CHECK(!refusal(solver_kind(name), c.likelihood->op(), {}, c.image));
   }
   for (const char* name : {"dps", "ps+", "noisy-gradient"})
-    CHECK(!refusal(solver_kind(name), likelihood, c.image));
+    CHECK(!refusal(solver_kind(name), hidden, {}, c.image));
   CHECK_THROWS_WITH_AS(solver_kind("guess"), doctest::Contains("not known; expected one of dps, "), Error);
   CHECK_THROWS_WITH_AS(PoissonGuidance(c.context, *c.likelihood, 1), doctest::Contains("must be Poisson"),
                        Error);

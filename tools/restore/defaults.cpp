@@ -16,16 +16,11 @@ bool of_photographs(const Options& o, const Problem& p) {
          std::filesystem::exists(shipped_file("photo"));
 }
 
-bool suits_mmps(Context& context, const Problem& p) {
-  Likelihood likelihood(context, *p.op, p.y(), p.noise_model());
-  return !refusal(mmps_kind, likelihood, p.image);
-}
-
 }  // namespace
 
 void settle_defaults(Context& context, Options& o, const Problem& p, Prior& prior) {
   const bool few = o.steps > 0 ? o.steps <= few_steps : of_photographs(o, p);
-  if (!o.method_stated && few && suits_mmps(context, p)) {
+  if (!o.method_stated && few && !refusal(mmps_kind, *p.op, p.noise_model(), p.image)) {
     o.method = mmps_kind.name;
     o.settings.emplace(message("--method ", o.method), mmps_kind.settings);
   }

@@ -58,13 +58,12 @@ Run run_once(Context& context, Plan& plan, const Options& o, const Problem& p, c
   steps = solver->steps(posterior);
   Progress progress(label, steps, o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic);
   const Tensor x = solve(*solver, posterior, [&](int executed, const Tensor&) {
-    std::optional<double> distance;
-    if (const auto& squared = solver->misfit_squared()) distance = std::sqrt(context.download(squared)[0]);
-    require(std::isfinite(distance.value_or(0)), "the sampler diverged at step ", executed + 1, " of ", steps,
+    const std::optional<double> misfit = distance(context, *solver);
+    require(std::isfinite(misfit.value_or(0)), "the sampler diverged at step ", executed + 1, " of ", steps,
             plan.settings.knows("zeta") && !plan.settings.worded("zeta")
                 ? message(": try a smaller --zeta than ", plan.settings.number("zeta"))
                 : std::string());
-    progress.update(executed + 1, distance);
+    progress.update(executed + 1, misfit);
     return true;
   });
   Run run;
@@ -111,7 +110,7 @@ Solution solve(Context& context, const Options& o, const Problem& p, const Prior
   Plan plan{*method.solver, settings_of(o, p, prior), schedule_of(o, prior, *method.solver),
             Likelihood(context, *p.op, p.y(), p.noise_model()),
             o.restarts > 0 ? o.restarts : p.description().restarts()};
-  if (const auto reason = refusal(plan.kind, plan.likelihood, p.padded))
+  if (const auto reason = refusal(plan.kind, *p.op, p.noise_model(), p.padded))
     throw Error(message("task ", p.task, ": ", *reason));
   ready();
   Solution solution;

@@ -31,14 +31,15 @@ class Counted : public Denoiser {
   Denoiser& inner_;
 };
 
+constexpr NoiseModel measured_noise{.sigma = 0.05};
+
 /// A blur whose edges are joined has a spectrum and keeps conjugate gradients busy; half of the pixels has
 /// the pseudo-inverse that a blur has not.
 std::unique_ptr<ForwardOperator> operator_for(Context& context, const SolverKind& kind, const Shape& image) {
   const std::vector<float> taps{0.01f, 0.06f, 0.02f, 0.1f, 0.55f, 0.12f, 0.03f, 0.08f, 0.03f};
   auto blur =
       std::make_unique<CircularBlur>(context, context.upload({1, 1, 3, 3}, taps), Direction::correlate);
-  Likelihood likelihood(context, *blur, blur->apply(context.normal(image)), {.sigma = 0.05});
-  if (!refusal(kind, likelihood, image)) return blur;
+  if (!refusal(kind, *blur, measured_noise, image)) return blur;
   std::vector<float> mask(std::size_t(image.plane()), 0.f);
   for (std::size_t i = 0; i < mask.size(); i += 2) mask[i] = 1;
   return std::make_unique<Inpainting>(context, context.upload({1, 1, image.H, image.W}, mask));
@@ -48,7 +49,7 @@ Workload count(const SolverKind& kind, Settings settings, int steps) {
   const Shape image{1, 1, 8, 8};
   Context context(Device::cpu, 1);
   const std::unique_ptr<ForwardOperator> op = operator_for(context, kind, image);
-  Likelihood likelihood(context, *op, op->forward(context.normal(image)), {.sigma = 0.05});
+  Likelihood likelihood(context, *op, op->forward(context.normal(image)), measured_noise);
   SpectrumPrior spectrum(context);
   Counted prior(spectrum);
   const Schedule schedule = schedule_of(kind, "linear", 1000, steps);
@@ -73,7 +74,7 @@ Workload of_blind(const Options& o, const BlindKind& kind) {
   if (&kind == &blind_dps_kind || walk == "dps") return {steps, steps};
   const SolverKind& solver = solver_kind(walk);
   return times(count(solver, Settings(walk, solver.settings), steps),
-               fast_em_walks(*o.settings, o.settings->integer("scales")));
+               fast_em_walk_count(*o.settings, o.settings->integer("scales")));
 }
 
 }  // namespace
