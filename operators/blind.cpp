@@ -40,56 +40,60 @@ namespace {
 /// An operator of several unknowns, each looked at through a crop.
 class OnCrops : public ForwardOperator {
  public:
-  OnCrops(Context& context, std::unique_ptr<ForwardOperator> op, std::vector<Shape> sides)
-      : op_(std::move(op)), sides_(std::move(sides)) {
-    require(int(sides_.size()) == op_->unknowns(), "crops of ", sides_.size(),
-            " unknowns for an operator of ", op_->unknowns());
+  OnCrops(Context& context, ForwardOperator& op, std::vector<Shape> sides)
+      : op_(op), sides_(std::move(sides)) {
+    require(int(sides_.size()) == op_.unknowns(), "crops of ", sides_.size(), " unknowns for an operator of ",
+            op_.unknowns());
     for (const Shape& side : sides_) crops_.push_back(make_crop(context, side.H, side.W));
   }
-  int unknowns() const override { return op_->unknowns(); }
-  bool linear_in(int unknown) const override { return op_->linear_in(unknown); }
+  int unknowns() const override { return op_.unknowns(); }
+  bool linear_in(int unknown) const override { return op_.linear_in(unknown); }
   Shape output_shape(std::span<const Shape> u) const override {
     require(u.size() == sides_.size(), "crops of ", sides_.size(), " unknowns: ", u.size(), " given");
     std::vector<Shape> inner;
     for (std::size_t k = 0; k < u.size(); ++k) inner.push_back({u[k].N, u[k].C, sides_[k].H, sides_[k].W});
-    return op_->output_shape(inner);
+    return op_.output_shape(inner);
   }
   std::unique_ptr<Saved> make_saved() const override {
     auto state = std::make_unique<State>();
-    state->inner = op_->make_saved();
+    state->inner = op_.make_saved();
     return state;
   }
   Tensor forward(Unknowns u, Saved* saved = nullptr) override {
     State* state = saved ? &saved_as<State>(*saved, "crops") : nullptr;
-    std::vector<Tensor> cropped;
+    std::vector<Tensor> of_this_call;
+    std::vector<Tensor>& cropped = state ? state->cropped : of_this_call;
     if (state) state->shapes.clear();
     for (std::size_t k = 0; k < u.size(); ++k) {
       cropped.push_back(whole(u[k].shape(), k) ? u[k] : crops_[k]->forward(u[k]));
       if (state) state->shapes.push_back(u[k].shape());
     }
-    return op_->forward(Unknowns(cropped), state ? state->inner.get() : nullptr);
+    Tensor y = op_.forward(Unknowns(cropped), state ? state->inner.get() : nullptr);
+    cropped.clear();  // what the way back needs of them is in `inner`
+    return y;
   }
   void backward(std::span<Tensor* const> du, const Tensor& dy, Saved& saved) override {
     State& state = saved_as<State>(saved, "crops");
-    op_->backward(du, dy, *state.inner);
+    op_.backward(du, dy, *state.inner);
     for (std::size_t k = 0; k < du.size(); ++k)
       if (du[k] && !whole(state.shapes[k], k))
         *du[k] = dynamic_cast<LinearOperator&>(*crops_[k]).adjoint(*du[k], state.shapes[k]);
   }
   using ForwardOperator::backward;
   using ForwardOperator::forward;
-  void discard_unmeasured(Tensor& y) override { op_->discard_unmeasured(y); }
+  void discard_unmeasured(Tensor& y) override { op_.discard_unmeasured(y); }
 
  private:
   struct State : Saved {
     std::unique_ptr<Saved> inner;
     std::vector<Shape> shapes;
+    std::vector<Tensor> cropped;  // empty between calls, for its memory
   };
   bool whole(const Shape& given, std::size_t k) const {
     return given.H == sides_[k].H && given.W == sides_[k].W;
   }
 
-  std::unique_ptr<ForwardOperator> op_;
+  ForwardOperator& op_;
   std::vector<Shape> sides_;
   std::vector<std::unique_ptr<ForwardOperator>> crops_;
 };
@@ -179,9 +183,8 @@ constexpr BlindRow turbulence_row{
 
 }  // namespace
 
-std::unique_ptr<ForwardOperator> on_crops(Context& context, std::unique_ptr<ForwardOperator> op,
-                                          std::vector<Shape> sides) {
-  return std::make_unique<OnCrops>(context, std::move(op), std::move(sides));
+std::unique_ptr<ForwardOperator> on_crops(Context& context, ForwardOperator& op, std::vector<Shape> sides) {
+  return std::make_unique<OnCrops>(context, op, std::move(sides));
 }
 
 const OperatorKind blind_blur_kind{.name = "blind_blur",

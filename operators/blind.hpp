@@ -30,8 +30,8 @@ std::vector<float> gaussian_kernel(int size, double sigma);
 /// `op` whose unknown k is the top left part of what it is given, of `sides[k]`'s height and width: for
 /// priors whose pictures have sides that the problem's have not. Shapes of sides: N and C are not looked at.
 /// Errors: another number of sides than the operator has unknowns; a side that is larger than what is given.
-std::unique_ptr<ForwardOperator> on_crops(Context& context, std::unique_ptr<ForwardOperator> op,
-                                          std::vector<Shape> sides);
+/// `op` outlives what is returned.
+std::unique_ptr<ForwardOperator> on_crops(Context& context, ForwardOperator& op, std::vector<Shape> sides);
 
 // Their rows make the operator for images whose kernel and tilt are the given arrays; a kernel that is not
 // given is a point, a tilt is 0. Settings: `kernel` (motion, gaussian), `kernel_size`, `intensity` (of a

@@ -51,4 +51,14 @@ SparseRows picked_rows(int rows, int pixels, int used, const std::function<int(i
   return m;
 }
 
+std::function<SparseRows(int)> wrapped_in(int pixels) {
+  return [pixels](int taps) {
+    require(taps <= pixels, "a kernel of ", taps, " pixels for images of ", pixels);
+    return picked_rows(pixels, taps, pixels, [=](int row) {
+      const int tap = (row + (taps - 1) / 2) % pixels;
+      return tap < taps ? tap : -1;
+    });
+  };
+}
+
 }  // namespace tweedie

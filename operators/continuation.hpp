@@ -26,4 +26,8 @@ int fast_length(int n);
 /// other rows are empty.
 SparseRows picked_rows(int rows, int pixels, int used, const std::function<int(int)>& column);
 
+/// Brings a kernel's axis into one of `pixels`: tap j comes to j - (taps - 1)/2, before 0 around the end.
+/// Errors of what is returned: more taps than pixels.
+std::function<SparseRows(int taps)> wrapped_in(int pixels);
+
 }  // namespace tweedie

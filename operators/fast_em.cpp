@@ -1,9 +1,12 @@
 #include "operators/fast_em.hpp"
 
+#include <utility>
 #include <vector>
 
 #include "engine/joint.hpp"
 #include "operators/convolution.hpp"
+#include "operators/kernel_haze.hpp"
+#include "operators/moving_blur.hpp"
 
 namespace tweedie {
 
@@ -34,6 +37,84 @@ FastEmResult fast_em(Context& context, Denoiser& prior, const Schedule& schedule
     return true;
   });
   return {walkers[0].x, walkers[1].x};
+}
+
+namespace {
+
+/// The walks of one scale: the kernel stands in the operator.
+class ScaleWalks {
+ public:
+  ScaleWalks(Context& context, const SolverKind& kind, Denoiser& prior, const Schedule& schedule,
+             const KernelScale& scale, double threshold, NoiseSource& noise)
+      : context_(context),
+        kind_(kind),
+        scale_(scale),
+        blur_(context, scale.y.shape()),
+        likelihood_(context, blur_, scale.y, {scale.kernel.sigma, 0}),
+        posterior_{context, prior, schedule, likelihood_, scale.y.shape(), noise},
+        haze_(threshold),
+        map_(context, scale.kernel, [this](Tensor& k, double) { haze_(context_, k); }) {}
+
+  double width(const Tensor& kernel) {
+    context_.download(values_, kernel);
+    return kernel_width(values_, scale_.kernel.rows, scale_.kernel.columns);
+  }
+  /// From noise to an image. `follow` may move the kernel after each step.
+  Tensor walk(Tensor& kernel, const std::function<void(int executed, const Solver& solver)>& follow) {
+    blur_.set(kernel);
+    const std::unique_ptr<Solver> solver =
+        kind_.make(Settings(message("--method ", kind_.name), kind_.settings), posterior_);
+    return solve(*solver, posterior_, [&](int executed, const Tensor&) {
+      follow(executed, *solver);
+      blur_.set(kernel);
+      return true;
+    });
+  }
+  /// The next kernel, unless it is narrower than `least`.
+  void update(Tensor& kernel, const Tensor& estimate, double least) {
+    Tensor last = std::exchange(kernel, map_.solve(estimate, scale_.y, kernel));
+    if (width(kernel) < least) kernel = std::move(last);
+  }
+
+ private:
+  Context& context_;
+  const SolverKind& kind_;
+  const KernelScale& scale_;
+  MovingBlur blur_;
+  Likelihood likelihood_;
+  Posterior posterior_;
+  HazeRemoval haze_;
+  KernelMap map_;
+  std::vector<float> values_;
+};
+
+}  // namespace
+
+FastEmResult fast_em_walks(Context& context, const SolverKind& kind, Denoiser& prior,
+                           const Schedule& schedule, const FastEmWalks& options,
+                           std::span<const KernelScale> scales, Tensor start, NoiseSource& noise,
+                           const FastEmWalkObserver& observer) {
+  require(!scales.empty() && options.rounds > 0, "Fast EM: ", options.rounds, " rounds of ", scales.size(),
+          " scales; expected 1 or more of both");
+  Tensor kernel = std::move(start), x;
+  int steps = 0;  // of all walks so far
+  bool found = false;
+  for (const KernelScale& scale : scales) {
+    ScaleWalks at(context, kind, prior, schedule, scale, options.threshold, noise);
+    if (found) kernel = doubled_kernel(context, kernel, scale.kernel.rows, scale.kernel.columns);
+    const double least = found ? at.width(kernel) / 2 : 0;
+    const auto observe = [&](const Solver& solver) {
+      if (observer) observer(steps, solver, kernel);
+      ++steps;
+    };
+    for (int round = 0; round < options.rounds; ++round, found = true)
+      at.walk(kernel, [&](int executed, const Solver& solver) {
+        if (found || executed >= options.first_update) at.update(kernel, solver.estimate(), least);
+        observe(solver);
+      });
+    if (&scale == &scales.back()) x = at.walk(kernel, [&](int, const Solver& solver) { observe(solver); });
+  }
+  return {std::move(x), std::move(kernel)};
 }
 
 }  // namespace tweedie

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <span>
 
 #include "engine/denoiser.hpp"
 #include "engine/sampler.hpp"
+#include "engine/solvers/solver.hpp"
 #include "operators/kernel_map.hpp"
+#include "operators/kernel_scales.hpp"
 
 namespace tweedie {
 
@@ -34,5 +37,32 @@ using FastEmObserver = std::function<void(int executed, const Tensor& x0, const 
 FastEmResult fast_em(Context& context, Denoiser& prior, const Schedule& schedule,
                      const SamplerOptions& sampler, const FastEmOptions& options, Tensor x, Tensor y,
                      NoiseSource& noise, KernelProximal proximal = {}, const FastEmObserver& observer = {});
+
+struct FastEmWalks {
+  int rounds = 1;          ///< walks at each scale
+  int first_update = 0;    ///< executed steps of the first walk before the kernel's first update
+  double threshold = 0.1;  ///< of the kernel's largest pixel; see `HazeRemoval`
+};
+
+/// Called after every step, with its number from 0 on over all walks, the solver and the kernel.
+using FastEmWalkObserver = std::function<void(int executed, const Solver& solver, const Tensor& kernel)>;
+
+/// The same with another solver than DPS for the expectation: rounds of walks from noise to an image that
+/// find the kernel, each from the last one's, from the coarsest scale to the finest, and one with the kernel
+/// that was found, as the image of a walk is made while its kernel still moves, and fits none of them. Every
+/// step of the solver is followed by `KernelMap::solve` on its estimate.
+///
+/// A kernel is what is left without its haze, at every step: least squares make noise of what the image's
+/// estimate does not show yet, and by the next walk that noise would have grown. A scale may not fall back to
+/// the solution that explains every blurred picture, itself unblurred (Levin et al., CVPR 2009): once a
+/// coarser scale has found a kernel, one of less than half its width is not taken.
+///
+/// `scales` as `kernel_scales` makes them, one sample each; `start` is the first one's kernel. The solver has
+/// the settings of its row. Errors: those of the solver and of `KernelMap`; a solver that does not suit a
+/// blur.
+FastEmResult fast_em_walks(Context& context, const SolverKind& kind, Denoiser& prior,
+                           const Schedule& schedule, const FastEmWalks& options,
+                           std::span<const KernelScale> scales, Tensor start, NoiseSource& noise,
+                           const FastEmWalkObserver& observer = {});
 
 }  // namespace tweedie

@@ -9,20 +9,6 @@
 #include "operators/continuation.hpp"
 
 namespace tweedie {
-namespace {
-
-/// A kernel's axis in one of `pixels`: tap j lies at j - (taps - 1)/2, around the end.
-std::function<SparseRows(int)> wrapped_in(int pixels) {
-  return [pixels](int taps) {
-    require(taps <= pixels, "kernel estimate: a kernel of ", taps, " pixels for images of ", pixels);
-    return picked_rows(pixels, taps, pixels, [=](int row) {
-      const int tap = (row + (taps - 1) / 2) % pixels;
-      return tap < taps ? tap : -1;
-    });
-  };
-}
-
-}  // namespace
 
 KernelMap::KernelMap(Context& context, const KernelMapOptions& options, KernelProximal proximal)
     : context_(context), options_(options), proximal_(std::move(proximal)) {
@@ -91,23 +77,23 @@ Tensor KernelMap::least_squares(const Tensor& x, const Tensor& y, const Tensor& 
 // On the host: a kernel is small, and this is done once a step.
 Tensor KernelMap::centred(const Tensor& kernel) {
   const int rows = options_.rows, columns = options_.columns;
-  const std::vector<float> values = context_.download(kernel);
+  context_.download(values_, kernel);
   double total = 0, row = 0, column = 0;
   for (int i = 0; i < rows; ++i)
     for (int j = 0; j < columns; ++j) {
-      const double k = values[std::size_t(i * columns + j)];
+      const double k = values_[std::size_t(i * columns + j)];
       total += k, row += k * i, column += k * j;
     }
   if (!(total > 0)) return kernel;
   const int down = (rows - 1) / 2 - int(std::lround(row / total));
   const int right = (columns - 1) / 2 - int(std::lround(column / total));
   if (down == 0 && right == 0) return kernel;
-  std::vector<float> moved(values.size(), 0.f);
+  moved_.assign(values_.size(), 0.f);
   for (int i = 0; i < rows; ++i)
     for (int j = 0; j < columns; ++j)
       if (i + down >= 0 && i + down < rows && j + right >= 0 && j + right < columns)
-        moved[std::size_t((i + down) * columns + j + right)] = values[std::size_t(i * columns + j)];
-  return context_.upload(kernel.shape(), moved);
+        moved_[std::size_t((i + down) * columns + j + right)] = values_[std::size_t(i * columns + j)];
+  return context_.upload(kernel.shape(), moved_);
 }
 
 Tensor KernelMap::solve(const Tensor& x, const Tensor& y, const Tensor& kernel) {

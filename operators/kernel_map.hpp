@@ -61,6 +61,7 @@ class KernelMap {
   KernelProximal proximal_;
   std::optional<SeparableOperator> wrapped_;  // a kernel about pixel 0 of planes of H x W
   int H_ = 0, W_ = 0;
+  std::vector<float> values_, moved_;  // of a kernel on the host
 };
 
 }  // namespace tweedie

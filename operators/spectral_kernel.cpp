@@ -6,6 +6,7 @@
 
 #include "kernels/fft.hpp"
 #include "kernels/simplex.hpp"
+#include "operators/kernel_haze.hpp"
 
 namespace tweedie {
 namespace {
@@ -135,46 +136,6 @@ Modes next_response(const Modes& K, const Modes& S, const Modes& power, const Mo
 
 }  // namespace
 
-void remove_haze(std::vector<float>& kernel, int rows, int columns, double threshold) {
-  // Calls f with the pixels of the 3 x 3 around `at` that there are.
-  const auto around = [&](int at, auto&& f) {
-    const int row = at / columns, column = at % columns;
-    for (int i = std::max(0, row - 1); i <= std::min(rows - 1, row + 1); ++i)
-      for (int j = std::max(0, column - 1); j <= std::min(columns - 1, column + 1); ++j) f(i * columns + j);
-  };
-  // A pixel that stands alone counts as no more than three times its neighbourhood's mean.
-  double largest = 0;
-  for (int at = 0; at < rows * columns; ++at) {
-    double sum = 0;
-    around(at, [&](int next) { sum += kernel[std::size_t(next)]; });
-    largest = std::max(largest, std::min(double(kernel[std::size_t(at)]), sum / 3));
-  }
-  if (!(largest > 0)) return;
-  const float least = float(threshold * largest);
-  std::vector<int> part(kernel.size(), 0), reached;  // the number of the part that a pixel belongs to
-  double most = 0;
-  int heaviest = 0, parts = 0;
-  for (int first = 0; first < rows * columns; ++first) {
-    if (part[std::size_t(first)] || !(kernel[std::size_t(first)] > 0) || kernel[std::size_t(first)] < least)
-      continue;
-    part[std::size_t(first)] = ++parts;
-    double sum = 0;
-    for (reached = {first}; !reached.empty();) {
-      const int at = reached.back();
-      reached.pop_back();
-      sum += kernel[std::size_t(at)];
-      around(at, [&](int next) {
-        if (part[std::size_t(next)] || kernel[std::size_t(next)] < least) return;
-        part[std::size_t(next)] = parts;
-        reached.push_back(next);
-      });
-    }
-    if (sum > most) most = sum, heaviest = parts;
-  }
-  for (std::size_t i = 0; i < kernel.size(); ++i)
-    kernel[i] = part[i] == heaviest ? float(kernel[i] / most) : 0;
-}
-
 SpectralKernel spectral_kernel(Context& context, SpectrumPrior& prior, const Tensor& y,
                                const SpectralKernelOptions& o) {
   const Shape s = y.shape();
@@ -210,7 +171,7 @@ SpectralKernel spectral_kernel(Context& context, SpectrumPrior& prior, const Ten
   }
   std::vector<float> values = context.download(kernel),
                      whole(std::size_t(o.rows) * std::size_t(o.columns), 0.f);
-  remove_haze(values, rows, columns, o.threshold);
+  HazeRemoval{o.threshold}(values, rows, columns);
   for (int i = 0; i < rows; ++i)
     std::copy_n(values.begin() + i * columns, columns, whole.begin() + i * o.columns);
   found.kernel = context.upload({1, 1, o.rows, o.columns}, whole);

@@ -10,7 +10,7 @@ struct SpectralKernelOptions {
   int rows = 33, columns = 33;  ///< of the kernel; of an even side the last line stays 0
   double sigma = 0.02;          ///< standard deviation of the noise in y, in the units of y
   int iterations = 30;
-  double threshold = 0.1;  ///< of the largest pixel; see `remove_haze`
+  double threshold = 0.1;  ///< of the largest pixel; see `HazeRemoval`
 };
 
 struct SpectralKernel {
@@ -43,10 +43,5 @@ SpectralKernel spectral_kernel(Context& context, SpectrumPrior& prior, const Ten
 /// The kernel is taken as symmetric about (side - 1) / 2: of any other its even part.
 Tensor spectral_mean(Context& context, SpectrumPrior& prior, const Tensor& y, const SpectralKernel& found,
                      double sigma);
-
-/// Kernels (1, 1, rows, columns) without their haze: of what is at least `threshold` times the largest pixel,
-/// the heaviest connected part, its sum brought to 1. A pixel that stands alone counts as no more than three
-/// times the mean of its neighbourhood: a spike of noise is neither the largest nor the kernel.
-void remove_haze(std::vector<float>& kernel, int rows, int columns, double threshold);
 
 }  // namespace tweedie

@@ -8,8 +8,9 @@
 #include "engine/joint.hpp"
 #include "engine/solvers/solver.hpp"
 #include "engine/spectrum_prior.hpp"
-#include "operators/convolution.hpp"
+#include "operators/blind.hpp"
 #include "operators/factory.hpp"
+#include "operators/fast_em.hpp"
 #include "operators/inpainting.hpp"
 #include "tests/layers/allocation_count.hpp"
 #include "tests/layers/small_unets.hpp"
@@ -125,6 +126,40 @@ void check_none(Context& context, Denoiser& denoiser, const nlohmann::json& sett
   }
 }
 
+/// What the steps of image, kernel and, of turbulence, tilt allocate from the third on. The states at the
+/// start lie elsewhere than those that a step leaves: the pool's own list of blocks has its final length
+/// after the second step only.
+Counts count_joint(Context& context, ForwardOperator& op, const Shape& measured) {
+  SpectrumPrior of_image(context), of_kernel(context);
+  SimplexChart chart(context);
+  JointMisfit misfit(context, op, context.normal(measured));
+  const Schedule schedule = make_schedule("linear", 1000, std::to_string(steps));
+  SamplerOptions options;
+  options.variance = Variance::fixed_small;
+  ContextNoise noise(context);
+  WalkerOptions walker;
+  std::vector<Walker> walkers;
+  walkers.reserve(3);
+  const auto add = [&](const char* name, Denoiser* prior, Chart* its, const Shape& shape) {
+    walker.name = name;
+    walkers.emplace_back(context, walker, prior, its, schedule, options, noise);
+    walkers.back().x = context.normal(shape);
+  };
+  add("image", &of_image, nullptr, image);
+  walker.sparsity.weight = 0.1;
+  add("kernel", &of_kernel, &chart, {1, 1, 8, 8});
+  if (op.unknowns() == 3) add("tilt", nullptr, nullptr, {1, 2, image.H, image.W});
+  std::size_t before = 0;
+  for (int executed = 0; executed < steps; ++executed) {
+    misfit.step(walkers, steps - 1 - executed, executed);
+    if (executed != 1) continue;
+    before = context.queue.meter().calls;
+    start_counting();
+  }
+  stop_counting();
+  return {counted(), context.queue.meter().calls - before};
+}
+
 /// An operator that does what no operator may.
 class Wasteful : public Identity {
  public:
@@ -233,46 +268,57 @@ TEST_CASE("no solver allocates after the first step") {
         CAPTURE(photon_rate);
         const auto op = make(context, super_resolution);
         Likelihood likelihood(context, *op, op->forward(context.normal(image)), {0.05, photon_rate});
-        if (refusal(*kind, likelihood, image)) continue;
+        if (refusal(*kind, *op, likelihood.noise(), image)) continue;
         check(context, count_solver(context, prior, likelihood, *kind, Settings(kind->name, kind->settings)));
       }
     }
   }
 }
 
-// The states at the start lie elsewhere than those that a step leaves: the pool's own list of blocks has its
-// final length after the second step only.
-TEST_CASE("image and kernel in parallel allocate nothing after the second step") {
+TEST_CASE("image, kernel and tilt in parallel allocate nothing after the second step, cropped or whole") {
+  for (const Device device : backends())
+    for (const char* name : {"blind_blur", "turbulence"}) {
+      CAPTURE(std::string(tweedie::name(device)));
+      CAPTURE(std::string(name));
+      Context context(device, 1);
+      const BlindOperator whole = make_blind_operator(context, name);
+      check(context, count_joint(context, *whole.op, image));
+      const Shape inner{1, 3, 15, 23};
+      std::vector<Shape> sides{inner, {1, 1, 7, 7}};
+      if (whole.op->unknowns() == 3) sides.push_back(inner);
+      const auto cropped = on_crops(context, *whole.op, sides);
+      check(context, count_joint(context, *cropped, inner));
+    }
+}
+
+// Each walk begins with a solver of its own: its second step is the first that may not allocate, and the
+// pool's list of blocks has its length after one more.
+TEST_CASE("Fast EM allocates nothing after the second step of a walk") {
   for (const Device device : backends()) {
     CAPTURE(std::string(name(device)));
     Context context(device, 1);
-    SpectrumPrior of_image(context), of_kernel(context);
-    SimplexChart chart(context);
-    Convolution blur(context, Padding::zero);
-    JointMisfit misfit(context, blur, context.normal(image));
-    const Schedule schedule = make_schedule("linear", 1000, std::to_string(steps));
-    SamplerOptions options;
-    options.variance = Variance::fixed_small;
+    SpectrumPrior prior(context);
     ContextNoise noise(context);
-    WalkerOptions walker;
-    std::vector<Walker> walkers;
-    walkers.reserve(2);
-    walker.name = "image";
-    walkers.emplace_back(context, walker, &of_image, nullptr, schedule, options, noise);
-    walker.name = "kernel";
-    walker.sparsity.weight = 0.1;
-    walkers.emplace_back(context, walker, &of_kernel, &chart, schedule, options, noise);
-    walkers[0].x = context.normal(image);
-    walkers[1].x = context.normal({1, 1, 8, 8});
-    std::size_t before = 0;
-    for (int executed = 0; executed < steps; ++executed) {
-      misfit.step(walkers, steps - 1 - executed, executed);
-      if (executed != 1) continue;
-      before = context.queue.meter().calls;
-      start_counting();
+    const Schedule schedule = make_schedule("linear", 1000, std::to_string(steps));
+    KernelMapOptions kernel;
+    kernel.rows = kernel.columns = 5;
+    const std::vector<KernelScale> scales{{context.normal(image), kernel}};
+    for (const char* expectation : {"pigdm", "diffpir"}) {
+      CAPTURE(expectation);
+      std::size_t before = 0, after = 0;
+      const FastEmWalkObserver observer = [&](int executed, const Solver&, const Tensor&) {
+        if (executed == 1) {
+          before = context.queue.meter().calls;
+          start_counting();
+        }
+        if (executed != steps - 1) return;
+        stop_counting();
+        after = context.queue.meter().calls;
+      };
+      const Tensor start = KernelMap(context, kernel).delta();
+      fast_em_walks(context, solver_kind(expectation), prior, schedule, {}, scales, start, noise, observer);
+      check(context, {counted(), after - before});
     }
-    stop_counting();
-    check(context, {counted(), context.queue.meter().calls - before});
   }
 }
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "kernels/elementwise.hpp"
+#include "operators/moving_blur.hpp"
 #include "operators/recorded.hpp"
 #include "operators/truncated.hpp"
 #include "tests/support/support.hpp"
@@ -78,6 +80,38 @@ TEST_CASE("circular blur: correlation and convolution with edges joined, kernels
         check_close("convolve", context.download(convolution.apply(context.upload(s, x))),
                     filtered(x, s, k, kh, kw, -1), 2e-6);
       }
+  }
+}
+
+TEST_CASE("moving blur: a correlation by the kernel it was last given, its adjoint and its dual solution") {
+  for (const Device device : backends()) {
+    Context context(device);
+    const Shape s{2, 3, 9, 8}, y = s;
+    MovingBlur blur(context, {1, 1, s.H, s.W});
+    const Tensor x = context.upload(s, random_values(s.size(), 1)),
+                 v = context.upload(y, random_values(y.size(), 2));
+    for (const auto& [kh, kw, seed] : {std::tuple{3, 5, 3}, {9, 7, 4}, {1, 1, 5}}) {
+      CAPTURE(kh);
+      const std::vector<float> k = random_values(kh * kw, std::uint64_t(seed));
+      const Tensor kernel = context.upload({1, 1, kh, kw}, k);
+      blur.set(kernel);
+      check_close("correlate", context.download(blur.apply(x)),
+                  filtered(context.download(x), s, k, kh, kw, 1), 2e-6);
+      check_close("adjoint", context.download(blur.adjoint(v, s)),
+                  filtered(context.download(v), s, k, kh, kw, -1), 2e-6);
+      // By definition, with our own product of A and A^T.
+      for (const double r2 : {0.0, 0.3}) {
+        const Tensor w = blur.closed_dual_solve(v, s, r2, 0.2);
+        Tensor back = blur.apply(blur.adjoint(w, s));
+        axpby(context.queue, back, float(r2), back, 0.2f, w);
+        check_close("dual solution", context.download(back), context.download(v), 5e-6);
+      }
+    }
+    CHECK_THROWS_WITH_AS(blur.set(context.normal({1, 1, 3, 9})), doctest::Contains("a kernel of 9 pixels"),
+                         Error);
+    CHECK_THROWS_WITH_AS(blur.set(context.normal({1, 3, 3, 3})), doctest::Contains("expected (1, 1, kh, kw)"),
+                         Error);
+    CHECK_THROWS_WITH_AS(blur.apply(context.normal({1, 1, 8, 9})), doctest::Contains("expected 9x8"), Error);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "operators/blind.hpp"
 #include "operators/circular.hpp"
 #include "operators/convolution.hpp"
+#include "operators/kernel_haze.hpp"
 #include "tests/operators/unknowns.hpp"
 
 using namespace tweedie;
@@ -117,18 +118,18 @@ TEST_CASE("haze: what is faint, and what does not hang by the largest pixel, goe
   Values k{0.5f, 0,    0, 0.2f,   //
            0,    0.1f, 0, 0.04f,  //
            0,    0.1f, 0, 0.06f};
-  remove_haze(k, 3, 4, 0.1);
+  HazeRemoval{0.1}(k, 3, 4);
   const Values expected{5 / 7.f, 0, 0, 0, 0, 1 / 7.f, 0, 0, 0, 1 / 7.f, 0, 0};
   check_close("kernel", k, expected, 1e-6);
   Values none(6, 0.f);
-  remove_haze(none, 2, 3, 0.1);
+  HazeRemoval{0.1}(none, 2, 3);
   CHECK(none == Values(6, 0.f));
   // A spike beside a stroke: it counts as 0.4 / 3, so that a tenth of it leaves the stroke, which is heavier.
   Values spike{0.4f, 0,     0,     0,     0,      //
                0,    0,     0,     0,     0,      //
                0,    0.05f, 0.3f,  0.1f,  0.05f,  //
                0,    0,     0.05f, 0.03f, 0.012f};
-  remove_haze(spike, 4, 5, 0.1);
+  HazeRemoval{0.1}(spike, 4, 5);
   CHECK(spike[0] == 0);
   CHECK(spike[10 + 2] == doctest::Approx(0.3 / 0.58));
   CHECK(spike[15 + 3] == doctest::Approx(0.03 / 0.58));
@@ -139,8 +140,9 @@ TEST_CASE("unknowns through crops: the corner is what is measured, the rest has 
   for (const Device device : backends()) {
     Context context(device, 1, true);
     {
-      const auto op = on_crops(context, make_blind_operator(context, "turbulence").op,
-                               {{1, 3, 9, 11}, {1, 1, 4, 5}, {1, 2, 9, 11}});
+      const BlindOperator inner = make_blind_operator(context, "turbulence"),
+                          tilted = make_blind_operator(context, "tilt");
+      const auto op = on_crops(context, *inner.op, {{1, 3, 9, 11}, {1, 1, 4, 5}, {1, 2, 9, 11}});
       CHECK(op->unknowns() == 3);
       Values tilt = random_values(2 * 2 * 12 * 12, 3, 0.1f, 0.9f);
       const Several at{context,
@@ -156,7 +158,6 @@ TEST_CASE("unknowns through crops: the corner is what is measured, the rest has 
             for (int j = 0; j < w; ++j) part.push_back(x[std::size_t((p * H + i) * W + j)]);
         return part;
       };
-      const BlindOperator inner = make_blind_operator(context, "turbulence");
       const Several cut{context,
                         *inner.op,
                         {{2, 3, 9, 11}, {2, 1, 4, 5}, {2, 2, 9, 11}},
@@ -166,7 +167,7 @@ TEST_CASE("unknowns through crops: the corner is what is measured, the rest has 
       at.check_gradient("image", 0, 1e-6, 1);
       at.check_gradient("kernel", 1, 1e-6, 1);
       at.check_gradient("tilt", 2, 1e-3, 1e-3);
-      CHECK_THROWS_AS(on_crops(context, make_blind_operator(context, "tilt").op, {{1, 3, 9, 11}}), Error);
+      CHECK_THROWS_AS(on_crops(context, *tilted.op, {{1, 3, 9, 11}}), Error);
     }
     CHECK(context.pool.damaged_guards() == 0);
     CHECK(context.pool.in_use() == 0);

@@ -37,7 +37,8 @@ verify::Check check_of_gradient(const std::vector<float>& x, float scale, float 
   file.array("y", extents, y);
   file.array("vjp", extents, vjp);
   file.commit();
-  return verify::check_operator({context}, ArrayFile(path)).at(1);
+  verify::Setup setup{.context = context, .operator_weights = ""};
+  return verify::check_operator(setup, ArrayFile(path)).at(1);
 }
 
 }  // namespace

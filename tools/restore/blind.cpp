@@ -52,15 +52,15 @@ std::map<std::string, Prior> load_priors(Context& context, const Options& o, con
   return priors;
 }
 
-std::unique_ptr<ForwardOperator> joint_operator(const BlindProblem& b) {
-  std::unique_ptr<ForwardOperator> op = b.row().joint(b.context, b.problem.description().settings);
+void make_operators(BlindProblem& b) {
+  b.op = b.row().joint(b.context, b.problem.description().settings);
   std::vector<Shape> sides{b.problem.image};
   bool cropped = b.problem.padded != b.problem.image;
   for (const char* unknown : b.row().unknowns) {
     sides.push_back(b.shape(unknown));
     cropped = cropped || b.padded(unknown) != b.shape(unknown);
   }
-  return cropped ? on_crops(b.context, std::move(op), std::move(sides)) : std::move(op);
+  if (cropped) b.on_padded = on_crops(b.context, *b.op, std::move(sides));
 }
 
 Image picture_of(Context& context, const Tensor& x, const Shape& shape) {
@@ -75,13 +75,12 @@ Image picture_of(Context& context, const Tensor& x, const Shape& shape) {
 
 double joint_misfit(BlindProblem& b, const Image& image, const std::map<std::string, Image>& found) {
   Context& context = b.context;
-  const std::unique_ptr<ForwardOperator> op = b.row().joint(context, b.problem.description().settings);
   std::vector<Tensor> u{context.upload(b.problem.image, image.data)};
   for (const char* unknown : b.row().unknowns) {
     const Image& x = found.at(unknown);
     u.push_back(context.upload({1, x.channels, x.height, x.width}, x.data));
   }
-  const Tensor measured = op->forward(Unknowns(u));
+  const Tensor measured = b.op->forward(Unknowns(u));
   Tensor residual = context.planar(measured.shape());
   axpby(context.queue, residual, 1.f, b.problem.y(), -1.f, measured);
   TensorOf<double> squared = context.per_sample(1);
@@ -143,7 +142,7 @@ Solution solve_blind(Context& context, const Options& o, const Problem& p, const
                  load_priors(context, o, p, prior),
                  respaced ? prior.schedule(o.respacing) : prior.schedule(steps)};
   kind.require_suits(b);
-  b.op = joint_operator(b);
+  make_operators(b);
   ready();
   Solution solution;
   for (int i = 0; i < o.samples; ++i) {

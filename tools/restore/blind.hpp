@@ -23,7 +23,11 @@ struct BlindProblem {
   const Prior& prior;                   ///< of the image
   std::map<std::string, Prior> priors;  ///< of other unknowns, where their weights are given
   Schedule schedule;
-  std::unique_ptr<ForwardOperator> op = {};  ///< of all unknowns, of the sides that their priors need
+  std::unique_ptr<ForwardOperator> op = {};  ///< of all unknowns
+  std::unique_ptr<ForwardOperator> on_padded =
+      {};  ///< the same of the sides that their priors need, if others
+
+  ForwardOperator& walked() const { return on_padded ? *on_padded : *op; }
 
   const BlindRow& row() const { return *problem.description().kind->blind; }
   /// The shape of an unknown of this problem, and with the sides that its prior needs.
@@ -60,7 +64,7 @@ struct BlindKind {
   int (*default_steps)(const Settings& settings) = nullptr;
 };
 /// The walks of fast-em with a network, from the settings and the number of scales there are.
-int fast_em_walks(const Settings& settings, int scales);
+int fast_em_walk_count(const Settings& settings, int scales);
 extern const BlindKind blind_dps_kind, fast_em_kind;
 std::span<const BlindKind* const> blind_kinds();
 

@@ -81,7 +81,7 @@ BlindFound run(BlindProblem& b, const BlindProgress& progress) {
   const Settings& s = *b.options.settings;
   ContextNoise noise(context);
   SimplexChart simplex(context);
-  JointMisfit misfit(context, *b.op, b.problem.y());
+  JointMisfit misfit(context, b.walked(), b.problem.y());
   // Walkers refer to their samplers' options.
   const SamplerOptions of_image = sampler_of(s, b.prior, true);
   std::map<std::string, SamplerOptions> of_unknowns;

@@ -2,9 +2,8 @@
 #include <cmath>
 #include <utility>
 
-#include "operators/circular.hpp"
 #include "operators/fast_em.hpp"
-#include "operators/kernel_scales.hpp"
+#include "operators/kernel_haze.hpp"
 #include "operators/spectral_kernel.hpp"
 #include "tools/restore/blind.hpp"
 
@@ -63,13 +62,6 @@ SpectralKernelOptions spectral_options(const BlindProblem& b, int rows, int colu
   return o;
 }
 
-// On the host: a kernel is small.
-Tensor without_haze(Context& context, const Tensor& kernel, double threshold) {
-  std::vector<float> values = context.download(kernel);
-  remove_haze(values, kernel.shape().H, kernel.shape().W, threshold);
-  return context.upload(kernel.shape(), values);
-}
-
 /// The kernel before the first update.
 Tensor start_of(BlindProblem& b, const Tensor& y, const KernelMapOptions& o) {
   if (b.options.settings->text("start") == "point") return KernelMap(b.context, o).delta();
@@ -90,64 +82,18 @@ int scales_of(const BlindProblem& b) {
                      b.prior.stride());
 }
 
-/// One walk of a solver from noise to an image. `follow` makes the next step's kernel of the present one and
-/// the solver's estimate; without it the kernel stays.
-Tensor walk(BlindProblem& b, const SolverKind& kind, const KernelScale& scale, Tensor& kernel,
-            const std::function<void(int executed, const Tensor& estimate)>& follow,
-            const BlindProgress& progress, int before) {
-  Context& context = b.context;
-  ContextNoise noise(context);
-  std::unique_ptr<Solver> solver;
-  Tensor x;
-  for (int executed = 0; executed < b.schedule.steps(); ++executed) {
-    CircularBlur blur(context, kernel, Direction::correlate);
-    Likelihood likelihood(context, blur, scale.y, {scale.kernel.sigma, 0});
-    Posterior posterior{context, b.prior.denoiser(), b.schedule, likelihood, scale.y.shape(), noise};
-    if (!solver) {
-      solver = kind.make(Settings(message("--method ", kind.name), kind.settings), posterior);
-      x = solver->start(posterior);
-    }
-    x = solver->step(posterior, std::move(x), executed);
-    std::optional<double> distance;
-    if (const auto& squared = solver->misfit_squared()) distance = std::sqrt(context.download(squared)[0]);
-    progress(before + executed, distance);
-    if (follow) follow(executed, solver->estimate());
-  }
-  return x;
-}
-
-/// Rounds of walks that find the kernel, each from the last one's, from the coarsest scale to the finest, and
-/// one with the kernel that was found: the image of a walk is made while its kernel still moves, and fits
-/// none of them.
-///
-/// A kernel is what is left without its haze, at every step: least squares make noise of what the image's
-/// estimate does not show yet, and by the next walk that noise would have grown. A scale may not fall back to
-/// the solution that explains every blurred picture, itself unblurred (Levin et al., CVPR 2009): once a
-/// coarser scale has found a kernel, one of less than half its width is not taken.
 FastEmResult by_solver(BlindProblem& b, const SolverKind& kind, const FastEmOptions& o, double threshold,
                        const BlindProgress& progress) {
   Context& context = b.context;
   const std::vector<KernelScale> scales =
       kernel_scales(context, b.problem.y(), o.kernel, scales_of(b), b.prior.stride());
-  const int steps = b.schedule.steps(), rounds = b.options.settings->integer("rounds");
-  Tensor kernel = start_of(b, scales.front().y, scales.front().kernel);
-  int walks = 0;
-  for (const KernelScale& scale : scales) {
-    const int rows = scale.kernel.rows, columns = scale.kernel.columns;
-    const auto width = [&] { return kernel_width(context.download(kernel), rows, columns); };
-    KernelMap map(context, scale.kernel, [&](Tensor& k, double) { k = without_haze(context, k, threshold); });
-    if (walks > 0) kernel = doubled_kernel(context, kernel, rows, columns);
-    const double least = walks > 0 ? width() / 2 : 0;
-    const auto follow = [&](int executed, const Tensor& estimate) {
-      if (walks == 0 && executed < o.first_update) return;
-      Tensor last = std::exchange(kernel, map.solve(estimate, scale.y, kernel));
-      if (width() < least) kernel = std::move(last);
-    };
-    for (int round = 0; round < rounds; ++round, ++walks)
-      walk(b, kind, scale, kernel, follow, progress, steps * walks);
-  }
-  Tensor x = walk(b, kind, scales.back(), kernel, {}, progress, steps * walks);
-  return {std::move(x), std::move(kernel)};
+  const FastEmWalks walks{b.options.settings->integer("rounds"), o.first_update, threshold};
+  ContextNoise noise(context);
+  return fast_em_walks(context, kind, b.prior.denoiser(), b.schedule, walks, scales,
+                       start_of(b, scales.front().y, scales.front().kernel), noise,
+                       [&](int executed, const Solver& solver, const Tensor&) {
+                         progress(executed, distance(context, solver));
+                       });
 }
 
 BlindFound run(BlindProblem& b, const BlindProgress& progress) {
@@ -173,7 +119,7 @@ BlindFound run(BlindProblem& b, const BlindProgress& progress) {
     found = fast_em(context, b.prior.denoiser(), b.schedule, sampler, o, context.normal(b.problem.image),
                     b.problem.y(), noise, {},
                     [&](int executed, const Tensor&, const Tensor&) { progress(executed, std::nullopt); });
-    found.kernel = without_haze(context, found.kernel, s.number("threshold"));
+    HazeRemoval{s.number("threshold")}(context, found.kernel);
   } else {
     found = by_solver(b, solver_kind(expectation), o, s.number("threshold"), progress);
   }
@@ -189,12 +135,14 @@ std::string note(const Prior& prior) {
 int steps_of(const BlindProblem& b) {
   if (b.prior.spectrum) return 1;
   if (b.options.settings->text("expectation") == "dps") return b.schedule.steps();
-  return b.schedule.steps() * fast_em_walks(*b.options.settings, scales_of(b));
+  return b.schedule.steps() * fast_em_walk_count(*b.options.settings, scales_of(b));
 }
 
 }  // namespace
 
-int fast_em_walks(const Settings& settings, int scales) { return settings.integer("rounds") * scales + 1; }
+int fast_em_walk_count(const Settings& settings, int scales) {
+  return settings.integer("rounds") * scales + 1;
+}
 
 const BlindKind fast_em_kind{
     "fast-em",
