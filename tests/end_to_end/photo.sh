@@ -34,3 +34,19 @@ awk -v before="$before" -v after="$after" -v mnc="$mnc" 'BEGIN { exit !(after > 
   fail "plain: $(cat said)"
 grep -q 'photo.h5' plain/report.json && grep -q '"name": "mmps"' plain/report.json || fail "plain: not photo by mmps"
 [ ! -s said ] || fail "plain: said $(cat said)"
+
+# What is not like that gets the analytic prior: a gray picture, and a method whose step size is tuned to it.
+"$bin/end_to_end_prepare" crop "$data/images/camera_gray.png" gray.png 64 64
+# takes PRIOR METHOD OPTIONS...
+takes() {
+  "$bin/tweedie-restore" --device "$device" --task inpainting_random --seed 1 --quiet -o chosen "${@:3}" >printed 2>said ||
+    fail "${*:3}: $(cat said)"
+  grep -q "\"name\": \"$2\"" chosen/report.json || fail "${*:3}: not by $2"
+  if grep -q 'photo.h5' chosen/report.json; then found=photo; else found=spectrum; fi
+  [ "$found" = "$1" ] || fail "${*:3}: $found, expected $1"
+}
+takes spectrum mmps --input gray.png --steps 4
+takes spectrum dps --input gray.png --steps 101
+takes spectrum dps --input gray.png
+takes spectrum dps --input photo.png --method dps --steps 4
+takes photo ddnm+ --input photo.png --method ddnm+ --steps 4
