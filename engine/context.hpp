@@ -72,6 +72,9 @@ class Context {
   /// Continues with stream k of the same seed (0: where a new context starts). Streams do not overlap: what
   /// is drawn for one sample does not depend on how much was drawn for another.
   void start_stream(std::uint64_t k) { offset_ = k << 40; }
+  /// Where in its streams it is, and back there later.
+  std::uint64_t position() const { return offset_; }
+  void go_to(std::uint64_t position) { offset_ = position; }
 
  private:
   friend class Scalars;

@@ -53,6 +53,30 @@ void correct(Step& step, Denoiser& denoiser, Guidance* guidance) {
 
 }  // namespace
 
+StreamNoise::StreamNoise(Context& context, std::span<const std::uint64_t> streams) : context_(context) {
+  const std::uint64_t before = context.position();
+  for (const std::uint64_t stream : streams) {
+    context.start_stream(stream);
+    positions_.push_back(context.position());
+  }
+  context.go_to(before);
+}
+
+void StreamNoise::draw(View<float> out, void (Context::*fill)(View<float>)) {
+  const int streams = int(positions_.size());
+  require(streams > 0 && out.N() % streams == 0, "noise: ", out.N(), " samples of ", streams, " streams");
+  const int each = out.N() / streams;
+  const std::uint64_t before = context_.position();
+  for (int k = 0; k < streams; ++k) {
+    View<float> its = out.sample(k * each);
+    its.shape.N = each;
+    context_.go_to(positions_[std::size_t(k)]);
+    (context_.*fill)(its);
+    positions_[std::size_t(k)] = context_.position();
+  }
+  context_.go_to(before);
+}
+
 bool is_single_step(Method method) {
   return method == Method::ddpm || method == Method::ddim || method == Method::sde;
 }

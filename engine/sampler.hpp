@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,6 +80,24 @@ class ContextNoise : public NoiseSource {
 
  private:
   Context& context_;
+};
+
+/// Draws for every sample of a batch from a stream of its own (`Context::start_stream`): what one gets is
+/// what it would get alone. Batches hold as many samples as there are streams, or a multiple, so many each,
+/// one after another. The context's own stream stays where it is.
+class StreamNoise : public NoiseSource {
+ public:
+  StreamNoise(Context& context, std::span<const std::uint64_t> streams);
+  void ancestral(View<float> out, int) override { draw(out, &Context::normal); }
+  void measurement(View<float> out, int) override { draw(out, &Context::normal); }
+  void uniform(View<float> out, int, int) override { draw(out, &Context::uniform); }
+  void normal(View<float> out, Draw, int, int) override { draw(out, &Context::normal); }
+
+ private:
+  void draw(View<float> out, void (Context::*fill)(View<float>));
+
+  Context& context_;
+  std::vector<std::uint64_t> positions_;
 };
 
 /// One step as guidance sees it: an evaluation of the prior at x_t, at its place in the schedule. One object

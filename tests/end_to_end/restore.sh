@@ -99,6 +99,13 @@ report_has samples /samples/1/misfit /calibration/inside_central_50 /calibration
 same first/measurement.png samples/measurement.png
 different samples/sample_1.png samples/sample_2.png
 
+# Side by side they are the same, to rounding; a batch that is not full, too. (Phase retrieval magnifies rounding.)
+for batch in 1 2; do restore batch_$batch --input "$work/photo.png" --seed 5 --samples 3 --batch $batch; done
+[ "$task" = phase_retrieval ] || for sample in 0 1 2; do
+  for batch in 1 2; do "$bin/end_to_end_prepare" number "$work/batch_$batch/report.json" /samples/$sample/misfit; done | tr '\n' ' ' |
+    awk '{ exit !($1 > 0 && ($1 - $2) ^ 2 < (1e-4 * $1) ^ 2) }' || fail "sample $sample is another one in a batch"
+done
+
 # The exact measurement of another run: the same mask or kernel, the same restoration.
 operator_options=("${options[@]}")
 options=()

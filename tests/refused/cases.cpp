@@ -215,6 +215,9 @@ constexpr Case cases[] = {
     {denoise, "'zeta' is stated twice", "--input photo.png --zeta 1 --set zeta=2"},
     {restore, "'kernel_size' is stated twice",
      "--task gaussian_blur --input photo.png --kernel-size 9 --set kernel_size=11"},
+    {restore, "--batch means nothing to --method fast-em",
+     "--task blind_blur --input photo.png --method fast-em --batch 2"},
+    {restore, "one image at a time", "--task denoising --input photo.png --compat --batch 2"},
     {verify, "a number above 0", "--tolerance -1 DATA/schedules.h5"},
     // Keys of files without values, of other types, in other encodings.
     {restore, "line 3: measurement/noise has no value", "--task_config no_noise.yaml --input photo.png"},

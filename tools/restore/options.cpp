@@ -122,6 +122,12 @@ void declare_method(CLI::App& app, Options& o, Raw& raw) {
                  "phase_retrieval, else 1)")
       ->capture_default_str()
       ->check(whole_number(0, 1000));
+  app.add_option(
+         "--batch", o.batch,
+         "Samples and restarts that are computed side by side, each with the noise it would get alone: "
+         "faster on a GPU, for as much more memory")
+      ->capture_default_str()
+      ->check(whole_number(1, 100000));
   add_seed_option(app, o.seed, "Seed of mask, noise and sampler");
 }
 
@@ -321,6 +327,8 @@ void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::o
             ", which draws no samples");
   require(method.solver || (method.estimate && method.estimate->restarts) || app.count("--restarts") == 0,
           "--restarts means nothing to --method ", o.method);
+  require(method.solver || app.count("--batch") == 0, "--batch means nothing to --method ", o.method);
+  require(!o.compat || o.batch == 1, "--batch: the published code (--compat) restores one image at a time");
   o.asked->prefer(method.prefers());
   const bool of_method = std::any_of(raw.sets.begin(), raw.sets.end(), [&](const std::string& set) {
     return !o.asked->knows(set.substr(0, set.find('=')));

@@ -32,7 +32,7 @@ struct Options {
   bool method_stated = false;        ///< or something that only one method understands
   std::optional<Settings> settings;  ///< of the method; always there once the options are read
   std::optional<int> label;          ///< of a class-conditional network
-  int steps = 0, samples = 1, restarts = 0;
+  int steps = 0, samples = 1, restarts = 0, batch = 1;
   std::string respacing;  ///< of a diffusion_config; `steps` wins
   bool compat = false, quiet = false, resume = false, save_arrays = false;
   std::uint64_t seed = 0;

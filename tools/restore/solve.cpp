@@ -50,10 +50,25 @@ struct Plan {
   int restarts;
 };
 
-Run run_once(Context& context, Plan& plan, const Options& o, const Problem& p, const Prior& prior,
-             const std::string& label, int& steps) {
-  ContextNoise noise(context);
-  Posterior posterior{context, prior.denoiser(), plan.schedule, plan.likelihood, p.padded, noise};
+/// A run of a sample, of those that the options ask for.
+struct Job {
+  int sample, run;
+};
+
+/// The runs of these jobs as one batch, each with noise from its own stream; `steps` becomes their number.
+std::vector<Run> run_batch(Context& context, Plan& plan, const Options& o, const Problem& p,
+                           const Prior& prior, std::span<const Job> jobs, const std::string& label,
+                           int& steps) {
+  const int count = int(jobs.size());
+  std::vector<std::uint64_t> streams;
+  for (const Job& job : jobs)
+    streams.push_back(std::uint64_t(job.sample) * std::uint64_t(plan.restarts) + std::uint64_t(job.run) + 1);
+  context.start_stream(streams[0]);  // for operators that draw
+  StreamNoise noise(context, streams);
+  if (o.label) prior.set_labels(std::vector<int>(jobs.size(), *o.label));
+  Posterior posterior{
+      context, prior.denoiser(), plan.schedule, plan.likelihood, {count, p.padded.C, p.padded.H, p.padded.W},
+      noise};
   const std::unique_ptr<Solver> solver = plan.kind.make(plan.settings, posterior);
   steps = solver->steps(posterior);
   Progress progress(label, steps, o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic);
@@ -66,18 +81,32 @@ Run run_once(Context& context, Plan& plan, const Options& o, const Problem& p, c
     progress.update(executed + 1, misfit);
     return true;
   });
-  Run run;
-  run.seconds_per_step = progress.seconds_per_step();
-  const Image unclipped{p.padded.C, p.padded.H, p.padded.W, context.download(x)}, full = clipped(unclipped);
-  run.misfit = p.misfit(context, context.upload(p.padded, full.data));
-  run.restored = crop(full, 0, 0, p.image.H, p.image.W);
-  run.unclipped = crop(unclipped, 0, 0, p.image.H, p.image.W);
-  return run;
+  const std::vector<float> values = context.download(x);
+  std::vector<Run> runs;
+  for (auto from = values.begin(); from != values.end(); from += std::ptrdiff_t(p.padded.size())) {
+    const Image unclipped{p.padded.C, p.padded.H, p.padded.W, {from, from + std::ptrdiff_t(p.padded.size())}};
+    const Image full = clipped(unclipped);
+    Run run;
+    run.seconds_per_step = progress.seconds_per_step() / count;
+    run.misfit = p.misfit(context, context.upload(p.padded, full.data));
+    run.restored = crop(full, 0, 0, p.image.H, p.image.W);
+    run.unclipped = crop(unclipped, 0, 0, p.image.H, p.image.W);
+    runs.push_back(std::move(run));
+  }
+  return runs;
 }
 
-std::string label_of(const Options& o, int sample, int run, int restarts) {
-  std::string label = o.samples == 1 ? "restore" : fmt::format("sample {}/{}", sample + 1, o.samples);
-  if (restarts > 1) label += fmt::format(", run {}/{}", run + 1, restarts);
+std::string label_of(const Options& o, std::span<const Job> jobs, int restarts) {
+  if (o.samples == 1 && restarts == 1) return "restore";
+  const auto numbers = [](const char* what, int first, int last, int of) {
+    return first == last ? fmt::format("{} {}/{}", what, first + 1, of)
+                         : fmt::format("{}s {}-{}/{}", what, first + 1, last + 1, of);
+  };
+  const Job &first = jobs.front(), &last = jobs.back();
+  if (o.samples == 1) return "restore, " + numbers("run", first.run, last.run, restarts);
+  std::string label = numbers("sample", first.sample, last.sample, o.samples);
+  if (restarts > 1 && first.sample == last.sample)
+    label += ", " + numbers("run", first.run, last.run, restarts);
   return label;
 }
 
@@ -97,6 +126,7 @@ Json describe(const Plan& plan, const Options& o, int steps) {
   }
   guidance["compat"] = o.compat;
   guidance["restarts"] = plan.restarts;
+  guidance["batch"] = o.batch;
   return {{"sampler", sampler}, {"guidance", guidance}};
 }
 
@@ -115,20 +145,25 @@ Solution solve(Context& context, const Options& o, const Problem& p, const Prior
   ready();
   Solution solution;
   int steps = plan.schedule.steps();
+  std::vector<Job> jobs;
   for (int i = 0; i < o.samples; ++i) {
-    if (std::optional<Sample> finished = store.read(i)) {
-      solution.samples.push_back(std::move(*finished));
-      continue;
+    std::optional<Sample> finished = store.read(i);
+    for (int k = 0; k < plan.restarts && !finished; ++k) jobs.push_back({i, k});
+    solution.samples.push_back(finished ? std::move(*finished) : Sample{});
+  }
+  for (std::size_t first = 0; first < jobs.size(); first += std::size_t(o.batch)) {
+    const std::span<const Job> batch =
+        std::span(jobs).subspan(first, std::min(std::size_t(o.batch), jobs.size() - first));
+    std::vector<Run> runs =
+        run_batch(context, plan, o, p, prior, batch, label_of(o, batch, plan.restarts), steps);
+    for (std::size_t j = 0; j < batch.size(); ++j) {
+      Sample& sample = solution.samples[std::size_t(batch[j].sample)];
+      sample.runs.push_back(std::move(runs[j]));
+      if (int(sample.runs.size()) < plan.restarts) continue;
+      sample.best = *std::min_element(sample.runs.begin(), sample.runs.end(),
+                                      [](const Run& a, const Run& b) { return a.misfit < b.misfit; });
+      store.write(batch[j].sample, sample);
     }
-    Sample sample;
-    for (int k = 0; k < plan.restarts; ++k) {
-      context.start_stream(std::uint64_t(i) * std::uint64_t(plan.restarts) + std::uint64_t(k) + 1);
-      sample.runs.push_back(run_once(context, plan, o, p, prior, label_of(o, i, k, plan.restarts), steps));
-    }
-    sample.best = *std::min_element(sample.runs.begin(), sample.runs.end(),
-                                    [](const Run& a, const Run& b) { return a.misfit < b.misfit; });
-    store.write(i, sample);
-    solution.samples.push_back(std::move(sample));
   }
   solution.settings = describe(plan, o, steps);
   return solution;
