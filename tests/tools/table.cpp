@@ -1,6 +1,7 @@
 // Tables before anything runs: parts and GPUs, readings, lines of errors, how often a prior is asked.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "tests/support/support.hpp"
@@ -96,6 +97,40 @@ TEST_CASE("a run of a prior that ships is known by that prior's weights") {
   const std::string weights = sha256_hex(*open_file(shipped_file("photo")));
   for (const Cell& cell : cells)
     CHECK((cell.key.find(weights) != std::string::npos) == (cell.method->name == "x"));
+}
+
+TEST_CASE("the command of a run names its method and prior, whoever stated them") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "image.png", "pixels");
+  write_bytes(folder / "w.h5", "weights");
+  const auto command = [&](const std::string& row, const char* task, const std::string& weights,
+                           const std::string& prior) {
+    const Table made = table_of(
+        message("{name: t, source: s, images: {size: 32, crop: none}, tasks: [{name: t, task: ", task,
+                "}], methods: [", row, "]}"));
+    table::Setting setting;
+    setting.out = folder.path();
+    setting.images = {folder / "image.png"};
+    setting.weights = weights;
+    setting.prior = prior;
+    const Cell cell = cells_of(made, setting).at(0);
+    const std::vector<std::string> words = command_of(made, setting, cell, "o");
+    std::string chosen;
+    for (auto word = std::find(words.begin(), words.end(), "--seed") + 2;
+         word != words.end() && *word != "--device"; ++word)
+      chosen += *word + " ";
+    return chosen;
+  };
+  const std::string w = folder / "w.h5";
+  CHECK(command("{name: m}", "inpainting_random", "", "") == "--method dps --prior spectrum ");
+  CHECK(command("{name: m, steps: 50}", "inpainting_random", "", "photo") == "--method dps --prior photo ");
+  CHECK(command("{name: m, method: ddrm}", "inpainting_random", w, "") == "--weights " + w + " ");
+  CHECK(command("{name: m, method: ddrm, prior: photo}", "inpainting_random", w, "") == "--prior photo ");
+  CHECK(command("{name: m, method: fast-em}", "blind_blur", "", "") == "--prior spectrum ");
+  CHECK(command("{name: m, method: wiener}", "inpainting_random", w, "") == "");
+  CHECK(command("{name: m, method: wiener, prior: none}", "inpainting_random", "", "") == "");
+  CHECK_THROWS_WITH_AS(command("{name: m, prior: none}", "inpainting_random", "", ""),
+                       doctest::Contains("t / m: dps asks a prior"), Error);
 }
 
 TEST_CASE("processes of one machine take a GPU each") {

@@ -147,6 +147,31 @@ std::vector<std::string> networks_of(const Table& table, const Setting& setting,
   return words;
 }
 
+/// The words that name the method and the image's prior, where a row does not: dps and the analytic one.
+/// tweedie-restore's own choice may be another in another version. Errors: a method that asks a prior, and
+/// the row says it has none.
+std::vector<std::string> choice_of(const Table& table, const Setting& setting, const Row& task,
+                                   const Row& method) {
+  const Options options = options_of(table, task, method);
+  const std::vector<std::string> stated = words_of(table, task, method);
+  std::vector<std::string> words;
+  const auto add = [&](const char* option, const std::string& value) {
+    words.push_back(option);
+    words.push_back(value);
+  };
+  if (std::find(stated.begin(), stated.end(), "--method") == stated.end()) add("--method", options.method);
+  if (!find_method(options.method).samples()) return words;
+  require(method.prior != "none", task.name, " / ", method.name, ": ", options.method,
+          " asks a prior; the row says `prior: none`");
+  if (!method.prior.empty())
+    add("--prior", method.prior);
+  else if (!setting.weights.empty())
+    add("--weights", setting.weights);
+  else
+    add("--prior", setting.prior.empty() ? "spectrum" : setting.prior);
+  return words;
+}
+
 std::string key_of(const Table& table, const Setting& setting, const Cell& cell, Hashes& hashes) {
   std::vector<std::string> words = command_of(table, setting, cell, "");
   words[0] = "tweedie-restore " TWEEDIE_VERSION;
@@ -202,9 +227,12 @@ std::vector<Cell> cells_of(const Table& table, const Setting& setting) {
   std::vector<Cell> cells;
   Hashes hashes;
   for (const Row& task : table.tasks) {
-    std::map<const Row*, std::vector<std::string>> networks;
-    for (const Row& method : table.methods)
-      if (table.pairs(task, method)) networks[&method] = networks_of(table, setting, task, method);
+    std::map<const Row*, std::vector<std::string>> choices, networks;
+    for (const Row& method : table.methods) {
+      if (!table.pairs(task, method)) continue;
+      choices[&method] = choice_of(table, setting, task, method);
+      networks[&method] = networks_of(table, setting, task, method);
+    }
     for (const std::string& image : setting.images)
       for (const std::uint64_t seed : table.seeds)
         for (const Row& method : table.methods) {
@@ -212,8 +240,15 @@ std::vector<Cell> cells_of(const Table& table, const Setting& setting) {
           const std::string stem = fs::path(image).stem().string();
           const std::string name = table.seeds.size() > 1 ? fmt::format("{}_seed{}", stem, seed) : stem;
           const fs::path folder = fs::path(setting.out) / "cells" / task.id() / method.id() / name;
-          Cell cell{&task, &method,          image, name, (seed << 32) + hash_of(stem), folder.string(),
-                    "",    networks[&method]};
+          Cell cell{&task,
+                    &method,
+                    image,
+                    name,
+                    (seed << 32) + hash_of(stem),
+                    folder.string(),
+                    "",
+                    choices[&method],
+                    networks[&method]};
           cell.key = key_of(table, setting, cell, hashes);
           cells.push_back(std::move(cell));
         }
@@ -272,18 +307,7 @@ std::vector<std::string> command_of(const Table& table, const Setting& setting, 
     words.push_back(value);
   };
   add("--seed", std::to_string(cell.seed));
-  // What tweedie-restore would choose by itself is another version's choice: a table's rows name it.
-  const Options options = options_of(table, *cell.task, *cell.method);
-  if (std::find(words.begin(), words.end(), "--method") == words.end()) add("--method", options.method);
-  const std::string& prior = cell.method->prior;
-  if (!prior.empty() && prior != "none") add("--prior", prior);
-  if (prior.empty() && !setting.weights.empty()) add("--weights", setting.weights);
-  if (prior.empty() && setting.weights.empty()) {
-    if (!setting.prior.empty())
-      add("--prior", setting.prior);
-    else if (find_method(options.method).samples())
-      add("--prior", "spectrum");
-  }
+  words.insert(words.end(), cell.choice.begin(), cell.choice.end());
   add("--device", setting.device);
   add("--precision", setting.precision);
   words.push_back("--quiet");

@@ -115,7 +115,9 @@ void describe(CLI::App& app, Options& o) {
   app.add_option("-o,--out", o.setting.out, "Folder of the table (made if missing)");
   CLI::Option* weights = app.add_option("--weights", o.setting.weights,
                                         "Weight file of the prior, for methods whose row names none");
-  app.add_option("--prior", o.setting.prior, "The same by the name of a prior that ships")->excludes(weights);
+  app.add_option("--prior", o.setting.prior,
+                 "The same by the name of a prior that ships (by default spectrum, the analytic one)")
+      ->excludes(weights);
   for (const UnknownOption& row : unknown_options())
     app.add_option(row.weights, o.setting.unknown_weights[row.unknown],
                    message("Weight file of a prior of the ", row.unknown, ", for BlindDPS"));
