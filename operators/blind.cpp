@@ -64,6 +64,7 @@ class OnCrops : public ForwardOperator {
     std::vector<Tensor> of_this_call;
     std::vector<Tensor>& cropped = state ? state->cropped : of_this_call;
     if (state) state->shapes.clear();
+    cropped.clear();  // a call that failed may have left some
     for (std::size_t k = 0; k < u.size(); ++k) {
       cropped.push_back(whole(u[k].shape(), k) ? u[k] : crops_[k]->forward(u[k]));
       if (state) state->shapes.push_back(u[k].shape());

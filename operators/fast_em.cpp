@@ -53,7 +53,9 @@ class ScaleWalks {
         likelihood_(context, blur_, scale.y, {scale.kernel.sigma, 0}),
         posterior_{context, prior, schedule, likelihood_, scale.y.shape(), noise},
         haze_(threshold),
-        map_(context, scale.kernel, [this](Tensor& k, double) { haze_(context_, k); }) {}
+        map_(context, scale.kernel, [this](Tensor& k, double) { haze_(context_, k); }) {
+    if (const auto reason = refusal(kind, blur_, likelihood_.noise(), scale.y.shape())) throw Error(*reason);
+  }
 
   double width(const Tensor& kernel) {
     context_.download(values_, kernel);
@@ -66,14 +68,14 @@ class ScaleWalks {
         kind_.make(Settings(message("--method ", kind_.name), kind_.settings), posterior_);
     return solve(*solver, posterior_, [&](int executed, const Tensor&) {
       follow(executed, *solver);
-      blur_.set(kernel);
       return true;
     });
   }
-  /// The next kernel, unless it is narrower than `least`.
+  /// The next kernel, unless it is narrower than `least`; it is the operator's from here on.
   void update(Tensor& kernel, const Tensor& estimate, double least) {
     Tensor last = std::exchange(kernel, map_.solve(estimate, scale_.y, kernel));
-    if (width(kernel) < least) kernel = std::move(last);
+    if (least > 0 && width(kernel) < least) kernel = std::move(last);
+    blur_.set(kernel);
   }
 
  private:

@@ -78,6 +78,7 @@ Tensor KernelMap::least_squares(const Tensor& x, const Tensor& y, const Tensor& 
 Tensor KernelMap::centred(const Tensor& kernel) {
   const int rows = options_.rows, columns = options_.columns;
   context_.download(values_, kernel);
+  moved_.reserve(values_.size());  // whichever step is the first to move it
   double total = 0, row = 0, column = 0;
   for (int i = 0; i < rows; ++i)
     for (int j = 0; j < columns; ++j) {

@@ -15,6 +15,8 @@ MovingBlur::MovingBlur(Context& context, const Shape& image)
   for (Spectrum* each : {&response_, &power_, &none_, &ones_}) *each = context.spectrum(half);
   std::vector<std::complex<float>> values(std::size_t(half.size()));
   copy_from_host(context.queue, none_.data(), values.data(), values.size() * sizeof(values[0]));
+  for (Spectrum* each : {&response_, &power_})
+    copy_from_host(context.queue, each->data(), values.data(), values.size() * sizeof(values[0]));
   values.assign(values.size(), 1.f);
   copy_from_host(context.queue, ones_.data(), values.data(), values.size() * sizeof(values[0]));
 }

@@ -11,11 +11,12 @@ namespace tweedie {
 
 /// Images of one size (N, C, H, W), every channel circularly correlated with a kernel (1, 1, kh, kw),
 ///   y[h, w] = sum_ij k[i, j] x[h + i - (kh-1)/2, w + j - (kw-1)/2] , indices modulo H and W,
-/// as `CircularBlur` does where kernels are odd. A new kernel costs one transform, all of it on the device,
-/// and nothing is allocated for it. A is diagonal in the frequencies: dual solutions are quotients there.
+/// as `CircularBlur` does where kernels are odd. A new kernel costs one transform, all of it on the device;
+/// nothing is allocated if the last one had its size. A is diagonal in the frequencies: dual solutions are
+/// quotients there.
 class MovingBlur : public LinearOperator {
  public:
-  /// Of `image`, H and W count. It has no kernel yet.
+  /// Of `image`, H and W count. Its kernel is 0 until one is set.
   MovingBlur(Context& context, const Shape& image);
   /// Errors: a kernel of several channels or samples, or larger than the image.
   void set(const Tensor& kernel);

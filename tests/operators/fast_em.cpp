@@ -60,6 +60,44 @@ struct Problem {
 
 }  // namespace
 
+TEST_CASE("Fast EM in walks: from coarse to fine, rounds go on, the last walk keeps the kernel") {
+  for (const char* expectation : {"pigdm", "diffpir"}) {
+    CAPTURE(std::string(expectation));
+    Problem p(Device::cpu, {1, 3, 64, 64}, "6");
+    const std::vector<KernelScale> scales = kernel_scales(p.context, p.y, p.o.kernel, 2, 1);
+    REQUIRE(scales.size() == 2);
+    const int coarse = scales[0].kernel.rows, steps = 6;
+    // Not a point, which few steps do not leave.
+    const Tensor start = p.context.upload({1, 1, coarse, coarse},
+                                          Values(std::size_t(coarse * coarse), 1.f / float(coarse * coarse)));
+    std::vector<Values> kernels;
+    const FastEmResult found = fast_em_walks(
+        p.context, solver_kind(expectation), p.prior, p.schedule, {.rounds = 2, .first_update = 3}, scales,
+        start, p.noise, [&](int executed, const Solver& solver, const Tensor& kernel) {
+          CHECK(executed == int(kernels.size()));
+          CHECK(solver.estimate().shape() == (executed < 2 * steps ? Shape{1, 3, 32, 32} : p.s));
+          CHECK(kernel.shape().H == (executed < 2 * steps ? coarse : 15));
+          kernels.push_back(p.context.download(kernel));
+        });
+    REQUIRE(kernels.size() == 5 * steps);
+    const Values first = p.context.download(start), result = p.context.download(found.kernel);
+    for (int k = 0; k < 3; ++k) CHECK(kernels[std::size_t(k)] == first);
+    CHECK(kernels[3] != first);
+    // A round begins with the kernel of the last one, not with the start: one update takes it no further.
+    CHECK(distance(kernels[steps], kernels[steps - 1]) < distance(kernels[steps], first));
+    for (int k = 4 * steps - 1; k < 5 * steps; ++k) CHECK(kernels[std::size_t(k)] == result);
+    CHECK(found.image.shape() == p.s);
+  }
+}
+
+TEST_CASE("Fast EM in walks: a solver that asks for more than a moving blur has is refused") {
+  Problem p(Device::cpu, {1, 3, 32, 32}, "2");
+  const std::vector<KernelScale> scales = kernel_scales(p.context, p.y, p.o.kernel, 1, 1);
+  CHECK_THROWS_WITH_AS(fast_em_walks(p.context, solver_kind("ddrm"), p.prior, p.schedule, {}, scales,
+                                     KernelMap(p.context, p.o.kernel).delta(), p.noise),
+                       doctest::Contains("method ddrm needs"), Error);
+}
+
 TEST_CASE("Fast EM: the kernel leaves its delta for the truth's neighbourhood, the picture follows") {
   Problem p(Device::cpu, {1, 3, 48, 48}, "100");
   Values delta(225, 0.f);
