@@ -60,13 +60,15 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 [ -n "$python" ] || python=$work/python
-if ! "$python/bin/python" -m pip --version >/dev/null 2>&1; then
-  [ ! -e "$python" ] || [ -e "$python/pyvenv.cfg" ] || [ -z "$(ls -A "$python")" ] ||
-    stop "--python $python: there, but no Python environment" # which --clear would empty
-  # A folder without pip is what an earlier try left where python3-venv was missing.
+has_packages() { "$python/bin/python" -c 'import torch, numpy, h5py, safetensors' 2>/dev/null; }
+if ! has_packages && ! "$python/bin/python" -m pip --version >/dev/null 2>&1; then
+  # An environment without anything in it is what an earlier try left where python3-venv was missing.
+  [ -z "$(ls -A "$python" 2>/dev/null)" ] ||
+    { [ -e "$python/pyvenv.cfg" ] && [ -z "$(ls -A "$python"/lib/python*/site-packages 2>/dev/null)" ]; } ||
+    stop "--python $python: no Python environment with pip, nor one with torch, numpy, h5py and safetensors"
   python3 -m venv --clear "$python" || stop "python3 -m venv failed; mostly python3-venv is missing (Debian: apt install python3-venv)"
 fi
-if ! "$python/bin/python" -c 'import torch, numpy, h5py, safetensors' 2>/dev/null; then
+if ! has_packages; then
   # PyTorch's own index has wheels without CUDA, ten times smaller; PyPI's do as well.
   "$python/bin/python" -m pip install -q --timeout 15 --retries 1 torch --index-url https://download.pytorch.org/whl/cpu ||
     "$python/bin/python" -m pip install -q torch || stop "pip could not install PyTorch"

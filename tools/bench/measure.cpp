@@ -43,7 +43,7 @@ std::string joined(const std::vector<std::string>& words) {
 
 void put_device(Json& to, Device device) {
   to["device"] = device_description(device);
-  to["threads"] = omp_get_max_threads();
+  if (device == Device::cpu) to["threads"] = omp_get_max_threads();
 }
 
 void put_seconds(Json& to, const std::string& name, const std::vector<double>& sorted) {

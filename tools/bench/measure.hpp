@@ -27,7 +27,7 @@ struct Seconds {
   double max() const { return sorted.back(); }
 };
 
-/// Writes the device that a report is of, and with how many threads it was measured, which are its CPU's.
+/// Writes the device that a report is of; of a CPU, with how many threads it was measured.
 void put_device(Json& to, Device device);
 
 /// Writes what sorted seconds say to a report: their median as `name`, and with it _min, _low and _high (the
