@@ -50,8 +50,8 @@ int run_main(const char* program, int argc, char** argv, Body&& body) {
     return code;
   };
   guard_standard_streams();
-  const ReadFiles reads;
   try {
+    const ReadFiles reads;
     CLI::App app("", program);
     app.parse_complete_callback([&app] { refuse_empty_values(app); });
     app.set_version_flag("--version", std::string(program) + " " + TWEEDIE_VERSION);

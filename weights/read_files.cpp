@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <cstdint>
 #include <memory>
@@ -32,9 +33,12 @@ Register& of_process() {
 
 std::optional<Identity> identity_of(const std::string& path) {
   struct statx s {};
-  if (::statx(AT_FDCWD, path.c_str(), 0, STATX_TYPE | STATX_INO | STATX_BTIME, &s) != 0 ||
-      !S_ISREG(s.stx_mode))
-    return {};
+  if (::statx(AT_FDCWD, path.c_str(), 0, STATX_TYPE | STATX_INO | STATX_BTIME, &s) != 0) {
+    struct stat old {};  // what older kernels and containers allow
+    if (::stat(path.c_str(), &old) != 0 || !S_ISREG(old.st_mode)) return {};
+    return Identity{std::uint64_t(major(old.st_dev)) << 32 | minor(old.st_dev), old.st_ino, 0, 0};
+  }
+  if (!S_ISREG(s.stx_mode)) return {};
   const bool born = (s.stx_mask & STATX_BTIME) != 0;
   return Identity{std::uint64_t(s.stx_dev_major) << 32 | s.stx_dev_minor, s.stx_ino,
                   born ? s.stx_btime.tv_sec : 0, born ? s.stx_btime.tv_nsec : 0};

@@ -7,9 +7,9 @@ namespace tweedie {
 
 /// The files that are opened for reading while this lives. A file is known by its device, inode and time of
 /// birth: its other names, symbolic links and hard links are the same file, and one that takes the inode of a
-/// file that is gone is another. `run_main` makes one for each run of a program.
-/// Files are opened deep below the programs, so whoever opens one tells whichever of these lives, as the
-/// system has one table of open files for a process; while none lives, nothing is noted. From any thread.
+/// file that is gone is another, where the file system knows births. `run_main` makes one for each run of a
+/// program. Files are opened deep below the programs, so whoever opens one tells whichever of these lives, as
+/// the system has one table of open files for a process; while none lives, nothing is noted. From any thread.
 class ReadFiles {
  public:
   /// Errors (`std::logic_error`): another one lives.

@@ -217,6 +217,7 @@ TEST_CASE("files: what a run reads it does not write over, whatever name is used
   read_file(folder / "a", 100);
   {
     const ReadFiles reads;
+    CHECK_THROWS_AS(ReadFiles(), std::logic_error);
     CHECK_FALSE(is_read(folder / "a"));  // it was read before
     read_file(folder / "hard", 100);
     for (const std::string& path : {folder / "a", folder / "link", folder / "hard", roundabout}) {
