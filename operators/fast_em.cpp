@@ -61,9 +61,11 @@ class ScaleWalks {
     context_.download(values_, kernel);
     return kernel_width(values_, scale_.kernel.rows, scale_.kernel.columns);
   }
-  /// From noise to an image. `follow` may move the kernel after each step.
-  Tensor walk(Tensor& kernel, const std::function<void(int executed, const Solver& solver)>& follow) {
+  /// From noise to images. `follow` may move the kernel after each step.
+  Tensor walk(int samples, Tensor& kernel,
+              const std::function<void(int executed, const Solver& solver)>& follow) {
     blur_.set(kernel);
+    posterior_.image.N = samples;
     const std::unique_ptr<Solver> solver =
         kind_.make(Settings(message("--method ", kind_.name), kind_.settings), posterior_);
     return solve(*solver, posterior_, [&](int executed, const Tensor&) {
@@ -96,25 +98,27 @@ FastEmResult fast_em_walks(Context& context, const SolverKind& kind, Denoiser& p
                            const Schedule& schedule, const FastEmWalks& options,
                            std::span<const KernelScale> scales, Tensor start, NoiseSource& noise,
                            const FastEmWalkObserver& observer) {
-  require(!scales.empty() && options.rounds > 0, "Fast EM: ", options.rounds, " rounds of ", scales.size(),
-          " scales; expected 1 or more of both");
+  require(!scales.empty() && options.rounds > 0 && options.samples > 0, "Fast EM: ", options.rounds,
+          " rounds of ", options.samples, " samples at ", scales.size(),
+          " scales; expected 1 or more of each");
   Tensor kernel = std::move(start), x;
   int steps = 0;  // of all walks so far
   bool found = false;
   for (const KernelScale& scale : scales) {
     ScaleWalks at(context, kind, prior, schedule, scale, options.threshold, noise);
     if (found) kernel = doubled_kernel(context, kernel, scale.kernel.rows, scale.kernel.columns);
+    const bool finest = &scale == &scales.back();
     const double least = found ? at.width(kernel) / 2 : 0;
     const auto observe = [&](const Solver& solver) {
       if (observer) observer(steps, solver, kernel);
       ++steps;
     };
     for (int round = 0; round < options.rounds; ++round, found = true)
-      at.walk(kernel, [&](int executed, const Solver& solver) {
+      at.walk(finest ? 1 : options.samples, kernel, [&](int executed, const Solver& solver) {
         if (found || executed >= options.first_update) at.update(kernel, solver.estimate(), least);
         observe(solver);
       });
-    if (&scale == &scales.back()) x = at.walk(kernel, [&](int, const Solver& solver) { observe(solver); });
+    if (finest) x = at.walk(1, kernel, [&](int, const Solver& solver) { observe(solver); });
   }
   return {std::move(x), std::move(kernel)};
 }

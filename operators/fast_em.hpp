@@ -39,8 +39,9 @@ FastEmResult fast_em(Context& context, Denoiser& prior, const Schedule& schedule
                      NoiseSource& noise, KernelProximal proximal = {}, const FastEmObserver& observer = {});
 
 struct FastEmWalks {
-  int rounds = 1;          ///< walks at each scale
-  int first_update = 0;    ///< executed steps of the first walk before the kernel's first update
+  int rounds = 1;        ///< walks at each scale
+  int samples = 1;       ///< images side by side, of which the mean finds the kernel; at the finest scale one
+  int first_update = 0;  ///< executed steps of the first walk before the kernel's first update
   double threshold = 0.1;  ///< of the kernel's largest pixel; see `HazeRemoval`
 };
 

@@ -72,10 +72,11 @@ TEST_CASE("Fast EM in walks: from coarse to fine, rounds go on, the last walk ke
                                           Values(std::size_t(coarse * coarse), 1.f / float(coarse * coarse)));
     std::vector<Values> kernels;
     const FastEmResult found = fast_em_walks(
-        p.context, solver_kind(expectation), p.prior, p.schedule, {.rounds = 2, .first_update = 3}, scales,
-        start, p.noise, [&](int executed, const Solver& solver, const Tensor& kernel) {
+        p.context, solver_kind(expectation), p.prior, p.schedule,
+        {.rounds = 2, .samples = 3, .first_update = 3}, scales, start, p.noise,
+        [&](int executed, const Solver& solver, const Tensor& kernel) {
           CHECK(executed == int(kernels.size()));
-          CHECK(solver.estimate().shape() == (executed < 2 * steps ? Shape{1, 3, 32, 32} : p.s));
+          CHECK(solver.estimate().shape() == (executed < 2 * steps ? Shape{3, 3, 32, 32} : p.s));
           CHECK(kernel.shape().H == (executed < 2 * steps ? coarse : 15));
           kernels.push_back(p.context.download(kernel));
         });

@@ -200,9 +200,11 @@ TEST_CASE("how often a prior is asked: counted") {
   CHECK(is(work({"--steps", "10", "--iterations", "3"}, "mmps"), 30, 30));
   CHECK(is(work({}, "wiener"), 0, 0));
   CHECK(is(work({"--steps", "50"}, "blind-dps", "turbulence"), 50, 50));
-  // Three scales in each of two rounds, and the last walk; 50 steps by default.
-  CHECK(is(work({"--steps", "40", "--rounds", "2"}, "fast-em", "blind_blur"), 280, 280));
-  CHECK(is(work({"--scales", "2"}, "fast-em", "blind_blur"), 150, 150));
+  // In each of two rounds four images at two scales and one at the finest, and the last walk; 50 steps by
+  // default.
+  CHECK(is(work({"--steps", "40", "--rounds", "2"}, "fast-em", "blind_blur"), 760, 760));
+  CHECK(is(work({"--scales", "2"}, "fast-em", "blind_blur"), 300, 300));
+  CHECK(is(work({"--em-samples", "1"}, "fast-em", "blind_blur"), 200, 200));
 }
 
 }  // namespace tweedie::test

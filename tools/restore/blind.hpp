@@ -63,8 +63,10 @@ struct BlindKind {
   /// Steps of a walk where none are stated; null, or 0: all that the prior was trained with.
   int (*default_steps)(const Settings& settings) = nullptr;
 };
-/// The walks of fast-em with a network, from the settings and the number of scales there are.
+/// The walks of fast-em with a network, from the settings and the number of scales there are; and the images
+/// drawn in them.
 int fast_em_walk_count(const Settings& settings, int scales);
+int fast_em_draw_count(const Settings& settings, int scales);
 extern const BlindKind blind_dps_kind, fast_em_kind;
 std::span<const BlindKind* const> blind_kinds();
 

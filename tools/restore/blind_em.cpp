@@ -20,6 +20,8 @@ constexpr Setting settings[] = {
                    "walks from noise that find the kernel at each scale; one with it found follows"),
     Setting::whole("scales", 3, 1, 8,
                    "sizes at which the kernel is found, the coarsest first, each half of the next"),
+    Setting::whole("em_samples", 4, 1, 1000,
+                   "images drawn side by side, whose mean finds the kernel; at the finest scale it is one"),
     Setting::number("zeta", Setting::none, 0, Setting::unbounded,
                     "step size of the image, expectation dps; default 1"),
     Setting::whole("em_iterations", 10, 1, 100000, "half-quadratic iterations of an update of the kernel"),
@@ -46,7 +48,7 @@ void require_suits(const BlindProblem& b) {
           b.shape("kernel").H, " pixels; --method fast-em expects an odd number: see --kernel-size");
   const Settings& s = *b.options.settings;
   const bool closed = b.prior.spectrum != nullptr, dps = !closed && s.text("expectation") == "dps";
-  for (const char* key : {"rounds", "scales"})
+  for (const char* key : {"rounds", "scales", "em_samples"})
     require(!(closed || dps) || !s.stated(key), "--", key, ": means nothing to --method fast-em ",
             closed ? "with the analytic prior, which solves at once"
                    : "with --expectation dps, which walks once");
@@ -87,7 +89,8 @@ FastEmResult by_solver(BlindProblem& b, const SolverKind& kind, const FastEmOpti
   Context& context = b.context;
   const std::vector<KernelScale> scales =
       kernel_scales(context, b.problem.y(), o.kernel, scales_of(b), b.prior.stride());
-  const FastEmWalks walks{b.options.settings->integer("rounds"), o.first_update, threshold};
+  const Settings& s = *b.options.settings;
+  const FastEmWalks walks{s.integer("rounds"), s.integer("em_samples"), o.first_update, threshold};
   ContextNoise noise(context);
   return fast_em_walks(context, kind, b.prior.denoiser(), b.schedule, walks, scales,
                        start_of(b, scales.front().y, scales.front().kernel), noise,
@@ -142,6 +145,10 @@ int steps_of(const BlindProblem& b) {
 
 int fast_em_walk_count(const Settings& settings, int scales) {
   return settings.integer("rounds") * scales + 1;
+}
+
+int fast_em_draw_count(const Settings& settings, int scales) {
+  return settings.integer("rounds") * ((scales - 1) * settings.integer("em_samples") + 1) + 1;
 }
 
 const BlindKind fast_em_kind{

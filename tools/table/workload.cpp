@@ -74,7 +74,7 @@ Workload of_blind(const Options& o, const BlindKind& kind) {
   if (&kind == &blind_dps_kind || walk == "dps") return {steps, steps};
   const SolverKind& solver = solver_kind(walk);
   return times(count(solver, Settings(walk, solver.settings), steps),
-               fast_em_walk_count(*o.settings, o.settings->integer("scales")));
+               fast_em_draw_count(*o.settings, o.settings->integer("scales")));
 }
 
 }  // namespace
