@@ -6,6 +6,7 @@
 #include "tests/restore/command_line.hpp"
 #include "tests/tools/files_for_tests.hpp"
 #include "tools/restore/method.hpp"
+#include "tools/restore/noise_option.hpp"
 
 namespace tweedie::test {
 namespace {

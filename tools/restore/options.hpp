@@ -44,9 +44,4 @@ struct Options {
 /// Errors: whatever is unknown or does not fit, named.
 Options read_options(CLI::App& app, int argc, const char* const* argv);
 
-/// What the command line says of the noise; else, what is stored with the measurement; else, what a task file
-/// says; else, Gaussian with sigma 0.05, in units of [-1, 1] images. Errors: something stated that such noise
-/// does not have.
-Noise noise_of(const Options& options, const std::optional<Noise>& stored);
-
 }  // namespace tweedie

@@ -11,6 +11,7 @@
 #include "operators/measurement_file.hpp"
 #include "tools/restore/arrays.hpp"
 #include "tools/restore/measured_array.hpp"
+#include "tools/restore/noise_option.hpp"
 #include "tools/restore/views.hpp"
 #include "weights/array_file.hpp"
 #include "weights/hdf5_read.hpp"
