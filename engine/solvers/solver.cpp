@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "engine/solvers/proximal.hpp"
 
@@ -12,7 +13,7 @@ std::optional<double> distance(Context& context, const Solver& solver) {
   if (!squared) return {};
   Scalars values(context, squared.shape().N);
   context.download(values, squared);
-  return std::sqrt(values[0]);
+  return std::sqrt(std::accumulate(values.begin(), values.end(), 0.0) / double(values.size()));
 }
 
 Tensor solve(Solver& solver, Posterior& p, const SolverObserver& observer) {

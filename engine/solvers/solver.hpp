@@ -49,7 +49,8 @@ class Solver {
   virtual const TensorOf<double>& misfit_squared() const = 0;
 };
 
-/// The root of `misfit_squared` for the first sample; nothing where there is none.
+/// The root of the mean of `misfit_squared` over the samples; nothing where there is none. Not finite where
+/// one sample's is not.
 std::optional<double> distance(Context& context, const Solver& solver);
 
 /// Called after every step with its number and the state; false ends the run early.

@@ -142,4 +142,7 @@ if [ "$task" = denoising ]; then
   restore four --input "$work/gray.png" --label 4
   report_has three /label
   different three/restored.png four/restored.png
+  # One label serves a batch, of particles, too.
+  "$bin/tweedie-restore" --device "$device" --task denoising --weights "$work/$network.h5" --input "$work/gray.png" --label 3 --steps 3 \
+    --method tds --particles 2 --samples 2 --batch 2 --quiet -o "$work/particles" 2>"$work/complaints" || fail "$(cat "$work/complaints")"
 fi

@@ -1,4 +1,7 @@
 // A batch of samples gives each what it would get alone.
+#include <algorithm>
+#include <cmath>
+
 #include "engine/solvers/solver.hpp"
 #include "engine/spectrum_prior.hpp"
 #include "operators/factory.hpp"
@@ -26,7 +29,34 @@ std::vector<float> result(Context& context, ForwardOperator& op, const Tensor& y
   return context.download(solve(*kind.make(settings, posterior), posterior));
 }
 
+/// A solver that has done one step.
+class Seen : public Solver {
+ public:
+  explicit Seen(TensorOf<double> misfit) : misfit_(std::move(misfit)) {}
+  Tensor start(Posterior&) override { return {}; }
+  Tensor step(Posterior&, Tensor x, int) override { return x; }
+  const Tensor& estimate() const override { return estimate_; }
+  const TensorOf<double>& misfit_squared() const override { return misfit_; }
+
+ private:
+  Tensor estimate_;
+  TensorOf<double> misfit_;
+};
+
 }  // namespace
+
+TEST_CASE("distance of a batch: the root of the mean, and not a number as soon as one is not") {
+  Context context(Device::cpu);
+  const auto of = [&](std::vector<double> squared) {
+    TensorOf<double> misfit = context.per_sample(int(squared.size()));
+    std::copy(squared.begin(), squared.end(), misfit.data());
+    return distance(context, Seen(std::move(misfit)));
+  };
+  CHECK(of({9}) == 3);
+  CHECK(of({1, 7}) == 2);
+  CHECK(std::isnan(of({1, std::nan("")}).value()));
+  CHECK(!distance(context, Seen({})));
+}
 
 // Sums over an image are in another order where a kernel shares work between samples: roundings, which six
 // steps magnify. A batch of other noise, or of one that looks at its neighbours, is off by its own size.

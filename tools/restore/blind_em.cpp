@@ -1,7 +1,4 @@
 // Fast Diffusion EM: no prior of the kernel, but the most likely one for the image as it comes about.
-#include <cmath>
-#include <utility>
-
 #include "operators/fast_em.hpp"
 #include "operators/kernel_haze.hpp"
 #include "operators/spectral_kernel.hpp"

@@ -12,8 +12,8 @@ namespace tweedie {
 
 /// One run of a solver.
 struct Run {
-  Image restored;  ///< clipped to [-1, 1], of the picture's size
-  double misfit = 0, seconds_per_step = 0;
+  Image restored;                           ///< clipped to [-1, 1], of the picture's size
+  double misfit = 0, seconds_per_step = 0;  ///< of a batch a run's share of its seconds
   /// Of blind problems what was found besides, by name: kernels (1, height, width) of sum 1, tilts (2,
   /// height, width) in pixels.
   std::map<std::string, Image> unknowns = {};

@@ -63,9 +63,9 @@ std::vector<Run> run_batch(Context& context, Plan& plan, const Options& o, const
   std::vector<std::uint64_t> streams;
   for (const Job& job : jobs)
     streams.push_back(std::uint64_t(job.sample) * std::uint64_t(plan.restarts) + std::uint64_t(job.run) + 1);
-  context.start_stream(streams[0]);  // for operators that draw
+  // Operators that draw have a stream that no run has.
+  context.start_stream(std::uint64_t(o.samples) * std::uint64_t(plan.restarts) + streams[0]);
   StreamNoise noise(context, streams);
-  if (o.label) prior.set_labels(std::vector<int>(jobs.size(), *o.label));
   Posterior posterior{
       context, prior.denoiser(), plan.schedule, plan.likelihood, {count, p.padded.C, p.padded.H, p.padded.W},
       noise};
