@@ -147,9 +147,9 @@ std::vector<std::string> networks_of(const Table& table, const Setting& setting,
   return words;
 }
 
-/// The words that name the method and the image's prior, where a row does not: dps and the analytic one.
-/// tweedie-restore's own choice may be another in another version. Errors: a method that asks a prior, and
-/// the row says it has none.
+/// The words that name the image's prior and, where the row's own words do not, the method: dps, and the
+/// analytic prior, if nobody named others. tweedie-restore's own choice may be another in another version.
+/// Errors: a method that asks a prior, and the row says it has none.
 std::vector<std::string> choice_of(const Table& table, const Setting& setting, const Row& task,
                                    const Row& method) {
   const Options options = options_of(table, task, method);

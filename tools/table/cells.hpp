@@ -29,8 +29,7 @@ struct Cell {
   std::uint64_t seed;
   std::string folder;  ///< its results, once it is complete
   std::string key;     ///< everything that they depend on: options, and the hashes of picture and weights
-  std::vector<std::string>
-      choice;  ///< words that name the method and the image's prior, where its row does not
+  std::vector<std::string> choice;    ///< words that name method and prior, where its row's words do not
   std::vector<std::string> networks;  ///< words that name those besides the image's prior
 
   /// Whether the results are there, and are of this key.
