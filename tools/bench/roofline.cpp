@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "layers/step_ops.hpp"
 #include "tools/bench/case_tensors.hpp"
@@ -142,12 +143,13 @@ Json bench_roofline(Context& context, const ModelOptions& o, const KernelOptions
     if (each.op.kernel.find(kernels.filter) != std::string::npos)
       report["rows"].push_back(row_of(bench, each, limits, here));
   require(!report["rows"].empty(), "--filter: no kernel of the step contains '", kernels.filter, "'");
+  Json total;  // added to the report when complete: a new member of it moves the others, the rows too
   const Json& rows = report["rows"];
-  Json& total = report["sum"];
   total["count"] = 0;
   for (const Json& row : rows) total["count"] = total["count"].get<int>() + row["count"].get<int>();
   for (const char* field : {"bytes", "operations", "floor_seconds"}) total[field] = sum(rows, field);
   total[here ? "seconds" : "plan_seconds"] = sum(rows, here ? "seconds" : "plan_seconds");
+  report["sum"] = std::move(total);
   if (!here)
     report["plan"] = {{"bandwidth_share", plan_bandwidth},
                       {"arithmetic_share", plan_arithmetic},
