@@ -21,22 +21,15 @@ namespace {
 using onednn::Method;
 using onednn::WeightsOrder;
 
-// Winograd's F(4x4, 3x3) needs 36 multiplications for 16 outputs instead of 144. Two rules say where it pays.
-// They know shapes only, as a choice by the clock could differ from run to run, and results with it.
+// Winograd's F(4x4, 3x3) needs 36 multiplications for 16 outputs instead of 144. Two rules say where it pays:
+// winograd::pays for ours, forward and backward, and one here for oneDNN's gradient by the weights. They know
+// shapes only, as a choice by the clock could differ from run to run, and results with it. `tweedie-bench
+// --filter convolution` holds ours against the best of oneDNN, its own Winograd included.
 
 bool square_3(const ConvolutionProblem& p) { return p.g.kernel == 3 && p.g.stride == 1 && p.g.pad == 1; }
 
 std::int64_t tiles(const ConvolutionProblem& p) {
   return std::int64_t(p.x.N) * ((p.x.H + 3) / 4) * ((p.x.W + 3) / 4);
-}
-
-// Our own, forward and backward. Transforming the weights costs what 9 tiles cost, and a tile what 6.5
-// outputs of oneDNN's direct method cost: a fit to timings of both, by which 12x12 pixels are enough and
-// 10x10 (9 tiles, not full) are too few. `tweedie-bench --filter convolution` holds ours against the best of
-// oneDNN, its own Winograd included. Where neither tiles nor channels are many, calls are so short that what
-// they begin with counts.
-bool own_winograd_pays(const ConvolutionProblem& p) {
-  return 2 * p.x.N * p.x.plane() >= 13 * (tiles(p) + 9) && (tiles(p) >= 64 || p.g.in + p.g.out >= 64);
 }
 
 // oneDNN's gradient by the weights. Measured with 2.6 on AVX-512 against direct: 1.1 to 1.2 times as fast at
@@ -54,8 +47,8 @@ class CpuConvolutions {
   dnnl::stream& stream() { return stream_; }
   /// The loops of our own Winograd where it is to be used, else null.
   const winograd::Kernels* own(const ConvolutionProblem& problem) const {
-    return winograd_ && winograd::fits(*winograd_, problem) && own_winograd_pays(problem) ? winograd_
-                                                                                          : nullptr;
+    return winograd_ && winograd::fits(*winograd_, problem) && winograd::pays(*winograd_, problem) ? winograd_
+                                                                                                   : nullptr;
   }
   onednn::Convolution& plan(const ConvolutionProblem& problem) {
     const auto found = plans_.find(problem);

@@ -1,6 +1,7 @@
 #include "kernels/winograd.hpp"
 
 #include <omp.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -16,12 +17,15 @@ constexpr int summed = 128;
 
 int divided(int a, int b) { return (a + b - 1) / b; }
 
+// Floats of the weights between two blocks of channels.
+std::int64_t packed_block(const Kernels& k) { return 9 * k.lanes * k.lanes; }
+
 // Floats from one point to the next of an array with `count` floats a point: an odd number of cache lines, as
 // 36 writes a power of two apart would all fall into one set of the cache.
 std::int64_t spaced(std::int64_t count) { return ((count + 15) / 16 | 1) * 16; }
 
-// How a convolution is divided. There are two ways, by what is made once and shared, and by what is made
-// where it is used and stays in the second-level cache.
+// How a convolution is divided. There are three ways, by what is made once and shared, and by what is made
+// where it is used.
 //
 // Weights shared: each thread takes a block of tiles and transforms all their sources. For one group of
 // results after the other it makes the 36 products and transforms them back, while the group's weights stream
@@ -32,14 +36,20 @@ std::int64_t spaced(std::int64_t count) { return ((count + 15) / 16 | 1) * 16; }
 // every block of tiles, so blocks are large. Where threads outnumber groups, several blocks are shared at
 // once.
 //
-// The second way is faster where few tiles make few uses of a transformed weight, where there are so many
-// sources that few tiles of all of them fit into the cache, and where there are so many weights that they
-// come from memory. Elsewhere it is slower. Where the one ends and the other begins was found by timing both.
-// `tweedie-bench --filter convolution` times the choice of `divide`.
+// Weights formed: sources shared, and weights transformed in registers, for a few tiles at a time, every time
+// they are used. Nothing of them is stored.
+//
+// The third way is for so few tiles that storing weights costs more. The second is faster where few tiles
+// make few uses of a transformed weight, where there are so many sources that few tiles of all of them fit
+// into the cache, and where there are so many weights that they come from memory. Elsewhere it is slower.
+// Where the one ends and the other begins was found by timing both. `tweedie-bench --filter convolution`
+// times the choice of `divide`.
+enum class Way { weights_shared, sources_shared, weights_formed };
+
 struct Division {
   int sources, results, groups;  ///< blocks of channels, and groups of blocks of results
   Maps maps;
-  bool sources_shared;
+  Way way;
   int tiles;                               ///< in a block of tiles
   int at_a_time;                           ///< blocks of tiles whose sources are shared at once
   int step;                                ///< blocks of sources whose transformed weights are held at a time
@@ -47,8 +57,23 @@ struct Division {
   std::int64_t shared, own;                ///< floats of workspace: for all threads together, and for each
 };
 
+// Floats of transformed sources that a thread holds: half of its second-level cache. Weights stream through
+// the other half.
+int held_sources() {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  static const long bytes = ::sysconf(_SC_LEVEL2_CACHE_SIZE);  // 0 or -1 where the system does not say
+#else
+  static const long bytes = 0;
+#endif
+  constexpr long least = 1 << 19, most = 1 << 21;
+  return int(std::clamp(bytes > 0 ? bytes : most, least, most) / 2 / long(sizeof(float)));
+}
+
+bool forms_weights(const Kernels& k, const ConvolutionProblem& p) {
+  return k.multiply_forming && Maps{p.x.N, p.x.H, p.x.W}.tiles() <= 8;
+}
+
 Division divide(const Kernels& k, const ConvolutionProblem& p, int threads) {
-  constexpr int held_sources = 1 << 18;  // floats of a thread: 1 MiB
   constexpr int few_tiles = 256, many_sources = 512, many_pairs = 256 * 512;
   constexpr int large_block = 192, small_block = 16;
   Division d;
@@ -58,23 +83,30 @@ Division divide(const Kernels& k, const ConvolutionProblem& p, int threads) {
   d.maps = {p.x.N, p.x.H, p.x.W};
   const int all = d.maps.tiles();
   const int sources = d.sources * k.lanes, results = d.results * k.lanes;
-  d.sources_shared = all <= few_tiles || sources >= many_sources || sources * results >= many_pairs;
-  if (d.sources_shared) {
+  d.way = forms_weights(k, p) ? Way::weights_formed
+          : all <= few_tiles || sources >= many_sources || sources * results >= many_pairs
+              ? Way::sources_shared
+              : Way::weights_shared;
+  d.at_a_time = 1;
+  d.step = std::min(summed / k.lanes, d.sources);
+  if (d.way == Way::weights_formed) {
+    d.tiles = all;
+  } else if (d.way == Way::sources_shared) {
     const int together = divided(all, divided(all, large_block));
     d.tiles = std::max(divided(together, divided(threads, d.groups)), std::min(together, small_block));
     d.at_a_time = divided(together, d.tiles);
-    d.step = std::min(summed / k.lanes, d.sources);  // 288 or 576 KiB
   } else {
-    const int most = std::max(1, held_sources / (points * k.lanes * d.sources));
+    const int most = std::max(1, held_sources() / (points * k.lanes * d.sources));
     d.tiles = divided(all, divided(divided(all, most), threads) * threads);  // as many blocks for each thread
-    d.at_a_time = 1;
     d.step = d.sources;
   }
   d.v_plane = spaced(std::int64_t(d.sources) * d.tiles * k.lanes);
   d.u_plane = spaced(std::int64_t(d.step) * k.lanes * group_size * k.lanes);
   d.m_plane = spaced(std::int64_t(group_size) * d.tiles * k.lanes);
-  d.shared = points * (d.sources_shared ? d.at_a_time * d.v_plane : d.groups * d.u_plane);
-  d.own = points * ((d.sources_shared ? d.u_plane : d.v_plane) + d.m_plane);
+  const std::int64_t v = points * d.v_plane, u = points * d.u_plane, m = points * d.m_plane;
+  const std::int64_t turned = p.backward ? d.step * packed_block(k) : 0;
+  d.shared = d.way == Way::weights_shared ? d.groups * u : d.at_a_time * v;
+  d.own = m + (d.way == Way::weights_shared ? v : d.way == Way::sources_shared ? u : turned);
   return d;
 }
 
@@ -131,22 +163,49 @@ class Run {
     }
   }
 
+  void with_weights_formed(float* shared, float* own) const {
+    float* const turned = own + points * d_.m_plane;
+#pragma omp for
+    for (int block = 0; block < d_.sources; ++block)
+      k_.transform_input(shared + std::int64_t(block) * d_.tiles * k_.lanes, d_.v_plane, from_, d_.maps,
+                         d_.sources, block, 0, d_.tiles);
+#pragma omp for schedule(dynamic)
+    for (int block = 0; block < d_.results; ++block) {
+      for (int source = 0; source < d_.sources; source += d_.step) {
+        const int count = std::min(d_.step, d_.sources - source);
+        const float* weights = packed(source, block);
+        if (p_.backward) {
+          for (int i = 0; i < count; ++i)
+            k_.turn_weights(turned + i * packed_block(k_), packed(source + i, block));
+          weights = turned;
+        }
+        const bool last = source + count == d_.sources;
+        k_.multiply_forming(own, d_.m_plane, shared + std::int64_t(source) * d_.tiles * k_.lanes, d_.v_plane,
+                            weights, count, d_.tiles, source > 0,
+                            packed(last ? 0 : source + count, last ? block + 1 : block), packed_step());
+      }
+      output_block(own, block, 0, d_.tiles);
+    }
+  }
+
  private:
   int vectors(int group) const { return std::min(group_size, d_.results - group * group_size); }
 
+  /// The packed weights from one block of channels to another.
+  const float* packed(int source, int result) const {
+    const int out = p_.backward ? source : result, in = p_.backward ? result : source;
+    return packed_ + (std::int64_t(out) * (p_.g.in / k_.lanes) + in) * packed_block(k_);
+  }
+  /// Floats from one block of sources to the next.
+  std::int64_t packed_step() const { return (p_.backward ? p_.g.in / k_.lanes : 1) * packed_block(k_); }
+
   // u = the transformed weights from `count` blocks of sources, the first of them `first`, to a group.
   void weights(float* u, int group, int first, int count) const {
-    const int in_blocks = p_.g.in / k_.lanes;
-    const std::int64_t size = 9 * k_.lanes * k_.lanes;
     for (int source = first; source < first + count; ++source) {
       const float* from[group_size] = {};
-      for (int v = 0; v < vectors(group); ++v) {
-        const int result = group * group_size + v;
-        const int out = p_.backward ? source : result, in = p_.backward ? result : source;
-        from[v] = packed_ + (std::int64_t(out) * in_blocks + in) * size;
-      }
+      for (int v = 0; v < vectors(group); ++v) from[v] = packed(source, group * group_size + v);
       k_.transform_weights(u + std::int64_t(source - first) * k_.lanes * vectors(group) * k_.lanes,
-                           d_.u_plane, from, vectors(group), p_.backward);
+                           d_.u_plane, from, packed_step(), vectors(group), p_.backward);
     }
   }
 
@@ -161,12 +220,12 @@ class Run {
   }
 
   void output(const float* m, int group, int first, int tiles) const {
-    for (int v = 0; v < vectors(group); ++v) {
-      const int block = group * group_size + v;
-      k_.transform_output(to_, m + std::int64_t(v) * tiles * k_.lanes, d_.m_plane,
-                          bias_ ? bias_ + block * k_.lanes : nullptr, d_.maps, d_.results, block, first,
-                          tiles, p_.accumulate);
-    }
+    for (int v = 0; v < vectors(group); ++v)
+      output_block(m + std::int64_t(v) * tiles * k_.lanes, group * group_size + v, first, tiles);
+  }
+  void output_block(const float* m, int block, int first, int tiles) const {
+    k_.transform_output(to_, m, d_.m_plane, bias_ ? bias_ + block * k_.lanes : nullptr, d_.maps, d_.results,
+                        block, first, tiles, p_.accumulate);
   }
 
   const Kernels& k_;
@@ -189,6 +248,18 @@ const Kernels* kernels_for(int channel_block) {
   return nullptr;
 }
 
+// Two fits to timings of ours against oneDNN's direct method, in outputs of the latter for each pair of
+// blocks of channels. Transforming stored weights costs what 9 tiles cost, and a tile what 6.5 outputs cost,
+// by which 12x12 pixels are enough and 10x10 (9 tiles, not full) are too few. Forming weights for each four
+// tiles costs 20 outputs, and a tile 6: 7x7 pixels are enough and 6x6 are too few. Where neither tiles nor
+// channels are many, calls are so short that what they begin with counts.
+bool pays(const Kernels& kernels, const ConvolutionProblem& p) {
+  const std::int64_t pixels = p.x.N * p.x.plane(), tiles = Maps{p.x.N, p.x.H, p.x.W}.tiles();
+  const int channels = p.g.in + p.g.out;
+  if (forms_weights(kernels, p)) return pixels >= 20 * divided(int(tiles), 4) + 6 * tiles && channels >= 128;
+  return 2 * pixels >= 13 * (tiles + 9) && (tiles >= 64 || channels >= 64);
+}
+
 bool fits(const Kernels& kernels, const ConvolutionProblem& p) {
   return p.g.kernel == 3 && p.g.stride == 1 && p.g.pad == 1 && p.precision == Precision::fp32 && !p.weights &&
          p.x.size() > 0 && p.g.in % kernels.lanes == 0 && p.g.out % kernels.lanes == 0;
@@ -207,7 +278,9 @@ void convolution(const Kernels& kernels, const ConvolutionProblem& problem, floa
 #pragma omp parallel num_threads(threads)
   {
     float* const own = shared + d.shared + omp_get_thread_num() * d.own;
-    if (d.sources_shared)
+    if (d.way == Way::weights_formed)
+      run.with_weights_formed(shared, own);
+    else if (d.way == Way::sources_shared)
       run.with_sources_shared(shared, own);
     else
       run.with_weights_shared(shared, own);

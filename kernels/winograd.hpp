@@ -16,6 +16,9 @@ const Kernels* kernels_for(int channel_block);
 /// channels that are multiples of the block, and a map that is not empty.
 bool fits(const Kernels& kernels, const ConvolutionProblem& problem);
 
+/// Whether it is faster than oneDNN's direct method, by a rule that knows shapes only.
+bool pays(const Kernels& kernels, const ConvolutionProblem& problem);
+
 /// Bytes of workspace that `convolution` needs with `threads` threads.
 std::size_t workspace_bytes(const Kernels& kernels, const ConvolutionProblem& problem, int threads);
 

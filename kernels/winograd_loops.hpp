@@ -129,18 +129,24 @@ void transform_input(float* v, std::int64_t plane, const float* x, const Maps& m
   }
 }
 
-void transform_weights(float* u, std::int64_t plane, const float* const* weights, int vectors,
-                       bool transposed) {
-  constexpr int square = lanes * lanes;
+constexpr int square = lanes * lanes;
+
+void turn_weights(float* to, const float* weights) {
+  for (int tap = 0; tap < 9; ++tap) transpose_block<lanes>(to + (8 - tap) * square, weights + tap * square);
+}
+
+void transform_weights(float* u, std::int64_t plane, const float* const* weights, std::int64_t next,
+                       int vectors, bool transposed) {
   alignas(sizeof(Vector)) float turned[9 * square];
   for (int k = 0; k < vectors; ++k) {
     const float* taps = weights[k];
     if (transposed) {
-      for (int tap = 0; tap < 9; ++tap)
-        transpose_block<lanes>(turned + (8 - tap) * square, weights[k] + tap * square);
+      turn_weights(turned, weights[k]);
       taps = turned;
     }
     for (int s = 0; s < lanes; ++s) {
+      // Nine rows a kilobyte apart are no pattern that the processor would follow on its own.
+      for (int tap = 0; tap < 9; ++tap) __builtin_prefetch(weights[k] + next + tap * square + s * lanes);
       Vector half[6][3];
 #pragma GCC unroll 3
       for (int c = 0; c < 3; ++c) {
@@ -222,6 +228,68 @@ void multiply(float* m, const float* v, const float* u, int source_blocks, int t
     multiply_tiles<2>(m, v, u, source_blocks, tiles, adding);
   else
     multiply_tiles<1>(m, v, u, source_blocks, tiles, adding);
+}
+
+// ---- products with weights made on the way ----------------------------------------------------------------
+
+// Six points in a row of `tiles` tiles stay in registers while all sources are summed. Stored, transformed
+// weights would be four times the packed ones, and with few tiles storing them takes longer than this.
+template <int row, int tiles>
+void form_row(float* m, std::int64_t m_plane, const float* v, std::int64_t v_plane, const float* weights,
+              int source_blocks, std::int64_t v_block, bool adding, const float* next,
+              std::int64_t next_step) {
+  Vector sum[6][tiles] = {};
+  for (int block = 0; block < source_blocks; ++block, v += v_block, weights += 9 * square, next += next_step)
+    for (int s = 0; s < lanes; ++s) {
+      const float* const taps = weights + s * lanes;
+      // Six rows ask for nine taps.
+      __builtin_prefetch(next + row * square + s * lanes);
+      if (row < 3) __builtin_prefetch(next + (6 + row) * square + s * lanes);
+      Vector half[3], made[6];
+#pragma GCC unroll 3
+      for (int c = 0; c < 3; ++c) {
+        Vector column[6];
+        weights_line(column, load(taps + c * square), load(taps + (3 + c) * square),
+                     load(taps + (6 + c) * square));
+        half[c] = column[row];
+      }
+      weights_line(made, half[0], half[1], half[2]);
+#pragma GCC unroll 6
+      for (int c = 0; c < 6; ++c)
+#pragma GCC unroll 4
+        for (int t = 0; t < tiles; ++t)
+          sum[c][t] = multiply_add(all(v[c * v_plane + t * lanes + s]), made[c], sum[c][t]);
+    }
+#pragma GCC unroll 6
+  for (int c = 0; c < 6; ++c)
+#pragma GCC unroll 4
+    for (int t = 0; t < tiles; ++t) {
+      float* const to = m + c * m_plane + t * lanes;
+      store(to, adding ? load(to) + sum[c][t] : sum[c][t]);
+    }
+}
+
+template <int row, int tiles, class... Arguments>
+void form_rows(float* m, std::int64_t m_plane, const float* v, std::int64_t v_plane, Arguments... arguments) {
+  form_row<row, tiles>(m + row * 6 * m_plane, m_plane, v + row * 6 * v_plane, v_plane, arguments...);
+  if constexpr (row < 5) form_rows<row + 1, tiles>(m, m_plane, v, v_plane, arguments...);
+}
+
+template <int tiles, class... Arguments>
+void form_rows_of(int wanted, Arguments... arguments) {
+  if (wanted == tiles) return form_rows<0, tiles>(arguments...);
+  if constexpr (tiles > 1) form_rows_of<tiles - 1>(wanted, arguments...);
+}
+
+// `most` tiles are summed together: 6 * `most` sums, beside which the transform needs registers too.
+template <int most>
+void multiply_forming(float* m, std::int64_t m_plane, const float* v, std::int64_t v_plane,
+                      const float* weights, int source_blocks, int tiles, bool adding, const float* next,
+                      std::int64_t next_step) {
+  const std::int64_t v_block = std::int64_t(tiles) * lanes;
+  for (int t = 0; t < tiles; t += most)
+    form_rows_of<most>(tiles - t < most ? tiles - t : most, m + t * lanes, m_plane, v + t * lanes, v_plane,
+                       weights, source_blocks, v_block, adding, next, next_step);
 }
 
 // ---- results --------------------------------------------------------------------------------------------

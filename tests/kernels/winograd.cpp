@@ -144,9 +144,10 @@ TEST_CASE("our Winograd's backward is its adjoint") {
 }
 
 TEST_CASE("our Winograd has the same bits with any number of threads and any set of loops") {
-  for (const Case& c : {Case{{48, 32, 3, 1, 1}, {1, 48, 33, 35}}, Case{{16, 16, 3, 1, 1}, {1, 16, 61, 62}},
-                        Case{{48, 32, 3, 1, 1}, {1, 48, 70, 66}}, Case{{32, 80, 3, 1, 1}, {2, 32, 13, 6}},
-                        Case{{512, 16, 3, 1, 1}, {1, 512, 5, 9}}}) {
+  for (const Case& c :
+       {Case{{48, 32, 3, 1, 1}, {1, 48, 33, 35}}, Case{{16, 16, 3, 1, 1}, {1, 16, 61, 62}},
+        Case{{48, 32, 3, 1, 1}, {1, 48, 70, 66}}, Case{{32, 80, 3, 1, 1}, {2, 32, 13, 6}},
+        Case{{512, 16, 3, 1, 1}, {1, 512, 5, 9}}, Case{{144, 160, 3, 1, 1}, {2, 144, 7, 8}}}) {
     const Reference reference(c);
     std::vector<float> first, first_back;
     for (const winograd::Kernels* kernels : all_kernels())
@@ -192,14 +193,18 @@ TEST_CASE("our Winograd does 3 x 3 kernels with stride and padding 1 in fp32, an
 
 TEST_CASE("our Winograd is used where maps are large, by shape alone, and oneDNN's direct method elsewhere") {
   Queue q(Device::cpu);
-  if (!winograd::kernels_for(convolution_block(Device::cpu, 32))) return;
+  const winograd::Kernels* kernels = winograd::kernels_for(convolution_block(Device::cpu, 32));
+  if (!kernels) return;
+  const bool forms = kernels->multiply_forming;
   const auto used = [&](const ConvolutionGeometry& g, int pixels, bool backward) {
     return convolution_implementation(q, g, {1, g.in, pixels, pixels}, backward).starts_with("winograd_4x3:");
   };
   for (const bool backward : {false, true}) {
     for (const int pixels : {12, 16, 32, 64, 256}) CHECK(used({128, 256, 3, 1, 1}, pixels, backward));
     CHECK(used({16, 128, 3, 1, 1}, 256, backward));
-    for (const int pixels : {1, 5, 8, 9, 10}) CHECK(!used({512, 512, 3, 1, 1}, pixels, backward));
+    for (const int pixels : {1, 4, 5, 6, 9, 10}) CHECK(!used({512, 512, 3, 1, 1}, pixels, backward));
+    for (const int pixels : {7, 8}) CHECK(used({512, 512, 3, 1, 1}, pixels, backward) == forms);
+    CHECK(!used({32, 32, 3, 1, 1}, 8, backward));
     CHECK(!used({16, 16, 3, 1, 1}, 16, backward));
     CHECK(!used({128, 256, 1, 1, 0}, 32, backward));
     CHECK(!used({128, 256, 3, 2, 1}, 32, backward));
