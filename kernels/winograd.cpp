@@ -10,11 +10,6 @@ namespace {
 
 constexpr int group_size = 2;  // blocks of result channels that are summed together
 
-// Source channels that are summed before the sum is added to others: a sum of K values in a row errs as
-// sqrt(K), and adding up sums of 128 keeps the error of 1024 at that of 128: 1.0e-6 of the result's root mean
-// square instead of 2.7e-6.
-constexpr int summed = 128;
-
 int divided(int a, int b) { return (a + b - 1) / b; }
 
 // Floats of the weights between two blocks of channels.
@@ -44,15 +39,21 @@ std::int64_t spaced(std::int64_t count) { return ((count + 15) / 16 | 1) * 16; }
 // into the cache, and where there are so many weights that they come from memory. Elsewhere it is slower.
 // Where the one ends and the other begins was found by timing both. `tweedie-bench --filter convolution`
 // times the choice of `divide`.
+//
+// So many sources are summed in a row before their sum is added to others: a sum of K values in a row errs as
+// sqrt(K), and adding up sums of 128 keeps the error of 1024 at that of 128: 1.0e-6 of the result's root mean
+// square instead of 2.7e-6. Where transformed weights are held a step at a time, 64 leave more of the cache
+// to the rest. Shapes alone decide on both, so that the bits do not depend on threads.
 enum class Way { weights_shared, sources_shared, weights_formed };
 
 struct Division {
   int sources, results, groups;  ///< blocks of channels, and groups of blocks of results
   Maps maps;
   Way way;
-  int tiles;                               ///< in a block of tiles
-  int at_a_time;                           ///< blocks of tiles whose sources are shared at once
-  int step;                                ///< blocks of sources whose transformed weights are held at a time
+  int tiles;      ///< in a block of tiles
+  int at_a_time;  ///< blocks of tiles whose sources are shared at once
+  int step;       ///< blocks of sources whose transformed weights are held at a time
+  int summed;     ///< blocks of sources that are summed before they are added to others
   std::int64_t v_plane, u_plane, m_plane;  ///< floats between two points: sources, weights, products
   std::int64_t shared, own;                ///< floats of workspace: for all threads together, and for each
 };
@@ -88,7 +89,8 @@ Division divide(const Kernels& k, const ConvolutionProblem& p, int threads) {
               ? Way::sources_shared
               : Way::weights_shared;
   d.at_a_time = 1;
-  d.step = std::min(summed / k.lanes, d.sources);
+  d.summed = (d.way == Way::weights_shared ? 128 : 64) / k.lanes;
+  d.step = std::min(d.summed, d.sources);
   if (d.way == Way::weights_formed) {
     d.tiles = all;
   } else if (d.way == Way::sources_shared) {
@@ -211,12 +213,12 @@ class Run {
 
   // m (+)= the products of all points, by `count` blocks of sources, the first of them `first`.
   void products(float* m, const float* v, const float* u, int group, int first, int count, int tiles) const {
-    const int step = summed / k_.lanes, width = vectors(group);
+    const int width = vectors(group);
     for (int point = 0; point < points; ++point)
-      for (int source = 0; source < count; source += step)
+      for (int source = 0; source < count; source += d_.summed)
         k_.multiply(m + point * d_.m_plane, v + point * d_.v_plane + std::int64_t(source) * tiles * k_.lanes,
                     u + point * d_.u_plane + std::int64_t(source) * k_.lanes * width * k_.lanes,
-                    std::min(step, count - source), tiles, width, first + source > 0);
+                    std::min(d_.summed, count - source), tiles, width, first + source > 0);
   }
 
   void output(const float* m, int group, int first, int tiles) const {
@@ -251,12 +253,12 @@ const Kernels* kernels_for(int channel_block) {
 // Two fits to timings of ours against oneDNN's direct method, in outputs of the latter for each pair of
 // blocks of channels. Transforming stored weights costs what 9 tiles cost, and a tile what 6.5 outputs cost,
 // by which 12x12 pixels are enough and 10x10 (9 tiles, not full) are too few. Forming weights for each four
-// tiles costs 20 outputs, and a tile 6: 7x7 pixels are enough and 6x6 are too few. Where neither tiles nor
-// channels are many, calls are so short that what they begin with counts.
+// tiles costs 10 outputs, and a tile 6: 4x4 and 6x6 pixels are enough and 5x5 are too few. Where neither
+// tiles nor channels are many, calls are so short that what they begin with counts.
 bool pays(const Kernels& kernels, const ConvolutionProblem& p) {
   const std::int64_t pixels = p.x.N * p.x.plane(), tiles = Maps{p.x.N, p.x.H, p.x.W}.tiles();
   const int channels = p.g.in + p.g.out;
-  if (forms_weights(kernels, p)) return pixels >= 20 * divided(int(tiles), 4) + 6 * tiles && channels >= 128;
+  if (forms_weights(kernels, p)) return pixels >= 10 * divided(int(tiles), 4) + 6 * tiles && channels >= 128;
   return 2 * pixels >= 13 * (tiles + 9) && (tiles >= 64 || channels >= 64);
 }
 
