@@ -207,7 +207,7 @@ class Run {
       const float* from[group_size] = {};
       for (int v = 0; v < vectors(group); ++v) from[v] = packed(source, group * group_size + v);
       k_.transform_weights(u + std::int64_t(source - first) * k_.lanes * vectors(group) * k_.lanes,
-                           d_.u_plane, from, packed_step(), vectors(group), p_.backward);
+                           d_.u_plane, from, vectors(group), p_.backward);
     }
   }
 

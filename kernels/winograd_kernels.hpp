@@ -33,10 +33,10 @@ struct Kernels {
   /// u[point * plane + (s * vectors + k) * lanes + r] = the transformed weights from source channel s of one
   /// block to result channel r of block k; `weights[k]` is the packed block (9 taps, lanes x lanes) of the
   /// two. `transposed`: the packed block holds results by rows and sources by columns, and its taps are to be
-  /// rotated by 180 degrees, as the backward needs it. `next`: floats from `weights[k]` to the block that the
-  /// next call will be given, which is asked for in advance.
-  void (*transform_weights)(float* u, std::int64_t plane, const float* const* weights, std::int64_t next,
-                            int vectors, bool transposed);
+  /// rotated by 180 degrees, as the backward needs it; otherwise the block after `weights[k]` is asked for in
+  /// advance.
+  void (*transform_weights)(float* u, std::int64_t plane, const float* const* weights, int vectors,
+                            bool transposed);
 
   /// m[(k * tiles + t) * lanes + r] = (before, when `adding`, +) the sum over source channels s of
   /// u[(s * vectors + k) * lanes + r] * v[(s / lanes * tiles + t) * lanes + s % lanes].

@@ -135,8 +135,8 @@ void turn_weights(float* to, const float* weights) {
   for (int tap = 0; tap < 9; ++tap) transpose_block<lanes>(to + (8 - tap) * square, weights + tap * square);
 }
 
-void transform_weights(float* u, std::int64_t plane, const float* const* weights, std::int64_t next,
-                       int vectors, bool transposed) {
+void transform_weights(float* u, std::int64_t plane, const float* const* weights, int vectors,
+                       bool transposed) {
   alignas(sizeof(Vector)) float turned[9 * square];
   for (int k = 0; k < vectors; ++k) {
     const float* taps = weights[k];
@@ -145,8 +145,9 @@ void transform_weights(float* u, std::int64_t plane, const float* const* weights
       taps = turned;
     }
     for (int s = 0; s < lanes; ++s) {
-      // Nine rows a kilobyte apart are no pattern that the processor would follow on its own.
-      for (int tap = 0; tap < 9; ++tap) __builtin_prefetch(weights[k] + next + tap * square + s * lanes);
+      // Nine rows that far apart are no pattern that the processor would follow on its own.
+      if (!transposed)
+        for (int tap = 0; tap < 9; ++tap) __builtin_prefetch(taps + (9 + tap) * square + s * lanes);
       Vector half[6][3];
 #pragma GCC unroll 3
       for (int c = 0; c < 3; ++c) {
