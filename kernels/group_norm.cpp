@@ -1,21 +1,20 @@
 #include "kernels/group_norm.hpp"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/group_norm_form.hpp"
+#include "kernels/group_norm_loops.hpp"
 #include "kernels/group_norm_tasks.hpp"
-#include "kernels/vector_math.hpp"
+#include "kernels/resample_rows.hpp"
 
 namespace tweedie {
 
 using namespace group_norm_cpu;
 
 namespace {
-
-/// h = (x - mean) scale + shift for each lane; in the backward pass also k0 and k1, see below.
-struct Coefficients {
-  float mean[lanes], scale[lanes], shift[lanes], k0[lanes], k1[lanes];
-};
 
 // gamma (1 + scale) of one channel: what multiplies the normalised value.
 double weight(const GroupNormParameters& p, int n, int C, int c) {
@@ -24,10 +23,11 @@ double weight(const GroupNormParameters& p, int n, int C, int c) {
 }
 
 void fill_coefficients(Coefficients& k, const GroupNormParameters& p, const View<const float>& stats,
-                       const Sums* terms, const Tasks& tasks, std::int64_t task, int column, int width) {
-  const int n = tasks.sample(task), C = tasks.blocks * tasks.b;
+                       const Sums* terms, const Tasks& tasks, int n, int first_channel, int column,
+                       int width) {
+  const int C = tasks.blocks * tasks.b;
   for (int j = 0; j < width; ++j) {
-    const int c = tasks.first_channel(task) + (column + j) % tasks.b;
+    const int c = first_channel + (column + j) % tasks.b;
     const std::int64_t group = std::int64_t(n) * p.groups + c / (C / p.groups);
     k.mean[j] = stats.data[2 * group] - (p.x_bias ? p.x_bias[c] : 0.f);
     k.scale[j] = float(stats.data[2 * group + 1] * weight(p, n, C, c));
@@ -44,86 +44,13 @@ void fill_coefficients(Coefficients& k, const GroupNormParameters& p, const View
   }
 }
 
-// Calls body(row, lane) for all lanes of all rows of a tile. A full tile has a constant trip count, so that
-// the compiler keeps what belongs to a lane in registers across the rows.
-template <class Body>
-[[gnu::always_inline]] inline void for_rows(std::int64_t begin, std::int64_t end, int width,
-                                            const Body& body) {
-  if (width == lanes) {
-    for (std::int64_t row = begin; row < end; ++row) {
-#pragma omp simd
-      for (int j = 0; j < lanes; ++j) body(row, j);
-    }
-  } else {
-    for (std::int64_t row = begin; row < end; ++row) {
-#pragma omp simd
-      for (int j = 0; j < width; ++j) body(row, j);
-    }
-  }
-}
-
-// ---- sums
-
-struct LaneSums {
-  double first[lanes] = {}, second[lanes] = {};
-};
-
-// Sums of x and x^2 of each lane. A run is summed in float about a pivot, the lane's mean so far, so that
-// data far from 0 lose nothing: with d = sum(x - p) and q = sum((x - p)^2) over r rows,
-// sum x = r p + d and sum x^2 = q + 2 p d + r p^2, these two in double.
-void add_moments(LaneSums& sums, const float* x, std::int64_t rows, std::int64_t stride, int width) {
-  for (std::int64_t begin = 0, end; begin < rows; begin = end) {
-    end = std::min(rows, begin == 0 ? first_run_rows : begin + run_rows);
-    float pivot[lanes], d[lanes] = {}, q[lanes] = {};
-    for (int j = 0; j < width; ++j) pivot[j] = begin == 0 ? x[j] : float(sums.first[j] / double(begin));
-    for_rows(begin, end, width, [&](std::int64_t row, int j) {
-      const float difference = x[row * stride + j] - pivot[j];
-      d[j] += difference;
-      q[j] = multiply_add(difference, difference, q[j]);
-    });
-    const double r = double(end - begin);
-    for (int j = 0; j < width; ++j) {
-      const double p = pivot[j];
-      sums.first[j] += r * p + d[j];
-      sums.second[j] += q[j] + 2 * p * d[j] + r * p * p;
-    }
-  }
-}
-
-// dh = dy silu'(h), silu'(h) = s (1 + h (1 - s)) with s = sigmoid(h).
-template <bool with_silu>
-[[gnu::always_inline]] inline float before_silu(float dy, float difference, float scale, float shift) {
-  if constexpr (!with_silu) return dy;
-  const float h = multiply_add(difference, scale, shift), s = sigmoid(h);
-  return dy * s * multiply_add(h, 1.0f - s, 1.0f);
-}
-
-// Sums of dh and dh (x - mean) of each lane.
-template <bool with_silu>
-void add_products(LaneSums& sums, const float* dy, const float* x, const Coefficients& k, std::int64_t rows,
-                  std::int64_t stride, int width) {
-  for (std::int64_t begin = 0; begin < rows; begin += run_rows) {
-    const std::int64_t end = std::min(rows, begin + run_rows);
-    float first[lanes] = {}, second[lanes] = {};
-    for_rows(begin, end, width, [&](std::int64_t row, int j) {
-      const float difference = x[row * stride + j] - k.mean[j];
-      const float dh = before_silu<with_silu>(dy[row * stride + j], difference, k.scale[j], k.shift[j]);
-      first[j] += dh;
-      second[j] = multiply_add(dh, difference, second[j]);
-    });
-    for (int j = 0; j < width; ++j) {
-      sums.first[j] += first[j];
-      sums.second[j] += second[j];
-    }
-  }
-}
-
-// Runs `add(LaneSums&, offset, rows, task, column, width)` over every tile and leaves each task's sums per
-// channel in `partial` (count, b).
-template <class Add>
-void sum_tasks(Sums* partial, const Tasks& tasks, bool threads, const Add& add) {
+// Runs `before(task)`, then `add(LaneSums&, offset, rows, task, column, width)` over every tile, and leaves
+// each task's sums per channel in `partial` (count, b).
+template <class Add, class Before>
+void sum_tasks(Sums* partial, const Tasks& tasks, bool threads, const Add& add, const Before& before) {
 #pragma omp parallel for schedule(static) if (threads)
   for (std::int64_t task = 0; task < tasks.count; ++task) {
+    before(task);
     Sums* channels = partial + task * tasks.b;
     std::fill_n(channels, tasks.b, Sums{});
     tasks.for_tiles(task, [&](std::int64_t offset, std::int64_t rows, int column, int width) {
@@ -165,30 +92,6 @@ Sums sum_group(const Sums* partial, const Tasks& tasks, int n, int group, int gr
 
 // ---- passes that write
 
-template <bool with_silu>
-void write_y(float* y, const float* x, const Coefficients& k, std::int64_t rows, std::int64_t stride,
-             int width) {
-  for_rows(0, rows, width, [&](std::int64_t row, int j) {
-    const std::int64_t i = row * stride + j;
-    const float h = multiply_add(x[i] - k.mean[j], k.scale[j], k.shift[j]);
-    y[i] = with_silu ? h * sigmoid(h) : h;
-  });
-}
-
-template <bool with_silu, int pluses>
-void write_dx(float* dx, const float* dy, const float* x, const float* plus, const float* plus2,
-              const Coefficients& k, std::int64_t rows, std::int64_t stride, int width) {
-  for_rows(0, rows, width, [&](std::int64_t row, int j) {
-    const std::int64_t i = row * stride + j;
-    const float difference = x[i] - k.mean[j];
-    const float dh = before_silu<with_silu>(dy[i], difference, k.scale[j], k.shift[j]);
-    float rest = pluses > 0 ? k.k0[j] + plus[i] : k.k0[j];
-    if (pluses > 1) rest += plus2[i];
-    rest = multiply_add(difference, k.k1[j], rest);
-    dx[i] = multiply_add(dh, k.scale[j], rest);
-  });
-}
-
 // Runs `write(coefficients, offset, rows, width)` over every tile.
 template <class Write>
 void write_tasks(const Tasks& tasks, bool threads, const GroupNormParameters& p,
@@ -197,7 +100,8 @@ void write_tasks(const Tasks& tasks, bool threads, const GroupNormParameters& p,
   for (std::int64_t task = 0; task < tasks.count; ++task) {
     tasks.for_tiles(task, [&](std::int64_t offset, std::int64_t rows, int column, int width) {
       Coefficients k;
-      fill_coefficients(k, p, stats, terms, tasks, task, column, width);
+      fill_coefficients(k, p, stats, terms, tasks, tasks.sample(task), tasks.first_channel(task), column,
+                        width);
       write(k, offset, rows, width);
     });
   }
@@ -205,8 +109,43 @@ void write_tasks(const Tasks& tasks, bool threads, const GroupNormParameters& p,
 
 // ---- the two directions
 
+// Bands of x's rows are normalised into memory of a thread's own, and go up or down from there while they are
+// in its cache.
 template <bool with_silu>
-void again_cpu(View<float> y, View<const float> stats, View<const float> x, const GroupNormParameters& p) {
+void again_resampled_cpu(Queue& q, View<float> y, View<const float> stats, View<const float> x,
+                         const GroupNormParameters& p) {
+  const Tasks tasks(x);
+  const std::int64_t row = std::int64_t(x.W()) * x.b;
+  const std::int64_t band =
+      std::max<std::int64_t>(2, band_floats / row / 2 * 2);  // rows: they go down in pairs
+  const std::int64_t bands = (x.H() + band - 1) / band;
+  float* const all = static_cast<float*>(
+      q.scratch(std::size_t(omp_get_max_threads()) * std::size_t(band * row) * sizeof(float)));
+#pragma omp parallel for schedule(static) if (x.size() >= parallel_floats)
+  for (std::int64_t task = 0; task < std::int64_t(x.N()) * tasks.blocks * bands; ++task) {
+    float* const normed = all + omp_get_thread_num() * band * row;
+    const std::int64_t block = task / bands, first = task % bands * band;
+    const std::int64_t count = std::min(band, x.H() - first), begin = (block * x.H() + first) * row;
+    tasks.for_tiles_of(
+        begin, count * row, [&](std::int64_t offset, std::int64_t rows, int column, int width) {
+          Coefficients k;
+          fill_coefficients(k, p, stats, nullptr, tasks, int(block / tasks.blocks),
+                            int(block % tasks.blocks) * tasks.b, column, width);
+          write_y<with_silu>(normed + (offset - begin), x.data + offset, k, rows, tasks.columns, width);
+        });
+    if (p.resample == Resample::up)
+      for (std::int64_t i = 0; i < count; ++i)
+        resample_cpu::spread_row<false>(y.data + 4 * (begin + i * row), normed + i * row, 1.f, x.W(), x.b);
+    else
+      for (std::int64_t i = 0; i < count; i += 2)
+        resample_cpu::gather_row<false>(y.data + (begin + i * row) / 4, normed + i * row, 0.25f, y.W(), x.b);
+  }
+}
+
+template <bool with_silu>
+void again_cpu(Queue& q, View<float> y, View<const float> stats, View<const float> x,
+               const GroupNormParameters& p) {
+  if (p.resample != Resample::none) return again_resampled_cpu<with_silu>(q, y, stats, x, p);
   const Tasks tasks(x);
   write_tasks(tasks, x.size() >= parallel_floats, p, stats, nullptr,
               [&](const Coefficients& k, std::int64_t offset, std::int64_t rows, int width) {
@@ -214,17 +153,22 @@ void again_cpu(View<float> y, View<const float> stats, View<const float> x, cons
               });
 }
 
+// `from` null: x is complete. y empty: the statistics alone.
 template <bool with_silu>
-void forward_cpu(Queue& q, View<float> y, View<float> stats, View<const float> x,
+void forward_cpu(Queue& q, View<float> y, View<float> stats, View<float> x, const GroupNormSource* from,
                  const GroupNormParameters& p) {
   const Tasks tasks(x);
   const bool threads = x.size() >= parallel_floats;
   const int group_channels = x.C() / p.groups;
   Sums* partial = static_cast<Sums*>(q.scratch(std::size_t(tasks.count) * tasks.b * sizeof(Sums)));
-  sum_tasks(partial, tasks, threads,
-            [&](LaneSums& sums, std::int64_t offset, std::int64_t rows, std::int64_t, int, int width) {
-              add_moments(sums, x.data + offset, rows, tasks.columns, width);
-            });
+  sum_tasks(
+      partial, tasks, threads,
+      [&](LaneSums& sums, std::int64_t offset, std::int64_t rows, std::int64_t, int, int width) {
+        add_moments(sums, x.data + offset, rows, tasks.columns, width);
+      },
+      [&](std::int64_t task) {
+        if (from) form(x, *from, tasks, task);
+      });
   const double count = double(group_channels) * double(tasks.plane);
   for (int n = 0; n < x.N(); ++n)
     for (int group = 0; group < p.groups; ++group) {
@@ -236,7 +180,7 @@ void forward_cpu(Queue& q, View<float> y, View<float> stats, View<const float> x
       stat[0] = float(mean);
       stat[1] = float(1.0 / std::sqrt(variance + double(p.eps)));
     }
-  again_cpu<with_silu>(y, stats, x, p);
+  if (y) again_cpu<with_silu>(q, y, stats, x, p);
 }
 
 // With S1 = sum dh and S2 = sum dh u over the pixels of one sample's channel, v = rstd S2:
@@ -263,12 +207,21 @@ void add_gradients(const GroupNormGradients& to, const Sums* partial, const Task
   }
 }
 
+// Element `offset` of a map whose channels lie in two tensors, or in one.
+float* in_part(const View<float>& first, const View<float>& second, const Tasks& tasks, std::int64_t offset) {
+  if (!second) return first.data + offset;
+  const std::int64_t block_floats = tasks.plane * tasks.b, block = offset / block_floats;
+  const int n = int(block / tasks.blocks), c = int(block % tasks.blocks) * tasks.b;
+  const View<float>& part = c < first.C() ? first : second;
+  return part.data + part.offset(n, c < first.C() ? c : c - first.C(), 0, 0) + offset % block_floats;
+}
+
 // With u = x - mean, w = gamma (1 + scale), M elements in a group and sums over the group:
 //   dx = rstd w dh + k0 + k1 u ,  k0 = -rstd sum(w dh) / M ,  k1 = -rstd^3 sum(w dh u) / M .
 template <bool with_silu>
 void backward_cpu(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                   View<const float> stats, const GroupNormParameters& p, View<const float> plus,
-                  const GroupNormGradients& gradients, View<const float> plus2) {
+                  const GroupNormGradients& gradients, View<const float> plus2, View<float> dx_second) {
   const Tasks tasks(x);
   const bool threads = x.size() >= parallel_floats;
   const int group_channels = x.C() / p.groups;
@@ -279,9 +232,11 @@ void backward_cpu(Queue& q, View<float> dx, View<const float> dy, View<const flo
       partial, tasks, threads,
       [&](LaneSums& sums, std::int64_t offset, std::int64_t rows, std::int64_t task, int column, int width) {
         Coefficients k;
-        fill_coefficients(k, p, stats, nullptr, tasks, task, column, width);
+        fill_coefficients(k, p, stats, nullptr, tasks, tasks.sample(task), tasks.first_channel(task), column,
+                          width);
         add_products<with_silu>(sums, dy.data + offset, x.data + offset, k, rows, tasks.columns, width);
-      });
+      },
+      [](std::int64_t) {});
   const double count = double(group_channels) * double(tasks.plane);
   for (int n = 0; n < x.N(); ++n)
     for (int group = 0; group < p.groups; ++group) {
@@ -294,7 +249,7 @@ void backward_cpu(Queue& q, View<float> dx, View<const float> dy, View<const flo
   if (gradients) add_gradients(gradients, partial, tasks, x.N(), stats, p);
   write_tasks(tasks, threads, p, stats, terms,
               [&](const Coefficients& k, std::int64_t offset, std::int64_t rows, int width) {
-                float* to = dx.data + offset;
+                float* to = in_part(dx, dx_second, tasks, offset);
                 const float *from = dy.data + offset, *at = x.data + offset;
                 if (plus2)
                   write_dx<with_silu, 2>(to, from, at, plus.data + offset, plus2.data + offset, k, rows,
@@ -307,37 +262,97 @@ void backward_cpu(Queue& q, View<float> dx, View<const float> dy, View<const flo
               });
 }
 
+// Where a norm resamples: dy goes back into dx, which the norm's own way back then overwrites.
+template <bool with_silu>
+void backward_resampled_cpu(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
+                            View<const float> stats, const GroupNormParameters& p, View<const float> plus,
+                            const GroupNormGradients& gradients, View<const float> plus2, View<float>) {
+  const bool up = p.resample == Resample::up;
+  if (up)
+    resample_cpu::gather_all<false>(dx, dy, 1.f);
+  else
+    resample_cpu::spread_all<false>(dx, dy, 0.25f);
+  backward_cpu<with_silu>(q, dx, dx, x, stats, p, plus2, gradients, {}, {});
+  if (!plus) return;
+  if (up)
+    resample_cpu::gather_all<true>(dx, plus, 1.f);
+  else
+    resample_cpu::spread_all<true>(dx, plus, 0.25f);
+}
+
 void check(const View<const float>& x, const View<const float>& stats, const GroupNormParameters& p) {
   require(x.b > 0 && x.C() % x.b == 0, "group_norm: block ", x.b, " does not divide the ", x.C(),
           " channels");
   require(p.groups > 0 && x.C() % p.groups == 0, "group_norm: ", p.groups, " groups do not divide the ",
           x.C(), " channels");
+  require(p.resample != Resample::down || (x.H() % 2 == 0 && x.W() % 2 == 0), "group_norm: ", x.shape,
+          " cannot be halved");
   const Shape expected{x.N(), p.groups, 1, 2};
   require(stats.shape == expected && stats.b == 1, "group_norm: stats are ", stats.shape, " b=", stats.b,
           ", expected ", expected, " b=1");
+}
+
+// The two make up x; their blocks are as `GroupNormSource` wants them.
+void check_parts(const char* op, const Queue& q, const View<const float>& x, const View<const float>& first,
+                 const View<const float>& second) {
+  const auto pixels_match = [&](const Shape& s) { return s.N == x.N() && s.H == x.H() && s.W == x.W(); };
+  require(
+      pixels_match(first.shape) && (!second || pixels_match(second.shape)) && first.C() + second.C() == x.C(),
+      op, ": ", first.shape, " and ", second.shape, " do not make up ", x.shape);
+  const bool equal = first.b == x.b && (!second || second.b == x.b) && first.C() % x.b == 0;
+  const bool channels_last = x.b == x.C() && first.b == first.C() && second.b == second.C();
+  require(equal || (q.on_cuda() && channels_last), op, ": blocks ", first.b, " and ", second.b,
+          " do not go into blocks of ", x.b);
+}
+
+// x as the norm's output lies, for views that have to be like that.
+View<const float> like_y(const View<const float>& x, const GroupNormParameters& p) {
+  return {x.data, resampled(p.resample, x.shape), x.b};
 }
 
 }  // namespace
 
 void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
                 const GroupNormParameters& p) {
-  require_alike("group_norm", y, x);
+  require_alike("group_norm", y, like_y(x, p));
   check(x, stats, p);
   if (x.size() == 0) return;
   if constexpr (built_with_cuda)
     if (q.on_cuda()) return cuda::group_norm(q, y, stats, x, p);
-  if (p.silu)
-    forward_cpu<true>(q, y, stats, x, p);
-  else
-    forward_cpu<false>(q, y, stats, x, p);
+  const auto run = p.silu ? forward_cpu<true> : forward_cpu<false>;
+  run(q, y, stats, {const_cast<float*>(x.data), x.shape, x.b}, nullptr, p);  // only read without a source
+}
+
+void group_norm_of(Queue& q, View<float> y, View<float> stats, View<float> x, const GroupNormSource& from,
+                   const GroupNormParameters& p) {
+  if (y) require_alike("group_norm_of", y, like_y(x, p));
+  check(x, stats, p);
+  check_parts("group_norm_of", q, x, from.first, from.second);
+  const Shape plus{x.N(), from.first.C(), from.plus.H(), from.plus.W()};
+  if (from.plus)
+    require(from.plus.shape == plus && resampled(from.resample, plus) == from.first.shape &&
+                from.plus.b == from.first.b,
+            "group_norm_of: ", from.plus.shape, " b=", from.plus.b, " cannot be added to ", from.first.shape,
+            " b=", from.first.b);
+  if (x.size() == 0) return;
+  if constexpr (built_with_cuda)
+    if (q.on_cuda()) return cuda::group_norm_of(q, y, stats, x, from, p);
+  const auto run = p.silu ? forward_cpu<true> : forward_cpu<false>;
+  run(q, y, stats, x, &from, p);
 }
 
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
-                         const GroupNormGradients& gradients, View<const float> plus2) {
-  require_alike("group_norm_backward", dx, x);
-  require_alike("group_norm_backward", dy, x);
-  if (plus) require_alike("group_norm_backward", plus, x);
+                         const GroupNormGradients& gradients, View<const float> plus2,
+                         View<float> dx_second) {
+  if (dx_second)
+    check_parts("group_norm_backward", q, x, dx, dx_second);
+  else
+    require_alike("group_norm_backward", dx, x);
+  require(!dx_second || p.resample == Resample::none,
+          "group_norm_backward: a gradient in two parts, of a norm that resamples");
+  require_alike("group_norm_backward", dy, like_y(x, p));
+  if (plus) require_alike("group_norm_backward", plus, dy);
   if (plus2) require_alike("group_norm_backward", plus2, x);
   require(plus || !plus2, "group_norm_backward: a second map to add without a first");
   check(x, stats, p);
@@ -347,24 +362,25 @@ void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<co
           "group_norm_backward: no gradient of a modulation that is not there");
   if (x.size() == 0) return;
   if constexpr (built_with_cuda)
-    if (q.on_cuda()) return cuda::group_norm_backward(q, dx, dy, x, stats, p, plus, gradients, plus2);
-  if (p.silu)
-    backward_cpu<true>(q, dx, dy, x, stats, p, plus, gradients, plus2);
-  else
-    backward_cpu<false>(q, dx, dy, x, stats, p, plus, gradients, plus2);
+    if (q.on_cuda())
+      return cuda::group_norm_backward(q, dx, dy, x, stats, p, plus, gradients, plus2, dx_second);
+  const auto run = p.resample == Resample::none
+                       ? (p.silu ? backward_cpu<true> : backward_cpu<false>)
+                       : (p.silu ? backward_resampled_cpu<true> : backward_resampled_cpu<false>);
+  run(q, dx, dy, x, stats, p, plus, gradients, plus2, dx_second);
 }
 
 void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
                       const GroupNormParameters& p) {
-  require_alike("group_norm_again", y, x);
+  require_alike("group_norm_again", y, like_y(x, p));
   check(x, stats, p);
   if (x.size() == 0) return;
   if constexpr (built_with_cuda)
     if (q.on_cuda()) return cuda::group_norm_again(q, y, stats, x, p);
   if (p.silu)
-    again_cpu<true>(y, stats, x, p);
+    again_cpu<true>(q, y, stats, x, p);
   else
-    again_cpu<false>(y, stats, x, p);
+    again_cpu<false>(q, y, stats, x, p);
 }
 
 }  // namespace tweedie

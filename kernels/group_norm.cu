@@ -1,77 +1,21 @@
 #include <cmath>
 
-#include "kernels/group_norm.cuh"
+#include "kernels/group_norm_moments.cuh"
+#include "kernels/group_norm_write.cuh"
 
 namespace tweedie::cuda {
 namespace {
 
 // ---- stage one
 
-/// Sums of x and x^2 over the pixels of one thread, in float about a pivot, so that data far from 0 lose
-/// nothing: with d = sum(x - p) and q = sum((x - p)^2) over r pixels, sum x = r p + d and
-/// sum x^2 = q + 2 p d + r p^2, these two in double. The first pivot is one pixel, which may be far from the
-/// rest; the second is the mean of the first four.
-template <int width>
-struct Moments {
-  float pivot[width], d[width] = {}, q[width] = {};
-
-  template <class T>
-  __device__ explicit Moments(const Pack<T, width>& first) {
-#pragma unroll
-    for (int k = 0; k < width; ++k) pivot[k] = float(first.v[k]);
-  }
-  template <class T>
-  __device__ void add(const Pack<T, width>& value) {
-#pragma unroll
-    for (int k = 0; k < width; ++k) {
-      const float difference = float(value.v[k]) - pivot[k];
-      d[k] += difference;
-      q[k] = fmaf(difference, difference, q[k]);
-    }
-  }
-  __device__ void move_pivot(float r) {
-#pragma unroll
-    for (int k = 0; k < width; ++k) {
-      const float moved = pivot[k] + d[k] / r, step = moved - pivot[k];
-      q[k] = fmaf(step, fmaf(r, step, -2 * d[k]), q[k]);
-      d[k] = fmaf(-r, step, d[k]);
-      pivot[k] = moved;
-    }
-  }
-  /// `bias`: of each channel, what all its values lack; or null.
-  __device__ void finish(double (&sums)[2 * width], double r, const float* bias) const {
-#pragma unroll
-    for (int k = 0; k < width; ++k) {
-      const double p = bias ? double(pivot[k]) + bias[k] : pivot[k];
-      sums[k] = fma(r, p, double(d[k]));
-      sums[width + k] = fma(p, fma(r, p, 2.0 * d[k]), double(q[k]));
-    }
-  }
-};
-
-/// Sums of x and of x^2 over a thread's pixels.
-template <class T, int width>
-__device__ void add_moments(double (&sums)[2 * width], const T* x, const float* x_bias, const Tiling& t,
-                            const Place& at) {
-  if (!at.active || at.begin >= at.end) return;
-  const T* from = x + at.base;
-  Moments<width> thread(load<T, width>(from + at.begin * t.b));
-  std::int64_t pixel = at.begin;
-  int count = 0;
-  for (; pixel < at.end && count < 4; pixel += blockDim.y, ++count)
-    thread.add(load<T, width>(from + pixel * t.b));
-  thread.move_pivot(float(count));
-  for (; pixel < at.end; pixel += blockDim.y, ++count) thread.add(load<T, width>(from + pixel * t.b));
-  thread.finish(sums, count, x_bias ? x_bias + at.c : nullptr);
-}
-
-/// Sums of dh and of dh (x - mean) over a thread's pixels.
+/// Sums of dh and of dh (x - mean) over a thread's pixels; dy is read as `back` says.
 template <class T, int width, bool with_silu>
-__device__ void add_products(float (&sums)[2 * width], const T* dy, const T* x, const Coefficients<width>& c,
-                             const Tiling& t, const Place& at) {
+__device__ void add_products(float (&sums)[2 * width], const T* dy, const T* x, const Sampling& back,
+                             const Coefficients<width>& c, const Tiling& t, const Place& at) {
+  const T* from = dy + at.offset(t, back.source_plane(t.plane));
   for (std::int64_t pixel = at.begin; pixel < at.end; pixel += blockDim.y) {
-    const std::int64_t i = at.base + pixel * t.b;
-    const Pack<T, width> value = load<T, width>(x + i), slope = load<T, width>(dy + i);
+    const Pack<T, width> value = load<T, width>(x + at.base + pixel * t.b);
+    const Pack<T, width> slope = sample<T, width>(from, t.b, pixel, back);
 #pragma unroll
     for (int k = 0; k < width; ++k) {
       const float difference = float(value.v[k]) - c.mean[k];
@@ -82,25 +26,37 @@ __device__ void add_products(float (&sums)[2 * width], const T* dy, const T* x, 
   }
 }
 
-template <class T, int width>
-__global__ void moments(double2* partial, const T* x, const float* x_bias, Tiling t) {
+/// x is read, or formed of `from` and written.
+template <class T, int width, bool forms>
+__device__ void add_moments_of(double (&sums)[2 * width], T* x, const Source<T>& from, const float* x_bias,
+                               const Tiling& t, const Place& at) {
+  if constexpr (forms) {
+    if (at.active) add_moments<width>(sums, Formed<T, width>(x, from, t, at), x_bias, at);
+  } else {
+    add_moments<width>(sums, Stored<T, width>{{x + at.base, t.b}}, x_bias, at);
+  }
+}
+
+template <class T, int width, bool forms>
+__global__ void moments(double2* partial, T* x, Source<T> from, const float* x_bias, Tiling t) {
   const Place at(t);
   double sums[2 * width] = {};
-  add_moments<T, width>(sums, x, x_bias, t, at);
+  add_moments_of<T, width, forms>(sums, x, from, x_bias, t, at);
   sum_over_y(sums);
   if (!at.active || threadIdx.y != 0) return;
 #pragma unroll
   for (int k = 0; k < width; ++k) partial[at.partial(t, k)] = make_double2(sums[k], sums[width + k]);
 }
 
-template <class T, int width, bool with_silu>
-__global__ void products(double2* partial, const T* dy, const T* x, const float* stats, GroupNormParameters p,
-                         Tiling t) {
+/// Not `resampled`, `back` is not looked at: the common case is spared the registers of the other.
+template <class T, int width, bool with_silu, bool resampled>
+__global__ void products(double2* partial, const T* dy, const T* x, Sampling back, const float* stats,
+                         GroupNormParameters p, Tiling t) {
   const Place at(t);
   float sums[2 * width] = {};
   if (at.active) {
     const Coefficients<width> c(t, at, p, stats, nullptr);
-    add_products<T, width, with_silu>(sums, dy, x, c, t, at);
+    add_products<T, width, with_silu>(sums, dy, x, resampled ? back : Sampling(), c, t, at);
   }
   sum_over_y(sums);
   if (!at.active || threadIdx.y != 0) return;
@@ -199,81 +155,57 @@ __global__ void combine_gradients(GroupNormGradients to, const double2* partial,
 
 // ---- the passes that write
 
-template <class T, int width, bool with_silu>
-__device__ void write_y_pixels(T* y, const T* x, const Coefficients<width>& c, const Tiling& t,
-                               const Place& at) {
-  for (std::int64_t pixel = at.begin; pixel < at.end; pixel += blockDim.y) {
-    const std::int64_t i = at.base + pixel * t.b;
-    Pack<T, width> value = load<T, width>(x + i);
-#pragma unroll
-    for (int k = 0; k < width; ++k) {
-      const float h = fmaf(float(value.v[k]) - c.mean[k], c.scale[k], c.shift[k]);
-      value.v[k] = T(with_silu ? h * sigmoid(h) : h);
-    }
-    store(y + i, value);
-  }
-}
-
-/// plus and plus2 may be null; dx may be dy, plus or plus2: a thread reads what it overwrites before it does.
-template <class T, int width, bool with_silu>
-__device__ void write_dx_pixels(T* dx, const T* dy, const T* x, const T* plus, const T* plus2,
-                                const Coefficients<width>& c, const Tiling& t, const Place& at) {
-  for (std::int64_t pixel = at.begin; pixel < at.end; pixel += blockDim.y) {
-    const std::int64_t i = at.base + pixel * t.b;
-    const Pack<T, width> value = load<T, width>(x + i);
-    Pack<T, width> slope = load<T, width>(dy + i), more{}, more2{};
-    if (plus) more = load<T, width>(plus + i);
-    if (plus2) more2 = load<T, width>(plus2 + i);
-#pragma unroll
-    for (int k = 0; k < width; ++k) {
-      const float difference = float(value.v[k]) - c.mean[k];
-      const float dh = before_silu<with_silu>(float(slope.v[k]), difference, c.scale[k], c.shift[k]);
-      const float rest = fmaf(difference, c.k1[k], c.k0[k] + float(more.v[k]) + float(more2.v[k]));
-      slope.v[k] = T(fmaf(dh, c.scale[k], rest));
-    }
-    store(dx + i, slope);
-  }
-}
-
-template <class T, int width, bool with_silu>
-__global__ void write_y(T* y, const T* x, const float* stats, GroupNormParameters p, Tiling t) {
+/// t cuts the smaller of x and y, which is W wide.
+template <class T, int width, bool with_silu, Resample how>
+__global__ void write_y(T* y, const T* x, const float* stats, GroupNormParameters p, Tiling t, unsigned W) {
   const Place at(t);
   if (!at.active) return;
-  write_y_pixels<T, width, with_silu>(y, x, Coefficients<width>(t, at, p, stats, nullptr), t, at);
+  const Coefficients<width> c(t, at, p, stats, nullptr);
+  write_y_pixels<T, width, with_silu, how>(y, x, c, t, at, at.begin, at.end, t.plane, W);
 }
 
-template <class T, int width, bool with_silu>
-__global__ void write_dx(T* dx, const T* dy, const T* x, const T* plus, const T* plus2, const float* stats,
-                         const float2* terms, GroupNormParameters p, Tiling t) {
+template <class T, int width, bool with_silu, bool resampled>
+__global__ void write_dx(Parts<T> dx, const T* dy, const T* x, const T* plus, const T* plus2, Sampling back,
+                         const float* stats, const float2* terms, GroupNormParameters p, Tiling t) {
   const Place at(t);
   if (!at.active) return;
-  write_dx_pixels<T, width, with_silu>(dx, dy, x, plus, plus2, Coefficients<width>(t, at, p, stats, terms), t,
-                                       at);
+  const Coefficients<width> c(t, at, p, stats, terms);
+  write_dx_pixels<T, width, with_silu>(dx, dy, x, plus, plus2, resampled ? back : Sampling(), c, t, at);
 }
 
 // ---- all stages at once, where a block has a group to itself
 
-template <class T, int width, bool with_silu>
-__global__ void whole_forward(T* y, float* stats, const T* x, GroupNormParameters p, Tiling t) {
+/// t cuts x, which is W wide; y may be null.
+template <class T, int width, bool with_silu, bool forms>
+__global__ void whole_forward(T* y, float* stats, T* x, Source<T> from, GroupNormParameters p, Tiling t,
+                              unsigned W) {
   const Place at = Place::of_group(t, p.groups);
   double sums[2 * width] = {};
-  add_moments<T, width>(sums, x, p.x_bias, t, at);
+  add_moments_of<T, width, forms>(sums, x, from, p.x_bias, t, at);
   double2 own = make_double2(0, 0);
 #pragma unroll
   for (int k = 0; k < width; ++k) own = make_double2(own.x + sums[k], own.y + sums[width + k]);
   const double2 sum = sum_whole_block(own);
   if (threadIdx.x == 0 && threadIdx.y == 0) write_statistics(stats + 2 * blockIdx.x, sum, p, t);
-  __syncthreads();
-  write_y_pixels<T, width, with_silu>(y, x, Coefficients<width>(t, at, p, stats, nullptr), t, at);
+  if (!y) return;
+  __syncthreads();  // statistics and x are written
+  const Coefficients<width> c(t, at, p, stats, nullptr);
+  const std::int64_t first = threadIdx.y, quarter = t.plane / 4;
+  if (p.resample == Resample::up)
+    write_y_pixels<T, width, with_silu, Resample::up>(y, x, c, t, at, first, t.plane, t.plane, W);
+  else if (p.resample == Resample::down)
+    write_y_pixels<T, width, with_silu, Resample::down>(y, x, c, t, at, first, quarter, quarter, W / 2);
+  else
+    write_y_pixels<T, width, with_silu, Resample::none>(y, x, c, t, at, first, t.plane, t.plane, W);
 }
 
 template <class T, int width, bool with_silu>
-__global__ void whole_backward(T* dx, const T* dy, const T* x, const T* plus, const T* plus2,
-                               const float* stats, GroupNormParameters p, Tiling t) {
+__global__ void whole_backward(Parts<T> dx, const T* dy, const T* x, const T* plus, const T* plus2,
+                               Sampling back, const float* stats, GroupNormParameters p, Tiling t) {
   const Place at = Place::of_group(t, p.groups);
   Coefficients<width> c(t, at, p, stats, nullptr);
   float sums[2 * width] = {};
-  add_products<T, width, with_silu>(sums, dy, x, c, t, at);
+  add_products<T, width, with_silu>(sums, dy, x, back, c, t, at);
   double2 own = make_double2(0, 0);
 #pragma unroll
   for (int k = 0; k < width; ++k) {
@@ -286,48 +218,59 @@ __global__ void whole_backward(T* dx, const T* dy, const T* x, const T* plus, co
     c.k0[k] = terms.x;
     c.k1[k] = terms.y;
   }
-  write_dx_pixels<T, width, with_silu>(dx, dy, x, plus, plus2, c, t, at);
+  write_dx_pixels<T, width, with_silu>(dx, dy, x, plus, plus2, back, c, t, at);
 }
 
 template <int width, bool with_silu>
 void again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
-           const GroupNormParameters& p, const Tiling& t) {
-  write_y<float, width, with_silu>
-      <<<t.grid(), t.threads(), 0, q.stream()>>>(y.data, x.data, stats.data, p, t);
+           const GroupNormParameters& p) {
+  const View<const float> smaller = p.resample == Resample::down ? View<const float>(y) : x;
+  const Tiling t(smaller, width == 4);
+  const auto kernel = p.resample == Resample::up     ? write_y<float, width, with_silu, Resample::up>
+                      : p.resample == Resample::down ? write_y<float, width, with_silu, Resample::down>
+                                                     : write_y<float, width, with_silu, Resample::none>;
+  kernel<<<t.grid(), t.threads(), 0, q.stream()>>>(y.data, x.data, stats.data, p, t, unsigned(smaller.W()));
   check_launch("group_norm write_y");
 }
 
+/// `from` null: x is complete. y empty: the statistics alone.
 template <int width, bool with_silu>
-void forward(Queue& q, View<float> y, View<float> stats, View<const float> x, const GroupNormParameters& p,
-             const Tiling& t) {
+void forward(Queue& q, View<float> y, View<float> stats, View<float> x, const Source<float>* from,
+             const GroupNormParameters& p) {
+  const Tiling t(x, width == 4);
+  const Source<float> source = from ? *from : Source<float>();
   if (const WholeGroup whole(t, p.groups); whole.fits) {
-    whole_forward<float, width, with_silu>
-        <<<whole.blocks, whole.threads, 0, q.stream()>>>(y.data, stats.data, x.data, p, t);
+    const auto kernel =
+        from ? whole_forward<float, width, with_silu, true> : whole_forward<float, width, with_silu, false>;
+    kernel<<<whole.blocks, whole.threads, 0, q.stream()>>>(y.data, stats.data, x.data, source, p, t,
+                                                           unsigned(x.W()));
     return check_launch("group_norm whole_forward");
   }
   auto* partial = static_cast<double2*>(q.scratch(std::size_t(t.partials()) * sizeof(double2)));
-  moments<float, width><<<t.grid(), t.threads(), 0, q.stream()>>>(partial, x.data, p.x_bias, t);
+  const auto sum = from ? moments<float, width, true> : moments<float, width, false>;
+  sum<<<t.grid(), t.threads(), 0, q.stream()>>>(partial, x.data, source, p.x_bias, t);
   check_launch("group_norm moments");
   combine_moments<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(stats.data, partial, p, t);
   check_launch("group_norm combine_moments");
-  again<width, with_silu>(q, y, stats, x, p, t);
+  if (y) again<width, with_silu>(q, y, stats, x, p);
 }
 
 template <int width, bool with_silu>
-void backward_whole(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
+void backward_whole(Queue& q, const Parts<float>& dx, View<const float> dy, View<const float> x,
                     View<const float> stats, const GroupNormParameters& p, View<const float> plus,
                     View<const float> plus2, const WholeGroup& whole, const Tiling& t) {
   whole_backward<float, width, with_silu><<<whole.blocks, whole.threads, 0, q.stream()>>>(
-      dx.data, dy.data, x.data, plus.data, plus2.data, stats.data, p, t);
+      dx, dy.data, x.data, plus.data, plus2.data, Sampling::back(p.resample, x.W()), stats.data, p, t);
   check_launch("group_norm whole_backward");
 }
 
 // dx is the same, to the bit, with gradients or without. Where a block has a group to itself the gradients'
 // sums are a pass of their own: only training pays for it, and only on small maps.
 template <int width, bool with_silu>
-void backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x, View<const float> stats,
-              const GroupNormParameters& p, View<const float> plus, const GroupNormGradients& gradients,
-              View<const float> plus2, const Tiling& t) {
+void backward(Queue& q, const Parts<float>& dx, View<const float> dy, View<const float> x,
+              View<const float> stats, const GroupNormParameters& p, View<const float> plus,
+              const GroupNormGradients& gradients, View<const float> plus2) {
+  const Tiling t(x, width == 4);
   const WholeGroup whole(t, p.groups);
   if (whole.fits && !gradients)
     return backward_whole<width, with_silu>(q, dx, dy, x, stats, p, plus, plus2, whole, t);
@@ -335,8 +278,11 @@ void backward(Queue& q, View<float> dx, View<const float> dy, View<const float> 
   auto* partial = static_cast<double2*>(
       q.scratch(partial_bytes + std::size_t(t.N) * std::size_t(p.groups) * sizeof(float2)));
   auto* terms = reinterpret_cast<float2*>(partial + t.partials());
-  products<float, width, with_silu>
-      <<<t.grid(), t.threads(), 0, q.stream()>>>(partial, dy.data, x.data, stats.data, p, t);
+  const bool resamples = p.resample != Resample::none;
+  const Sampling back = Sampling::back(p.resample, x.W());
+  const auto sum =
+      resamples ? products<float, width, with_silu, true> : products<float, width, with_silu, false>;
+  sum<<<t.grid(), t.threads(), 0, q.stream()>>>(partial, dy.data, x.data, back, stats.data, p, t);
   check_launch("group_norm products");
   if (gradients) {
     combine_gradients<<<unsigned(t.C), 32, 0, q.stream()>>>(gradients, partial, stats.data, p, t);
@@ -346,9 +292,23 @@ void backward(Queue& q, View<float> dx, View<const float> dy, View<const float> 
   combine_products<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(terms, partial, stats.data,
                                                                                  p, t);
   check_launch("group_norm combine_products");
-  write_dx<float, width, with_silu><<<t.grid(), t.threads(), 0, q.stream()>>>(
-      dx.data, dy.data, x.data, plus.data, plus2.data, stats.data, terms, p, t);
+  const auto write =
+      resamples ? write_dx<float, width, with_silu, true> : write_dx<float, width, with_silu, false>;
+  write<<<t.grid(), t.threads(), 0, q.stream()>>>(dx, dy.data, x.data, plus.data, plus2.data, back,
+                                                  stats.data, terms, p, t);
   check_launch("group_norm write_dx");
+}
+
+/// A second tensor that is not there has the block of the first: nothing is to depend on it.
+template <class T>
+Parts<T> parts(View<T> first, View<T> second) {
+  return {first.data, second.data, first.C(), first.b, second ? second.b : first.b};
+}
+
+/// Whether four channels can be moved at once.
+template <class T>
+bool packable(const Parts<T>& x) {
+  return aligned(x.first, x.second) && x.channels % 4 == 0 && x.first_b % 4 == 0 && x.second_b % 4 == 0;
 }
 
 }  // namespace
@@ -356,29 +316,39 @@ void backward(Queue& q, View<float> dx, View<const float> dy, View<const float> 
 void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
                 const GroupNormParameters& p) {
   const bool packed = x.b % 4 == 0 && aligned(y.data, x.data);
-  const Tiling t(x, packed);
   const auto run = packed ? (p.silu ? forward<4, true> : forward<4, false>)
                           : (p.silu ? forward<1, true> : forward<1, false>);
-  run(q, y, stats, x, p, t);
+  // Without a source x is not written.
+  run(q, y, stats, {const_cast<float*>(x.data), x.shape, x.b}, nullptr, p);
+}
+
+void group_norm_of(Queue& q, View<float> y, View<float> stats, View<float> x, const GroupNormSource& from,
+                   const GroupNormParameters& p) {
+  const Source<float> source{parts(from.first, from.second), from.bias, from.plus.data,
+                             Sampling::of(from.resample, x.W())};
+  const bool packed = x.b % 4 == 0 && packable(source.parts) && aligned(y.data, x.data, from.plus.data);
+  const auto run = packed ? (p.silu ? forward<4, true> : forward<4, false>)
+                          : (p.silu ? forward<1, true> : forward<1, false>);
+  run(q, y, stats, x, &source, p);
 }
 
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
-                         const GroupNormGradients& gradients, View<const float> plus2) {
-  const bool packed = x.b % 4 == 0 && aligned(dx.data, dy.data, x.data, plus.data, plus2.data);
-  const Tiling t(x, packed);
+                         const GroupNormGradients& gradients, View<const float> plus2,
+                         View<float> dx_second) {
+  const Parts<float> to = parts(dx, dx_second);
+  const bool packed = x.b % 4 == 0 && packable(to) && aligned(dy.data, x.data, plus.data, plus2.data);
   const auto run = packed ? (p.silu ? backward<4, true> : backward<4, false>)
                           : (p.silu ? backward<1, true> : backward<1, false>);
-  run(q, dx, dy, x, stats, p, plus, gradients, plus2, t);
+  run(q, to, dy, x, stats, p, plus, gradients, plus2);
 }
 
 void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
                       const GroupNormParameters& p) {
   const bool packed = x.b % 4 == 0 && aligned(y.data, x.data);
-  const Tiling t(x, packed);
   const auto run =
       packed ? (p.silu ? again<4, true> : again<4, false>) : (p.silu ? again<1, true> : again<1, false>);
-  run(q, y, stats, x, p, t);
+  run(q, y, stats, x, p);
 }
 
 }  // namespace tweedie::cuda

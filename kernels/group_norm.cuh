@@ -6,6 +6,7 @@
 
 #include "kernels/group_norm.hpp"
 #include "kernels/pack.cuh"
+#include "kernels/resample.cuh"
 
 namespace tweedie::cuda {
 
@@ -40,11 +41,12 @@ struct Tiling {
 };
 
 /// The cut of small maps: a block has a sample's group to itself, so one launch does what takes three
-/// otherwise. A group is read twice, the second time from a cache: it is small enough for that, and a block
-/// is quick enough with it. This cut depends on the shape alone, too.
+/// otherwise. A group is read twice, the second time from the L2 cache: 32 groups of this size are 8 MiB. By
+/// estimate a block takes no longer for its group than two launches more would. This cut depends on the shape
+/// alone, too.
 struct WholeGroup {
   static constexpr int most_threads = 512;
-  static constexpr std::int64_t most_bytes = 128 * 1024;
+  static constexpr std::int64_t most_bytes = 256 * 1024;
   bool fits;
   dim3 threads;
   unsigned blocks;
@@ -63,7 +65,8 @@ struct WholeGroup {
 struct Place {
   int n, c, column, chunk;
   bool active;
-  std::int64_t base;  ///< offset of the thread's channels at pixel 0
+  std::int64_t block;  ///< of channels, counted over all samples
+  std::int64_t base;   ///< offset of the thread's channels at pixel 0
   std::int64_t begin, end;
 
   Place() = default;
@@ -76,7 +79,8 @@ struct Place {
     n = int(index / t.blocks);
     c = int(index % t.blocks) * t.b + column;
     active = column < t.b;
-    base = index * t.plane * t.b + column;
+    block = index;
+    base = offset(t, t.plane);
     begin = chunk * t.chunk_pixels + threadIdx.y;
     const std::int64_t stop = (chunk + 1) * t.chunk_pixels;
     end = stop < t.plane ? stop : t.plane;
@@ -90,15 +94,44 @@ struct Place {
     at.column = at.c % t.b;
     at.chunk = 0;
     at.active = true;
-    at.base = (std::int64_t(at.n) * t.blocks + at.c / t.b) * t.plane * t.b + at.column;
+    at.block = std::int64_t(at.n) * t.blocks + at.c / t.b;
+    at.base = at.offset(t, t.plane);
     at.begin = threadIdx.y;
     at.end = t.plane;
     return at;
+  }
+  /// Offset of the thread's channels at pixel 0 of a map that has `plane` pixels instead.
+  __device__ std::int64_t offset(const Tiling& t, std::int64_t plane) const {
+    return block * plane * t.b + column;
   }
   /// Where the sums of channel c + k of this chunk lie: (N, chunks, C), so that neighbours write side by
   /// side.
   __device__ std::int64_t partial(const Tiling& t, int k) const {
     return (std::int64_t(n) * t.chunks + chunk) * t.C + c + k;
+  }
+};
+
+/// A thread's channels at pixel 0 of a map, and how far apart its pixels are.
+template <class T>
+struct Strip {
+  T* data;
+  int step;
+};
+
+/// A map of t.C channels in two tensors: the first of them in one, the others, if any, in another.
+template <class T>
+struct Parts {
+  T *first = nullptr, *second = nullptr;
+  int channels = 0, first_b = 0, second_b = 0;  ///< channels of the first, blocks of both
+
+  __device__ Strip<T> strip(const Tiling& t, const Place& at, std::int64_t plane) const {
+    if (at.c < channels) return part(first, first_b, at.n * (channels / first_b), at.c, plane);
+    return part(second, second_b, at.n * ((t.C - channels) / second_b), at.c - channels, plane);
+  }
+
+ private:
+  __device__ static Strip<T> part(T* data, int b, int blocks, int c, std::int64_t plane) {
+    return {data + (blocks + c / b) * plane * b + c % b, b};
   }
 };
 

@@ -1,7 +1,8 @@
-// GroupNorm fused with its affine map, optional scale/shift modulation and optional SiLU.
+// GroupNorm fused with its affine map, optional scale/shift modulation, optional SiLU and resampling.
 #pragma once
 
 #include "kernels/queue.hpp"
+#include "kernels/resample.hpp"
 #include "kernels/view.hpp"
 
 namespace tweedie {
@@ -16,14 +17,32 @@ struct GroupNormParameters {
   bool silu = true;
   const float* x_bias =
       nullptr;  ///< C values that x lacks (a convolution's bias): x stands for x + x_bias; or null
+  Resample resample = Resample::none;  ///< of what SiLU gave
 };
 
-/// h = gamma (x - mean) rstd + beta;  h = h (1 + scale) + shift when modulated;  y = silu(h) or h.
-/// x, y: alike, (N, C, H, W), b dividing C; stats: (N, groups, 1, 2) planar, mean then 1/sqrt(var + eps), the
-/// biased variance over the C/groups channels and all pixels. (Wu & He 2018; guided-diffusion's
-/// GroupNorm32 and use_scale_shift_norm.) y may not be x.
+/// h = gamma (x - mean) rstd + beta;  h = h (1 + scale) + shift when modulated;  y = resample(silu(h) or h).
+/// x (N, C, H, W), b dividing C; y: alike but for the sides, which `resample` changes; stats: (N, groups, 1,
+/// 2) planar, mean then 1/sqrt(var + eps), the biased variance over the C/groups channels and all pixels. (Wu
+/// & He 2018; guided-diffusion's GroupNorm32 and use_scale_shift_norm.) y may not be x.
 void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
                 const GroupNormParameters& p);
+
+/// What a norm makes its x of in the pass that takes the statistics: x = [first + bias + R plus, second]
+/// along channels, R a resampling; parts that are empty or null are left out. Blocks are x's, or on CUDA all
+/// are channels-last. (Residual sums and the concatenations of a U-Net: a pass less over the map, and a
+/// launch.)
+struct GroupNormSource {
+  View<const float> first;             ///< (N, C1, H, W)
+  const float* bias = nullptr;         ///< C1 values on the device
+  View<const float> plus;              ///< (N, C1, ., .): after resampling H x W
+  Resample resample = Resample::none;  ///< of plus
+  View<const float> second;            ///< (N, C - C1, H, W)
+};
+
+/// `group_norm` of the x that `from` makes, which is written; x may be `first` where there is no second. y
+/// empty: x and the statistics alone, for `group_norm_again`.
+void group_norm_of(Queue& q, View<float> y, View<float> stats, View<float> x, const GroupNormSource& from,
+                   const GroupNormParameters& p);
 
 /// y as `group_norm` made it, from the statistics it left: one pass, for what a backward pass forms again.
 void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
@@ -37,19 +56,24 @@ struct GroupNormGradients {
   explicit operator bool() const { return gamma || scale_shift; }
 };
 
-/// dx = J^T dy (+ plus (+ plus2), when given); x and stats as in the forward call, h is recomputed. dx may be
-/// dy, plus or plus2. `gradients` costs no further pass (on CUDA: of large maps): the sums that dx needs are
-/// what they are made of.
+/// dx = J^T dy (+ R^T plus (+ plus2), when given), R the resampling: plus lies as dy does, plus2 as x. x and
+/// stats as in the forward call, h is recomputed. Where nothing is resampled dx may be dy, plus or plus2.
+/// With `dx_second` (of a norm that does not resample) dx has the first channels alone and dx_second the
+/// rest, apart from all that is read: the way back of `group_norm_of`, blocks as there. `gradients` costs no
+/// further pass (on CUDA: of large maps): the sums that dx needs are what they are made of.
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus = {},
-                         const GroupNormGradients& gradients = {}, View<const float> plus2 = {});
+                         const GroupNormGradients& gradients = {}, View<const float> plus2 = {},
+                         View<float> dx_second = {});
 
 namespace cuda {
 void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
                 const GroupNormParameters& p);
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
-                         const GroupNormGradients& gradients, View<const float> plus2);
+                         const GroupNormGradients& gradients, View<const float> plus2, View<float> dx_second);
+void group_norm_of(Queue& q, View<float> y, View<float> stats, View<float> x, const GroupNormSource& from,
+                   const GroupNormParameters& p);
 void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
                       const GroupNormParameters& p);
 }  // namespace cuda

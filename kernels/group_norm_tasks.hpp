@@ -17,6 +17,7 @@ inline constexpr std::int64_t run_rows = 64;           // float sums are added t
 inline constexpr std::int64_t first_run_rows =
     4;  // the first pivot is one pixel, which may be far from the rest
 inline constexpr std::int64_t parallel_floats = 1 << 15;
+inline constexpr std::int64_t band_floats = 1 << 14;  // of x, normalised and then resampled: 64 KiB
 
 struct Sums {
   double first = 0, second = 0;
@@ -46,8 +47,13 @@ struct Tasks {
   /// is left of the last one.
   template <class F>
   void for_tiles(std::int64_t task, const F& f) const {
-    const std::int64_t begin = offset(task), rows = floats(task) / columns;
-    const int rest = int(floats(task) % columns);
+    for_tiles_of(offset(task), floats(task), f);
+  }
+  /// The same of any pixels of one channel block that follow each other.
+  template <class F>
+  void for_tiles_of(std::int64_t begin, std::int64_t floats, const F& f) const {
+    const std::int64_t rows = floats / columns;
+    const int rest = int(floats % columns);
     for (int column = 0; column < columns; column += lanes) {
       const int width = std::min(lanes, columns - column), rest_width = std::clamp(rest - column, 0, lanes);
       f(begin + column, rows, column, width);

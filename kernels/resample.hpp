@@ -6,6 +6,16 @@
 
 namespace tweedie {
 
+/// How a map changes its resolution: nearest doubling up, 2x2 averaging down.
+enum class Resample { none, up, down };
+
+/// The shape a map of shape s has afterwards; going down H and W are even.
+inline Shape resampled(Resample how, Shape s) {
+  if (how == Resample::up) return {s.N, s.C, 2 * s.H, 2 * s.W};
+  if (how == Resample::down) return {s.N, s.C, s.H / 2, s.W / 2};
+  return s;
+}
+
 /// y (N, C, 2H, 2W): every pixel of x (N, C, H, W) four times; any layout, the same b.
 void upsample_nearest2(Queue& q, View<float> y, View<const float> x);
 /// dx = the sum of the four gradients.

@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "kernels/elementwise.hpp"
 #include "kernels/layout.hpp"
 #include "kernels/matmul.hpp"
 #include "kernels/softmax.hpp"
@@ -64,8 +63,8 @@ Tensor AttentionBlock::weights(Context& context, const Heads& h) const {
   return w;
 }
 
-Tensor AttentionBlock::forward(Context& context, Tensor x, Saved* saved) const {
-  const Shape shape = x.shape();
+Sum AttentionBlock::forward(Context& context, Sum x, Saved* saved) const {
+  const Shape shape = x.value.shape();
   const int C = shape.C;
   Tensor stats;
   Tensor qkv = in_layout(context, qkv_.forward(context, norm_.forward(context, x, stats)), 3 * C);
@@ -76,9 +75,10 @@ Tensor AttentionBlock::forward(Context& context, Tensor x, Saved* saved) const {
     matmul(context.queue, {mixed.view().sample(n).data, h.T, h.c, C, h.c, false},
            {w.data(), h.T, h.T, h.T, std::int64_t(h.T) * h.T, false}, h.at(h.v), h.count);
   }
-  Tensor y = proj_.forward_without_bias(context, in_layout(context, mixed, x.b()));
-  add_bias(context.queue, y, y, proj_.bias().data(), x);
-  if (saved) *saved = {std::move(x), std::move(stats), std::move(qkv)};
+  Sum y{.value = proj_.forward_without_bias(context, in_layout(context, mixed, x.value.b())),
+        .bias = proj_.bias(),
+        .plus = x.value};
+  if (saved) *saved = {std::move(x.value), std::move(stats), std::move(qkv)};
   return y;
 }
 

@@ -18,7 +18,8 @@ class AttentionBlock {
     Tensor x, stats, qkv;  ///< qkv is channels-last
   };
   AttentionBlock(Context& context, const WeightScope& scope, const Config& config);
-  Tensor forward(Context& context, Tensor x, Saved* saved = nullptr) const;
+  /// x's last sum is perhaps left to us, as y's is to its reader.
+  Sum forward(Context& context, Sum x, Saved* saved = nullptr) const;
   /// Gradient with respect to x; the attention weights are formed again. Releases `saved`. With `gradients`,
   /// adds those of all parameters.
   Tensor backward(Context& context, const Tensor& dy, Saved& saved, Gradients* gradients = nullptr) const;

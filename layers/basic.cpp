@@ -5,7 +5,6 @@
 #include "kernels/elementwise.hpp"
 #include "kernels/matmul.hpp"
 #include "kernels/reduce.hpp"
-#include "kernels/resample.hpp"
 
 namespace tweedie {
 namespace {
@@ -14,7 +13,20 @@ Tensor upload_vector(Context& context, const std::vector<float>& values) {
   return context.upload({1, int(values.size()), 1, 1}, values);
 }
 
+// oneDNN adds a bias as it writes; on CUDA we do, in a pass of its own (kernels/convolution.cu says why).
+bool bias_takes_a_pass(const Context& context) { return context.device() == Device::cuda; }
+
 }  // namespace
+
+Tensor complete(Context& context, Sum sum) {
+  require(!sum.second, "a sum of two maps side by side is a norm's to complete");
+  const Tensor plus = sum.plus ? resample(context, sum.resample, sum.plus) : Tensor();
+  if (sum.bias)
+    add_bias(context.queue, sum.value, sum.value, sum.bias.data(), plus);
+  else if (plus)
+    add(context.queue, sum.value, sum.value, plus);
+  return std::move(sum.value);
+}
 
 Conv2d::Conv2d(Context& context, const WeightScope& scope, int in, int out, int kernel, int stride, int pad,
                bool bias, int rank)
@@ -64,8 +76,15 @@ Tensor Conv2d::forward_without_bias(Context& context, const Tensor& x) const {
   return y;
 }
 
-void Conv2d::accumulate(Context& context, Tensor& y, const Tensor& x, const Tensor& bias) const {
-  convolution(context.queue, y, x, packed_, bias.data(), geometry_, true);
+Sum Conv2d::forward_sum(Context& context, const Tensor& x) const {
+  if (!bias_takes_a_pass(context)) return {.value = forward(context, x)};
+  return {.value = forward_without_bias(context, x), .bias = bias_};
+}
+
+void Conv2d::accumulate(Context& context, Sum& y, const Tensor& x, const Tensor& bias) const {
+  const bool left = bias_takes_a_pass(context);
+  convolution(context.queue, y.value, x, packed_, left ? nullptr : bias.data(), geometry_, true);
+  if (left) y.bias = bias;
 }
 
 Tensor Conv2d::backward(Context& context, const Tensor& dy, int H, int W) const {
@@ -117,45 +136,64 @@ void Linear::list_parameters(std::vector<Parameter>& to) {
   to.push_back({bias_name_, {out_}, &bias_, {}});
 }
 
-Norm::Norm(Context& context, const WeightScope& scope, int channels, bool silu)
+Norm::Norm(Context& context, const WeightScope& scope, int channels, bool silu, Resample how)
     : weight_name_(scope.key("weight")),
       bias_name_(scope.key("bias")),
       gamma_(upload_vector(context, scope.read("weight", {channels}))),
       beta_(upload_vector(context, scope.read("bias", {channels}))),
-      silu_(silu) {
+      silu_(silu),
+      how_(how) {
   require(channels % 32 == 0, scope.key("weight"), ": ", channels,
           " channels; 32 groups need a multiple of 32");
 }
 
 GroupNormParameters Norm::parameters(const NormInputs& with) const {
   const float* const modulation = with.modulation ? with.modulation->data() : nullptr;
-  return {gamma_.data(), beta_.data(), modulation, 32, 1e-5f, silu_, with.x_bias};
+  return {gamma_.data(), beta_.data(), modulation, 32, 1e-5f, silu_, with.x_bias, how_};
 }
 
 Tensor Norm::forward(Context& context, const Tensor& x, Tensor& stats, const NormInputs& with) const {
-  Tensor y = context.features(x.shape());
+  Tensor y = context.features(resampled(how_, x.shape()));
   stats = context.planar({x.shape().N, 32, 1, 2});
   group_norm(context.queue, y, stats, x, parameters(with));
   return y;
 }
 
+// The parts of a map with a `second` are gone before the norm's result takes its place: what is held at a
+// time decides how large an image may be.
+Tensor Norm::forward(Context& context, Sum& x, Tensor& stats, const NormInputs& with) const {
+  if (x.complete()) return forward(context, x.value, stats, with);
+  Shape shape = x.value.shape();
+  if (x.second) shape.C += x.second.shape().C;
+  Tensor map = x.second ? context.features(shape) : x.value, y;
+  if (!x.second) y = context.features(resampled(how_, shape));
+  stats = context.planar({shape.N, 32, 1, 2});
+  group_norm_of(context.queue, y, stats, map, {x.value, x.bias.data(), x.plus, x.resample, x.second},
+                parameters(with));
+  x = {.value = std::move(map)};
+  return y ? y : again(context, x.value, stats, with);
+}
+
 Tensor Norm::again(Context& context, const Tensor& x, const Tensor& stats, const NormInputs& with) const {
-  Tensor y = context.features(x.shape());
+  Tensor y = context.features(resampled(how_, x.shape()));
   group_norm_again(context.queue, y, stats, x, parameters(with));
   return y;
 }
 
 Tensor Norm::backward(Context& context, const Tensor& dy, const Tensor& x, const Tensor& stats,
                       const NormInputs& with, const Tensor& plus, Gradients* gradients, Tensor* dmodulation,
-                      const Tensor& plus2) const {
-  Tensor dx = context.features(x.shape());
+                      const Tensor& plus2, Tensor* dsecond) const {
+  Shape shape = x.shape();
+  if (dsecond) shape.C -= dsecond->shape().C;
+  Tensor dx = context.features(shape);
   GroupNormGradients to;
   if (gradients) to = {gradients->of(gamma_).data, gradients->of(beta_).data, nullptr};
   if (gradients && with.modulation && *with.modulation) {
     *dmodulation = context.planar(with.modulation->shape());
     to.scale_shift = dmodulation->data();
   }
-  group_norm_backward(context.queue, dx, dy, x, stats, parameters(with), plus, to, plus2);
+  group_norm_backward(context.queue, dx, dy, x, stats, parameters(with), plus, to, plus2,
+                      dsecond ? dsecond->view() : View<float>());
   return dx;
 }
 
@@ -166,14 +204,11 @@ void Norm::list_parameters(std::vector<Parameter>& to) {
 
 Tensor resample(Context& context, Resample how, const Tensor& x) {
   if (how == Resample::none) return x;
-  const Shape s = x.shape();
-  if (how == Resample::up) {
-    Tensor y = context.features({s.N, s.C, 2 * s.H, 2 * s.W});
+  Tensor y = context.features(resampled(how, x.shape()));
+  if (how == Resample::up)
     upsample_nearest2(context.queue, y, x);
-    return y;
-  }
-  Tensor y = context.features({s.N, s.C, s.H / 2, s.W / 2});
-  average_pool2(context.queue, y, x);
+  else
+    average_pool2(context.queue, y, x);
   return y;
 }
 

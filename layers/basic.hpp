@@ -8,6 +8,7 @@
 #include "kernels/convolution.hpp"
 #include "kernels/group_norm.hpp"
 #include "kernels/linear.hpp"
+#include "kernels/resample.hpp"
 #include "layers/parameters.hpp"
 #include "weights/tensor_source.hpp"
 
@@ -15,6 +16,20 @@ namespace tweedie {
 
 /// Channels as feature maps carry them: the next multiple of 16; the ones added hold 0.
 inline int padded_channels(int channels) { return (channels + 15) / 16 * 16; }
+
+/// A map whose last sum is left to its reader: [value + bias + R plus, second] along channels, R a
+/// resampling. A norm adds and joins in the pass that takes its statistics; by itself each would be a pass
+/// over the map.
+struct Sum {
+  Tensor value = {};                   ///< in features layout, as all maps here
+  Tensor bias = {};                    ///< (1, C, 1, 1); empty: none
+  Tensor plus = {};                    ///< empty: none
+  Resample resample = Resample::none;  ///< of plus
+  Tensor second = {};                  ///< channels that follow; empty: none
+  bool complete() const { return !bias && !plus && !second; }
+};
+/// The map itself, in place of `value`, for readers that are no norms; there is no `second`.
+Tensor complete(Context& context, Sum sum);
 
 /// A convolution with its packed weights. Channel counts of images (1, 3, 6) are padded to 16 with zero
 /// weights. Reads `weight` (out, in, kernel, kernel) and, when `bias`, `bias` (out); `rank` 3 reads a
@@ -33,9 +48,10 @@ class Conv2d {
   Tensor forward_without_bias(Context& context, const Tensor& x) const;
   /// One value an output channel, on the device (1, out, 1, 1); empty where there is none.
   const Tensor& bias() const { return bias_; }
-  /// y += conv(x) with `bias` in place of its own: on a GPU that is a pass over y, so it should be the only
-  /// one.
-  void accumulate(Context& context, Tensor& y, const Tensor& x, const Tensor& bias) const;
+  /// The same with the bias left to the reader where it is a pass over y: on a GPU.
+  Sum forward_sum(Context& context, const Tensor& x) const;
+  /// y += conv(x) with `bias` in place of its own, which is left to y's reader where it is a pass over y.
+  void accumulate(Context& context, Sum& y, const Tensor& x, const Tensor& bias) const;
   /// Gradient with respect to an input of H x W pixels.
   Tensor backward(Context& context, const Tensor& dy, int H, int W) const;
   /// Adds the gradients with respect to weight and bias, x being what `forward` was given.
@@ -76,19 +92,22 @@ struct NormInputs {
   const float* x_bias = nullptr;       ///< C values that x lacks; null: none
 };
 
-/// GroupNorm of 32 groups, eps 1e-5 (guided-diffusion's GroupNorm32), with SiLU and modulation fused in.
+/// GroupNorm of 32 groups, eps 1e-5 (guided-diffusion's GroupNorm32), with SiLU, modulation and a change of
+/// the resolution fused in.
 class Norm {
  public:
-  Norm(Context& context, const WeightScope& scope, int channels, bool silu);
+  Norm(Context& context, const WeightScope& scope, int channels, bool silu, Resample how = Resample::none);
   /// `stats` receives what the backward pass needs.
   Tensor forward(Context& context, const Tensor& x, Tensor& stats, const NormInputs& with = {}) const;
+  /// The same of a sum, which is complete afterwards: x.value is the map, the rest is empty.
+  Tensor forward(Context& context, Sum& x, Tensor& stats, const NormInputs& with = {}) const;
   /// What `forward` returned, from the statistics it left.
   Tensor again(Context& context, const Tensor& x, const Tensor& stats, const NormInputs& with = {}) const;
-  /// J^T dy (+ plus (+ plus2), when not empty). With `gradients`, adds those of weight and bias;
-  /// `dmodulation` then receives the modulation's, if there is one.
+  /// J^T dy (+ R^T plus (+ plus2), when not empty; R the resampling). With `gradients`, adds those of weight
+  /// and bias; `dmodulation` then receives the modulation's, if there is one.
   Tensor backward(Context& context, const Tensor& dy, const Tensor& x, const Tensor& stats,
                   const NormInputs& with = {}, const Tensor& plus = {}, Gradients* gradients = nullptr,
-                  Tensor* dmodulation = nullptr, const Tensor& plus2 = {}) const;
+                  Tensor* dmodulation = nullptr, const Tensor& plus2 = {}, Tensor* dsecond = nullptr) const;
   void list_parameters(std::vector<Parameter>& to);
 
  private:
@@ -96,10 +115,10 @@ class Norm {
   GroupNormParameters parameters(const NormInputs& with) const;
   Tensor gamma_, beta_;
   bool silu_;
+  Resample how_;
 };
 
-/// How a block changes the resolution: nearest doubling up, 2x2 averaging down.
-enum class Resample { none, up, down };
+/// A map resampled, and the vjp of that.
 Tensor resample(Context& context, Resample how, const Tensor& x);
 Tensor resample_backward(Context& context, Resample how, const Tensor& dy);
 

@@ -7,7 +7,7 @@ namespace tweedie {
 
 ResBlock::ResBlock(Context& context, const WeightScope& scope, const Config& c)
     : config_(c),
-      norm_in_(context, scope.sub("in_layers.0"), c.in, true),
+      norm_in_(context, scope.sub("in_layers.0"), c.in, true, c.how),
       conv_in_(context, scope.sub("in_layers.2"), c.in, c.out, 3),
       embed_(context, scope.sub("emb_layers.1"), c.embedding, c.scale_shift ? 2 * c.out : c.out),
       norm_out_(context, scope.sub("out_layers.0"), c.out, true),
@@ -23,28 +23,27 @@ Tensor ResBlock::sum_of_biases(Context& context) const {
   return sum;
 }
 
-Tensor ResBlock::forward(Context& context, Tensor x, Tensor modulation, Saved* saved) const {
+Sum ResBlock::forward(Context& context, Sum x, Tensor modulation, Saved* saved) const {
   Saved local;
   Saved& s = saved ? *saved : local;
   s.modulation = std::move(modulation);
-  s.h = conv_in_.forward_without_bias(
-      context, resample(context, config_.how, norm_in_.forward(context, x, s.stats_in)));
+  s.h = conv_in_.forward_without_bias(context, norm_in_.forward(context, x, s.stats_in));
   if (!config_.scale_shift) {  // h += e, then nothing of e is left to save
-    for (int n = 0; n < x.shape().N; ++n) {
+    for (int n = 0; n < s.h.shape().N; ++n) {
       const View<float> h = s.h.view().sample(n);
       add_bias(context.queue, h, h, s.modulation.data() + std::ptrdiff_t(n) * config_.out);
     }
     s.modulation = {};
   }
-  Tensor y = norm_out_.forward(context, s.h, s.stats_out, inputs_out(s));
-  y = conv_out_.forward_without_bias(context, y);
+  Sum y{.value = norm_out_.forward(context, s.h, s.stats_out, inputs_out(s))};
+  y.value = conv_out_.forward_without_bias(context, y.value);
   if (!saved) local = {};
-  const Tensor through = resample(context, config_.how, x);
   if (skip_)
-    skip_->accumulate(context, y, through, biases_ ? biases_ : sum_of_biases(context));
+    skip_->accumulate(context, y, resample(context, config_.how, x.value),
+                      biases_ ? biases_ : sum_of_biases(context));
   else
-    add_bias(context.queue, y, y, conv_out_.bias().data(), through);
-  if (saved) saved->x = std::move(x);
+    y = {std::move(y.value), conv_out_.bias(), x.value, config_.how, {}};
+  if (saved) saved->x = std::move(x.value);
   return y;
 }
 
@@ -70,24 +69,21 @@ Tensor ResBlock::backward_out(Context& context, const Tensor& dy, Saved& s, cons
 
 void ResBlock::add_skip_and_in_gradients(Context& context, const Tensor& dy, const Tensor& dh, const Saved& s,
                                          Gradients& gradients) const {
-  conv_in_.add_gradients(context, gradients, dh,
-                         resample(context, config_.how, norm_in_.again(context, s.x, s.stats_in)));
+  conv_in_.add_gradients(context, gradients, dh, norm_in_.again(context, s.x, s.stats_in));
   if (skip_) skip_->add_gradients(context, gradients, dy, resample(context, config_.how, s.x));
 }
 
 Tensor ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const Training* training,
-                          const Tensor& plus) const {
+                          const Tensor& plus, Tensor* dsecond) const {
   const Shape inner = s.h.shape();
   Tensor dh = backward_out(context, dy, s, training);
   s.h = {};
   if (training) add_skip_and_in_gradients(context, dy, dh, s, training->gradients);
-  const Tensor dnormed =
-      resample_backward(context, config_.how, conv_in_.backward(context, dh, inner.H, inner.W));
+  const Tensor dnormed = conv_in_.backward(context, dh, inner.H, inner.W);
   dh = {};
-  const Tensor dskip =
-      resample_backward(context, config_.how, skip_ ? skip_->backward(context, dy, inner.H, inner.W) : dy);
+  const Tensor dskip = skip_ ? skip_->backward(context, dy, inner.H, inner.W) : dy;
   Tensor dx = norm_in_.backward(context, dnormed, s.x, s.stats_in, {}, dskip,
-                                training ? &training->gradients : nullptr, nullptr, plus);
+                                training ? &training->gradients : nullptr, nullptr, plus, dsecond);
   s = {};
   return dx;
 }

@@ -26,8 +26,9 @@ class ResBlock {
   /// Of the timestep embedding (N, embedding, 1, 1; after SiLU): a network projects for all its blocks at
   /// once.
   const Linear& projection() const { return embed_; }
-  /// x (N, in, H, W); `modulation`: what the projection made. `saved` null: inference.
-  Tensor forward(Context& context, Tensor x, Tensor modulation, Saved* saved = nullptr) const;
+  /// x (N, in, H, W), its last sum perhaps left to us, as y's is to its reader; `modulation`: what the
+  /// projection made. `saved` null: inference.
+  Sum forward(Context& context, Sum x, Tensor modulation, Saved* saved = nullptr) const;
   /// What a backward pass needs, and leaves, beside: the gradients of all parameters and of the embedding.
   struct Training {
     Gradients& gradients;
@@ -35,9 +36,10 @@ class ResBlock {
     Tensor& dembedding;       ///< added to
   };
   /// Gradient with respect to x, and `plus` (another reader's of x; may be empty) added to it; releases
-  /// `saved`. `training` null: that alone.
+  /// `saved`. `training` null: that alone. `dsecond`, if given, is a tensor for the last channels' share; the
+  /// result has the others.
   Tensor backward(Context& context, const Tensor& dy, Saved& saved, const Training* training = nullptr,
-                  const Tensor& plus = {}) const;
+                  const Tensor& plus = {}, Tensor* dsecond = nullptr) const;
   void list_parameters(std::vector<Parameter>& to);
 
  private:

@@ -1,6 +1,7 @@
 #include "layers/step_ops.hpp"
 
 #include <iterator>
+#include <utility>
 
 namespace tweedie {
 namespace {
@@ -9,8 +10,17 @@ using Kind = ModulePlan::Kind;
 
 double size(const Shape& s) { return double(s.size()); }
 
-/// Where a convolution's bias is added: by itself, or by the kernel that reads what it wrote.
-enum class Bias { added, left_to_reader };
+/// Where a convolution's bias is added: by itself, by the norm that reads what it wrote without completing
+/// that, or by the norm that completes the sum (where the convolution would need a pass for it: on CUDA).
+enum class Bias { added, left_to_reader, in_sum };
+
+/// What a map still lacks when its reader gets it (layers/basic.hpp, Sum); empty shapes: nothing.
+struct Lacking {
+  bool bias = false;
+  Shape plus{};
+  Resample resample = Resample::none;  ///< of plus
+  int first = 0;                       ///< channels before those of a second map; 0: there is none
+};
 
 /// A module of the network with the shapes at its ends, as the way back needs them.
 struct Visit {
@@ -62,20 +72,40 @@ class Lister {
     StepOp& op = add(back ? "convolution_backward_data" : "convolution", back ? y : p.x, back ? p.x : y,
                      size(p.x) + (accumulate ? 2 : 1) * size(y));
     op.g = p.g;
-    op.bias = bias == Bias::added && !back;
+    const bool in_sum = bias == Bias::in_sum && channels_last_;
+    if (in_sum) lacking_.bias = true;
+    op.bias = bias != Bias::left_to_reader && !in_sum && !back;
     op.accumulate = accumulate;
     op.parameters = double(p.g.in) * p.g.out * p.g.taps();
     op.operations = 2.0 * size(y) * p.g.in * p.g.taps();
     return y;
   }
 
-  void norm(const Shape& x, bool silu, bool modulated) {
-    StepOp& op = map("group_norm", x, x);
+  /// y is x, or has other sides where the norm resamples. A sum is completed.
+  void norm(const Shape& x, const Shape& y, bool silu, bool modulated) {
+    StepOp& op = map("group_norm", x, y);
     op.silu = silu;
     op.modulated = modulated;
+    const Lacking lacked = std::exchange(lacking_, {});
+    op.split = lacked.first;
+    op.pluses = lacked.plus.N > 0;
+    op.resample = lacked.resample;
+    op.forms = lacked.bias || op.pluses > 0 || op.split > 0;
+    op.maps += size(lacked.plus) + (op.forms ? size(x) : 0);
   }
-  void norm_backward(const Shape& x, bool silu, bool modulated, int pluses) {
-    StepOp& op = add("group_norm_backward", x, x, (3 + pluses) * size(x));
+  /// A sum is completed by itself, for readers that are no norms.
+  void complete(const Shape& x) {
+    const Lacking lacked = std::exchange(lacking_, {});
+    if (lacked.plus.N > 0) resample(lacked.resample, lacked.plus, x);
+    if (lacked.plus.N > 0)
+      sum_and_bias(x);
+    else if (lacked.bias)
+      map("add_bias", x, x);
+  }
+  /// A first map that is added lies as dy does, a second as x.
+  void norm_backward(const Shape& dy, const Shape& x, bool silu, bool modulated, int pluses) {
+    const double added = pluses > 0 ? size(dy) + (pluses - 1) * size(x) : 0;
+    StepOp& op = add("group_norm_backward", dy, x, size(dy) + 2 * size(x) + added);
     op.silu = silu;
     op.modulated = modulated;
     op.pluses = pluses;
@@ -107,35 +137,35 @@ class Lister {
   void residual(const Visit& v) {
     const ModulePlan& m = *v.module;
     const Shape in = with(v.after, m.in);
-    norm(v.before, true, false);
-    resample(m.how, v.before, in);
+    norm(v.before, in, true, false);
     const Shape h = convolution(in, m.out, 3, 1, false, Bias::left_to_reader);
     if (!config_.use_scale_shift_norm) map("add_bias", h, h);
-    norm(h, true, config_.use_scale_shift_norm);
+    norm(h, h, true, config_.use_scale_shift_norm);
     convolution(h, m.out, 3, 1, false, Bias::left_to_reader);
+    if (m.in == m.out) {
+      lacking_ = {true, v.before, m.how, 0};
+      return;
+    }
     resample(m.how, v.before, in);
-    if (m.in != m.out)
-      convolution(in, m.out, 1, 1, false, Bias::added, true);
-    else
-      sum_and_bias(h);
+    convolution(in, m.out, 1, 1, false, Bias::in_sum, true);
   }
-  /// `plus`: the gradient of another reader of its input is added in passing.
-  void residual_backward(const Visit& v, bool plus) {
+  /// `plus`: the gradient of another reader of its input is added in passing. `first`: channels of the first
+  /// of two maps that its input was made of, or 0.
+  void residual_backward(const Visit& v, bool plus, int first) {
     const ModulePlan& m = *v.module;
     const Shape in = with(v.after, m.in);
     convolution(v.after, m.out, 3, 1, true);
-    norm_backward(v.after, true, config_.use_scale_shift_norm, 0);
+    norm_backward(v.after, v.after, true, config_.use_scale_shift_norm, 0);
     convolution(in, m.out, 3, 1, true);
-    resample_backward(m.how, v.before, in);
     if (m.in != m.out) convolution(in, m.out, 1, 1, true);
-    resample_backward(m.how, v.before, in);
-    norm_backward(v.before, true, false, plus ? 2 : 1);
+    norm_backward(in, v.before, true, false, plus ? 2 : 1);
+    ops_.back().split = first;
   }
 
   void attention(const Visit& v) {
     const Shape x = v.after;
     const int T = int(x.plane()), heads = v.module->heads, c = x.C / heads;
-    norm(x, false, false);
+    norm(x, x, false, false);
     convert(convolution(x, 3 * x.C, 1, 1, false));
     for (int n = 0; n < x.N; ++n) {
       product(heads, T, T, c);
@@ -144,7 +174,7 @@ class Lister {
     }
     convert(x);
     convolution(x, x.C, 1, 1, false, Bias::left_to_reader);
-    sum_and_bias(x);
+    lacking_ = {true, x, Resample::none, 0};
   }
   void attention_backward(const Visit& v) {
     const Shape x = v.after, square{1, v.module->heads, int(x.plane()), int(x.plane())};
@@ -162,29 +192,30 @@ class Lister {
     }
     convert(with(x, 3 * x.C));
     convolution(x, 3 * x.C, 1, 1, true);
-    norm_backward(x, false, false, 1);
+    norm_backward(x, x, false, false, 1);
   }
 
   void run(const Visit& v) {
     const ModulePlan& m = *v.module;
     layer_ = m.name;
-    if (m.kind == Kind::convolution) convolution(v.before, m.out, 3, 1, false);
-    if (m.kind == Kind::residual) residual(v);
-    if (m.kind == Kind::attention) attention(v);
+    if (m.kind == Kind::residual) return residual(v);
+    if (m.kind == Kind::attention) return attention(v);
+    complete(v.before);
+    if (m.kind == Kind::convolution) convolution(v.before, m.out, 3, 1, false, Bias::in_sum);
     if (m.kind == Kind::upsample) resample(m.how, v.before, with(v.after, m.in));
     if (m.kind == Kind::upsample && config_.conv_resample)
-      convolution(with(v.after, m.in), m.out, 3, 1, false);
+      convolution(with(v.after, m.in), m.out, 3, 1, false, Bias::in_sum);
     if (m.kind != Kind::downsample) return;
     if (config_.conv_resample)
-      convolution(v.before, m.out, 3, 2, false);
+      convolution(v.before, m.out, 3, 2, false, Bias::in_sum);
     else
       resample(m.how, v.before, v.after);
   }
-  void run_back(const Visit& v, bool plus) {
+  void run_back(const Visit& v, bool plus, int first) {
     const ModulePlan& m = *v.module;
     layer_ = m.name;
     if (m.kind == Kind::convolution) convolution(v.before, m.out, 3, 1, true);
-    if (m.kind == Kind::residual) residual_backward(v, plus);
+    if (m.kind == Kind::residual) residual_backward(v, plus, first);
     if (m.kind == Kind::attention) attention_backward(v);
     if (m.kind == Kind::upsample && config_.conv_resample)
       convolution(with(v.after, m.in), m.out, 3, 1, true);
@@ -217,12 +248,8 @@ class Lister {
     layer_ = "in";
     map("convert_layout", image, at);
     for (const StagePlan& stage : plan_) {
-      if (stage.skip_channels) {
-        const Shape both = with(at, at.C + stage.skip_channels);
-        layer_ = stage.modules.front().name;
-        add("concat_channels", at, both, 2 * size(both)).split = at.C;
-        at = both;
-      }
+      if (stage.skip_channels) lacking_.first = at.C;
+      at.C += stage.skip_channels;
       for (const ModulePlan& m : stage.modules) {
         Visit v{&m, at, with(at, m.out)};
         if (m.how == Resample::up) v.after.H *= 2, v.after.W *= 2;
@@ -233,7 +260,8 @@ class Lister {
       }
     }
     layer_ = "out";
-    norm(at, true, false);
+    if (lacking_.plus.N == 0) lacking_.bias = false;  // the head's norm adds it without writing it
+    norm(at, at, true, false);
     map("convert_layout", convolution(at, config_.out_channels, 3, 1, false),
         with(image, config_.out_channels));
   }
@@ -243,18 +271,16 @@ class Lister {
     layer_ = "out";
     map("convert_layout", with(image, image.C), with(image, padded_channels(config_.out_channels)));
     convolution(last, config_.out_channels, 3, 1, true);
-    norm_backward(last, true, false, 0);
+    norm_backward(last, last, true, false, 0);
     auto visit = visits_.rbegin();
     for (auto stage = plan_.rbegin(); stage != plan_.rend(); ++stage) {
       layer_ = stage->modules.back().name;
       if (stage->pushes_skip && !std::prev(stage)->adds_branch) sum(visit->after);
       const auto before = std::next(stage);
       const bool plus = before != plan_.rend() && before->pushes_skip && stage->adds_branch;
-      for (std::size_t i = stage->modules.size(); i-- > 0;) run_back(*visit++, plus && i == 0);
-      if (stage->skip_channels) {
-        const Shape both = std::prev(visit)->before;
-        add("split_channels", both, both, 2 * size(both)).split = both.C - stage->skip_channels;
-      }
+      for (std::size_t i = stage->modules.size(); i-- > 0; ++visit)
+        run_back(*visit, plus && i == 0,
+                 i == 0 && stage->skip_channels ? visit->before.C - stage->skip_channels : 0);
     }
     layer_ = "in";
     map("convert_layout", with(image, padded_channels(image.C)), image);
@@ -270,6 +296,7 @@ class Lister {
   const bool channels_last_;
   bool backward_ = false;
   std::string layer_;
+  Lacking lacking_;
   std::vector<Visit> visits_;
   std::vector<StepOp> ops_;
 };
@@ -278,7 +305,8 @@ class Lister {
 
 bool StepOp::same_work(const StepOp& o) const {
   return kernel == o.kernel && x == o.x && y == o.y && g == o.g && split == o.split && silu == o.silu &&
-         modulated == o.modulated && accumulate == o.accumulate && bias == o.bias && pluses == o.pluses;
+         modulated == o.modulated && accumulate == o.accumulate && bias == o.bias && forms == o.forms &&
+         pluses == o.pluses && resample == o.resample;
 }
 
 std::vector<StepOp> step_ops(const UNetConfig& config, const Shape& image, bool channels_last) {

@@ -15,13 +15,15 @@ struct StepOp {
   std::string kernel;  ///< the function of `kernels` that does it
   Shape x, y;          ///< the map it reads and the one it writes (of a product: the left matrix, the result)
   ConvolutionGeometry g{};  ///< of a convolution
-  int split = 0;            ///< channels of the first of two maps joined or split
-  bool backward = false;    ///< on the way back to the image
+  int split = 0;  ///< channels of the first of two maps that a norm joins, or splits its gradient into
+  bool backward = false;                                     ///< on the way back to the image
   bool silu = false, modulated = false, accumulate = false;  ///< of norms, of norms, what adds to y
-  bool bias = false;      ///< of a convolution: it adds its bias, which it does not leave to its reader
-  int pluses = 0;         ///< maps that a norm's way back adds in passing
-  double maps = 0;        ///< elements of feature maps read and written, each once
-  double parameters = 0;  ///< weights read
+  bool bias = false;   ///< of a convolution: it adds its bias, which it does not leave to its reader
+  bool forms = false;  ///< of a norm: it makes its x, a sum or two maps side by side, and writes it
+  int pluses = 0;      ///< maps that a norm adds in passing: to x going forward, to its gradient going back
+  Resample resample = Resample::none;  ///< of what a norm going forward adds
+  double maps = 0;                     ///< elements of feature maps read and written, each once
+  double parameters = 0;               ///< weights read
   double operations = 0;  ///< multiplications and additions of convolutions, products and linear maps
 
   double bytes(double bytes_per_element) const { return (maps + parameters) * bytes_per_element; }

@@ -1,6 +1,7 @@
 #include "layers/unet.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/concat.hpp"
 #include "kernels/elementwise.hpp"
@@ -33,14 +34,14 @@ class CountingSource : public TensorSource {
 /// embedding.
 struct UNet::Tape : Saved {
   std::vector<LayerSaved> layers;
-  Tensor head_x, head_stats;
+  Tensor head_x, head_bias, head_stats;  // head_bias: which head_x lacks; may be empty
   Shape image;
   bool training = false;
   Tensor sinusoids, hidden_before, hidden, embedding_before, embedding;  // before: SiLU
   std::vector<int> labels;
 
   void clear() {
-    head_x = head_stats = sinusoids = hidden_before = hidden = embedding_before = embedding = {};
+    head_x = head_bias = head_stats = sinusoids = hidden_before = hidden = embedding_before = embedding = {};
     for (LayerSaved& each : layers) each.emplace<std::monostate>();
   }
 };
@@ -193,12 +194,7 @@ void UNet::backward_embedding(Tape& tape, Tensor& dembedding, Gradients& gradien
   time_in_->add_gradients(context_, gradients, dhidden, tape.sinusoids);
 }
 
-Tensor UNet::forward(const Layer& layer, Tensor x, LayerSaved* saved, bool training) {
-  if (const auto* convolution = std::get_if<Conv2d>(&layer)) {
-    Tensor y = convolution->forward(context_, x);
-    if (training) *saved = std::move(x);
-    return y;
-  }
+Sum UNet::forward(const Layer& layer, Sum x, LayerSaved* saved, bool training) {
   if (const auto* block = std::get_if<ResBlock>(&layer)) {
     Tensor modulation = std::move(modulations_.back());
     modulations_.pop_back();
@@ -208,21 +204,27 @@ Tensor UNet::forward(const Layer& layer, Tensor x, LayerSaved* saved, bool train
   if (const auto* attention = std::get_if<AttentionBlock>(&layer))
     return attention->forward(context_, std::move(x),
                               saved ? &saved->emplace<AttentionBlock::Saved>() : nullptr);
-  const Resampler& r = std::get<Resampler>(layer);
-  if (!r.convolution) return resample(context_, r.how, x);
-  // Down is a strided convolution by itself; up doubles first.
-  if (r.how == Resample::up) x = resample(context_, r.how, x);
-  Tensor y = r.convolution->forward(context_, x);
-  if (training) *saved = std::move(x);
+  Tensor map = complete(context_, std::move(x));
+  const auto* resampler = std::get_if<Resampler>(&layer);
+  const auto* convolution = std::get_if<Conv2d>(&layer);
+  if (resampler) {
+    // Down is a strided convolution by itself; up doubles first.
+    if (resampler->how == Resample::up || !resampler->convolution)
+      map = resample(context_, resampler->how, map);
+    if (!resampler->convolution) return {.value = std::move(map)};
+    convolution = &*resampler->convolution;
+  }
+  Sum y = convolution->forward_sum(context_, map);
+  if (training) *saved = std::move(map);
   return y;
 }
 
 Tensor UNet::backward(const Layer& layer, const Tensor& dy, LayerSaved& saved,
-                      const ResBlock::Training* training, bool input, const Tensor& plus) {
+                      const ResBlock::Training* training, bool input, const Tensor& plus, Tensor* dsecond) {
   const Shape s = dy.shape();
   Gradients* const gradients = training ? &training->gradients : nullptr;
   if (const auto* block = std::get_if<ResBlock>(&layer))
-    return block->backward(context_, dy, std::get<ResBlock::Saved>(saved), training, plus);
+    return block->backward(context_, dy, std::get<ResBlock::Saved>(saved), training, plus, dsecond);
   if (const auto* attention = std::get_if<AttentionBlock>(&layer))
     return attention->backward(context_, dy, std::get<AttentionBlock::Saved>(saved), gradients);
   const auto* resampler = std::get_if<Resampler>(&layer);
@@ -256,28 +258,31 @@ Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* s
   const bool training = tape && tape->training;
   skips_.clear();
   project(embed(timesteps, tape));
-  Tensor h = context_.features({s.N, padded_channels(s.C), s.H, s.W});
-  convert_layout(context_.queue, h, x);
+  Sum h{.value = context_.features({s.N, padded_channels(s.C), s.H, s.W})};
+  convert_layout(context_.queue, h.value, x);
   std::size_t at = 0;
   for (const Stage& stage : stages_) {
-    if (stage.skip_channels) {
-      const Shape from = h.shape();
-      Tensor both = context_.features({from.N, from.C + stage.skip_channels, from.H, from.W});
-      concat_channels(context_.queue, both, h, skips_.back());
+    if (stage.skip_channels) {  // a residual block's norm joins the two
+      h.second = std::move(skips_.back());
       skips_.pop_back();
-      h = std::move(both);
     }
     for (std::size_t i = 0; i < stage.layers.size(); ++i) {
       h = forward(stage.layers[i], std::move(h), tape ? &tape->layers[at++] : nullptr, training);
-      if (probe_) probe_(stage.names[i], h);
+      if (!probe_) continue;
+      h = {.value = complete(context_, std::move(h))};
+      probe_(stage.names[i], h.value);
     }
-    if (stage.pushes_skip) skips_.push_back(h);
+    // What the sum still lacks the next layer adds in place, long before the way up reads it.
+    if (stage.pushes_skip) skips_.push_back(h.value);
   }
-  Tensor stats;
-  const Tensor wide = conv_out_->forward(context_, norm_out_->forward(context_, h, stats));
+  // The head is its map's only reader: a bias alone need not be written into it.
+  Tensor stats, bias = h.plus ? Tensor() : std::exchange(h.bias, {});
+  const Tensor wide =
+      conv_out_->forward(context_, norm_out_->forward(context_, h, stats, {nullptr, bias.data()}));
   if (probe_) probe_("out", wide);
   if (tape) {
-    tape->head_x = std::move(h);
+    tape->head_x = std::move(h.value);
+    tape->head_bias = std::move(bias);
     tape->head_stats = std::move(stats);
   }
   Tensor out = context_.planar({s.N, config_.out_channels, s.H, s.W});
@@ -293,12 +298,13 @@ Tensor UNet::backward_head(const Tensor& dout, Tape& tape, Gradients* gradients)
           " channels for input ", image);
   Tensor dy = context_.features({c.N, padded_channels(config_.out_channels), c.H, c.W});
   convert_layout(context_.queue, dy, dout);  // channels without a cotangent get 0
+  const NormInputs with{nullptr, tape.head_bias.data()};
   if (gradients)
     conv_out_->add_gradients(context_, *gradients, dy,
-                             norm_out_->again(context_, tape.head_x, tape.head_stats));
+                             norm_out_->again(context_, tape.head_x, tape.head_stats, with));
   Tensor dh = norm_out_->backward(context_, conv_out_->backward(context_, dy, c.H, c.W), tape.head_x,
-                                  tape.head_stats, {}, {}, gradients);
-  tape.head_x = tape.head_stats = {};
+                                  tape.head_stats, with, {}, gradients);
+  tape.head_x = tape.head_bias = tape.head_stats = {};
   return dh;
 }
 
@@ -319,16 +325,13 @@ Tensor UNet::backward(const Tensor& dout, Tape& tape, const ResBlock::Training* 
     }
     for (auto layer = stage->layers.rbegin(); layer != stage->layers.rend(); ++layer) {
       --at;
-      dh = backward(*layer, dh, tape.layers[at], training, input || at > 0,
-                    std::next(layer) == stage->layers.rend() ? plus : Tensor());
-    }
-    if (stage->skip_channels) {
-      const Shape s = dh.shape();
-      Tensor rest = context_.features({s.N, s.C - stage->skip_channels, s.H, s.W});
-      Tensor skip = context_.features({s.N, stage->skip_channels, s.H, s.W});
-      split_channels(context_.queue, rest, skip, dh);
-      skips_.push_back(std::move(skip));
-      dh = std::move(rest);
+      const bool first = std::next(layer) == stage->layers.rend();
+      Tensor* dsecond = nullptr;
+      if (first && stage->skip_channels) {  // a residual block, which does not resample
+        const Shape s = dh.shape();
+        dsecond = &skips_.emplace_back(context_.features({s.N, stage->skip_channels, s.H, s.W}));
+      }
+      dh = backward(*layer, dh, tape.layers[at], training, input || at > 0, first ? plus : Tensor(), dsecond);
     }
   }
   if (!input) return {};

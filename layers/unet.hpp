@@ -79,9 +79,9 @@ class UNet : public Denoiser {
   void add_labels(Tensor& embedding, Tape* tape);
   void project(const Tensor& embedding);
   void backward_embedding(Tape& tape, Tensor& dembedding, Gradients& gradients);
-  Tensor forward(const Layer& layer, Tensor x, LayerSaved* saved, bool training);
+  Sum forward(const Layer& layer, Sum x, LayerSaved* saved, bool training);
   Tensor backward(const Layer& layer, const Tensor& dy, LayerSaved& saved, const ResBlock::Training* training,
-                  bool input, const Tensor& plus = {});
+                  bool input, const Tensor& plus = {}, Tensor* dsecond = nullptr);
   Tensor backward_head(const Tensor& dout, Tape& tape, Gradients* gradients);
   Tensor backward(const Tensor& dout, Tape& tape, const ResBlock::Training* training, bool input);
   Prediction split(const Tensor& output);

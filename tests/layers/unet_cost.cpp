@@ -64,36 +64,41 @@ TEST_CASE("the kernels of a step, counted by hand") {
     biases += op.bias;
   }
   // The timestep 6 (sinusoids, two maps each with its SiLU, one projection for all blocks), the image's
-  // layout, the first convolution; a block: norm, convolution, the embedding added, norm, convolution,
-  // residual; attention: norm, queries and so on, three for the heads, projection, residual; on the way up a
-  // concatenation first, and a convolution for the residual; the head 3.
-  CHECK(forward == 6 + 1 + 1 + 6 + (6 + 7 + 6) + 2 * 7 + 3);
-  // The head 3; on the way up three convolutions and two norms a block, and the split; attention: two
+  // layout, the first convolution; a block: norm, convolution, the embedding added, norm, convolution;
+  // attention: norm, queries and so on, three for the heads, projection; on the way up a convolution for the
+  // residual. Residuals are added, and maps joined, by the norms that follow. The head 3.
+  CHECK(forward == 6 + 1 + 1 + 5 + (5 + 6 + 5) + 2 * 6 + 3);
+  // The head 3; on the way up three convolutions and two norms a block; attention: two
   // convolutions, a norm, seven for the heads; the first convolution, the image's layout. The gradients of
   // the two connections are added by norms on the way.
-  CHECK(backward == 3 + 2 * 6 + (4 + 10 + 4) + 4 + 1 + 1);
+  CHECK(backward == 3 + 2 * 5 + (4 + 10 + 4) + 4 + 1 + 1);
   CHECK(kernels["convolution"] == kernels["convolution_backward_data"]);
   CHECK(kernels["group_norm"] == 12);
   CHECK(kernels["group_norm_backward"] == 12);
   CHECK(kernels["matmul"] == 2 + 5);
   CHECK(kernels["linear_maps"] == 3);
-  // The first convolution, attention's queries, two residuals of other widths and the head; a block's two and
-  // attention's projection leave theirs to a reader.
-  CHECK(biases == 1 + 1 + 2 + 1);
-  // In layouts of blocks attention converts q, k, v and what it mixed, both ways.
-  CHECK(step_ops(small(), image, false).size() == ops.size() + 4);
+  // Attention's queries and the head; all others leave theirs to a norm.
+  CHECK(biases == 1 + 1);
+  // In layouts of blocks attention converts q, k, v and what it mixed, both ways; the first convolution and
+  // the two residuals of other widths add their biases themselves.
+  const std::vector<StepOp> blocked = step_ops(small(), image, false);
+  CHECK(blocked.size() == ops.size() + 4);
+  biases = 0;
+  for (const StepOp& op : blocked) biases += op.bias;
+  CHECK(biases == 1 + 1 + 3);
 }
 
 TEST_CASE("the kernels of a step: what they read and write") {
-  double norms = 0, residuals = 0, joins = 0, projected = 0;
-  std::map<int, int> pluses;
+  double norms = 0, forward = 0, added = 0, projected = 0;
+  std::map<int, int> pluses, splits;
   for (const StepOp& op : step_ops(small(), {1, 3, 8, 8}, true)) {
     if (op.kernel == "group_norm_backward") {
       norms += op.maps;
       pluses[op.pluses] += 1;
     }
-    if (op.kernel == "axpby" || op.kernel == "add_bias") residuals += op.maps;
-    if (op.kernel == "concat_channels" || op.kernel == "split_channels") joins += op.maps;
+    if (op.kernel == "group_norm") forward += op.maps;
+    if (op.kernel == "axpby" || op.kernel == "add_bias") added += op.maps;
+    splits[op.split] += 1;
     if (op.kernel == "linear_maps") projected += op.parameters;
   }
   constexpr double map = 64 * 32;
@@ -101,9 +106,12 @@ TEST_CASE("the kernels of a step: what they read and write") {
   // and attention's read what is added, too; the first ones on the way up have 64 channels.
   CHECK(pluses == std::map<int, int>{{0, 6}, {1, 4}, {2, 2}});
   CHECK(norms == map * (3 + 5 * 3 + 3 * 4 + 4 + 2 * 2 * 4 + 2));
-  // Three blocks' residuals and attention's: two maps into one; five embeddings added.
-  CHECK(residuals == map * (4 * 3 + 5 * 2));
-  CHECK(joins == map * 2 * (2 * 2 * 2));
+  // Going forward, a block's second norm and the head's read a map and write one. All others write their sum,
+  // too: the first block's is a map and a bias, the middle's three two maps; on the way up two maps side by
+  // side, of which one is a sum of two the first time.
+  CHECK(forward == map * (6 * 2 + 3 + 3 * 4 + 7 + 6));
+  CHECK(added == map * 5 * 2);  // five embeddings
+  CHECK(splits[32] == 2 * 2);
   CHECK(projected == 32 * 128 + 128 * 128 + 128 * (5 * 32));
 }
 

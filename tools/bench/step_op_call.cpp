@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "kernels/activation.hpp"
-#include "kernels/concat.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/group_norm.hpp"
 #include "kernels/layout.hpp"
@@ -29,7 +28,7 @@ Tensor feature(Bench& bench, const Shape& s) {
 
 /// What a call works on; one struct for all, as only few are alive at a time.
 struct CallTensors {
-  Tensor y, x, z, stats, a, b, c;
+  Tensor y, x, stats, a, b, c, first, second, plus;
 };
 
 Call of_convolution(Bench& bench, const StepOp& op) {
@@ -49,11 +48,26 @@ Call of_convolution(Bench& bench, const StepOp& op) {
   };
 }
 
+/// What a norm forms its x of, in t.
+GroupNormSource source_of(Bench& bench, const StepOp& op, CallTensors& t) {
+  Shape first = op.x, second = op.x, plus = op.x;
+  if (op.split) first.C = plus.C = op.split;
+  second.C -= first.C;
+  if (op.resample == Resample::up) plus = {plus.N, plus.C, plus.H / 2, plus.W / 2};
+  if (op.resample == Resample::down) plus = {plus.N, plus.C, 2 * plus.H, 2 * plus.W};
+  t.first = feature(bench, first);
+  if (op.pluses) t.plus = feature(bench, plus);
+  if (op.split) t.second = feature(bench, second);
+  return {t.first, t.b.data(), t.plus, op.resample, t.second};
+}
+
+/// Backward x and y of the norm are op.y and op.x.
 Call of_group_norm(Bench& bench, const StepOp& op) {
   auto t = std::make_shared<CallTensors>();
-  const Shape& s = op.x;
+  Queue& q = bench.queue();
+  const Shape &s = op.backward ? op.y : op.x, &after = op.backward ? op.x : op.y;
   t->x = feature(bench, s);
-  t->y = feature(bench, s);
+  t->y = feature(bench, after);
   t->stats = room(bench, {s.N, 32, 1, 2});
   t->a = values(bench, {1, s.C, 1, 1});
   t->b = values(bench, {1, s.C, 1, 1});
@@ -63,13 +77,20 @@ Call of_group_norm(Bench& bench, const StepOp& op) {
   p.beta = t->b.data();
   p.scale_shift = t->c.data();
   p.silu = op.silu;
-  group_norm(bench.queue(), t->y, t->stats, t->x, p);  // the statistics that the way back reads
-  if (!op.backward) return [&bench, t, p] { group_norm(bench.queue(), t->y, t->stats, t->x, p); };
-  t->z = feature(bench, s);
-  return [&bench, t, p, pluses = op.pluses] {
-    const View<const float> dy = t->z, none;
-    group_norm_backward(bench.queue(), t->y, dy, t->x, t->stats, p, pluses > 0 ? dy : none, {},
-                        pluses > 1 ? dy : none);
+  if (after.H != s.H) p.resample = after.H > s.H ? Resample::up : Resample::down;
+  if (op.forms)
+    return [&q, t, p, from = source_of(bench, op, *t)] { group_norm_of(q, t->y, t->stats, t->x, from, p); };
+  group_norm(q, t->y, t->stats, t->x, p);  // the statistics that the way back reads
+  if (!op.backward) return [&q, t, p] { group_norm(q, t->y, t->stats, t->x, p); };
+  Shape first = s, second = s;
+  if (op.split) first.C = op.split;
+  second.C -= first.C;
+  t->first = feature(bench, first);
+  if (op.split) t->second = feature(bench, second);
+  return [&q, t, p, pluses = op.pluses] {
+    const View<const float> dy = t->y, x = t->x, none;
+    group_norm_backward(q, t->first, dy, x, t->stats, p, pluses > 0 ? dy : none, {}, pluses > 1 ? x : none,
+                        t->second);
   };
 }
 
@@ -97,18 +118,6 @@ Call of_matmul(Bench& bench, const StepOp& op) {
            {std::as_const(t->x).data(), rows, inner, inner, std::int64_t(rows) * inner},
            {std::as_const(t->a).data(), columns, inner, inner, std::int64_t(columns) * inner, true}, batch);
   };
-}
-
-Call of_join(Bench& bench, const StepOp& op) {
-  auto t = std::make_shared<CallTensors>();
-  Shape a = op.y, b = op.y;
-  a.C = op.split;
-  b.C -= op.split;
-  t->a = feature(bench, a);
-  t->b = feature(bench, b);
-  t->y = feature(bench, op.y);
-  if (op.backward) return [&bench, t] { split_channels(bench.queue(), t->a, t->b, t->y); };
-  return [&bench, t] { concat_channels(bench.queue(), t->y, t->a, t->b); };
 }
 
 /// Kernels of one map that give another; attention's softmax is planar, its conversions are to channels-last.
@@ -146,7 +155,6 @@ std::function<void()> call_of(Bench& bench, const StepOp& op) {
   if (k == "group_norm" || k == "group_norm_backward") return of_group_norm(bench, op);
   if (k == "linear_maps") return of_linear(bench, op);
   if (k == "matmul") return of_matmul(bench, op);
-  if (k == "concat_channels" || k == "split_channels") return of_join(bench, op);
   const auto found = maps.find(k == "add_bias" && op.accumulate ? "add_bias added" : k);
   if (found == maps.end()) throw Error(message("the kernel ", k, " of a step cannot be called by itself"));
   return of_map(bench, op, found->second);

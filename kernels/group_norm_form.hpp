@@ -1,0 +1,82 @@
+// An x made of its parts on the CPU, a task at a time. Included by group_norm.cpp alone.
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/group_norm.hpp"
+#include "kernels/group_norm_tasks.hpp"
+
+namespace tweedie::group_norm_cpu {
+
+// `count` neighbouring pixels of an image row: to = from + bias + plus, `plus_at(w, k)` being what is added
+// to channel k of pixel w.
+template <int fixed_b, class Plus>
+[[gnu::always_inline]] inline void add_run(float* to, const float* from, const float* bias, int count, int b,
+                                           const Plus& plus_at) {
+  if (fixed_b > 0) b = fixed_b;
+  for (int w = 0; w < count; ++w)
+#pragma omp simd
+    for (int k = 0; k < b; ++k) {
+      const std::int64_t i = std::int64_t(w) * b + k;
+      to[i] = from[i] + (bias ? bias[k] : 0.f) + plus_at(w, k);
+    }
+}
+
+// Calls add(w, count, h, offset) for the runs of an image row that pixels [begin, end) consist of.
+template <class Add>
+void for_runs(std::int64_t begin, std::int64_t end, int W, const Add& add) {
+  for (std::int64_t pixel = begin; pixel < end;) {
+    const int h = int(pixel / W), w = int(pixel % W);
+    const int count = int(std::min<std::int64_t>(W - w, end - pixel));
+    add(h, w, count, pixel - begin);
+    pixel += count;
+  }
+}
+
+template <int fixed_b>
+void form_first(float* to, const float* base, const GroupNormSource& from, int n, int c, std::int64_t begin,
+                std::int64_t end) {
+  const View<const float>&plus = from.plus, &first = from.first;
+  const int b = first.b;
+  const float* const bias = from.bias ? from.bias + c : nullptr;
+  for_runs(begin, end, first.W(), [&](int h, int w, int count, std::int64_t pixel) {
+    float* const out = to + pixel * b;
+    const float* const in = base + pixel * b;
+    if (!plus) return add_run<fixed_b>(out, in, bias, count, b, [](int, int) { return 0.f; });
+    if (from.resample == Resample::none) {
+      const float* const more = plus.data + plus.offset(n, c, h, w);
+      return add_run<fixed_b>(out, in, bias, count, b, [=](int i, int k) { return more[i * b + k]; });
+    }
+    if (from.resample == Resample::up) {
+      const float* const row = plus.data + plus.offset(n, c, h / 2, 0);
+      return add_run<fixed_b>(out, in, bias, count, b,
+                              [=](int i, int k) { return row[(w + i) / 2 * b + k]; });
+    }
+    const float* const above = plus.data + plus.offset(n, c, 2 * h, 2 * w);
+    const float* const below = above + std::int64_t(plus.W()) * b;
+    add_run<fixed_b>(out, in, bias, count, b, [=](int i, int k) {
+      const int left = 2 * i * b + k, right = left + b;
+      return 0.25f * ((above[left] + above[right]) + (below[left] + below[right]));
+    });
+  });
+}
+
+// What a task works on of an x that is first written.
+inline void form(const View<float>& x, const GroupNormSource& from, const Tasks& tasks, std::int64_t task) {
+  const int n = tasks.sample(task), c = tasks.first_channel(task), b = tasks.b;
+  const std::int64_t begin = task % tasks.chunks * tasks.chunk_pixels, end = begin + tasks.floats(task) / b;
+  const bool first = c < from.first.C();
+  const View<const float>& part = first ? from.first : from.second;
+  const int channel = first ? c : c - from.first.C();
+  float* const to = x.data + tasks.offset(task);
+  const float* const base = part.data + part.offset(n, channel, 0, 0) + begin * b;
+  if (!first || !(from.bias || from.plus)) {
+    if (to != base) std::copy_n(base, tasks.floats(task), to);
+  } else if (b == 16) {
+    form_first<16>(to, base, from, n, channel, begin, end);
+  } else {
+    form_first<0>(to, base, from, n, channel, begin, end);
+  }
+}
+
+}  // namespace tweedie::group_norm_cpu
