@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "tests/tools/files_for_tests.hpp"
+#include "tools/metrics/catalogue.hpp"
 
 namespace tweedie::test {
 namespace {
@@ -55,6 +56,23 @@ TEST_CASE("SSIM by hand: flat images leave only the luminance term") {
   const Image dark = uniform_image(1, 12, 15, -0.5f), light = uniform_image(1, 12, 15, 0.5f);
   CHECK(ssim(dark, dark) == doctest::Approx(1));
   CHECK(ssim(dark, light) == doctest::Approx((2 * 0.25 * 0.75 + 1e-4) / (0.0625 + 0.5625 + 1e-4)));
+}
+
+TEST_CASE("PSNR of two images half a turn apart, and what counts as found") {
+  Context context(Device::cpu, 1);
+  const auto score = [&](const char* name, const metrics::Planes& x, const metrics::Planes& y) {
+    return metrics::make_pair_metric(context, metrics::parse_metrics(name).at(0), "")(x, y);
+  };
+  // The second channel tells a half turn of each plane from one of all values in a row.
+  const metrics::Planes truth{2, 2, 3, {0, 0.1, 0.2, 0.3, 0.4, 0.5, 1, 0, 0, 0, 0, 0}};
+  metrics::Planes turned{2, 2, 3, {0.5, 0.4, 0.3, 0.2, 0.1, 0, 0, 0, 0, 0, 0, 1}};
+  CHECK(std::isinf(score("psnr-half-turn", truth, truth)));
+  CHECK(std::isinf(score("psnr-half-turn", turned, truth)));
+  turned.data[0] += 0.3;  // mse 0.09 / 12
+  CHECK(score("psnr-half-turn", turned, truth) == doctest::Approx(10 * std::log10(12 / 0.09)));
+  CHECK(score("success", turned, truth) == 1);
+  turned.data[0] += 0.1;  // 18.75 dB
+  CHECK(score("success", turned, truth) == 0);
 }
 
 TEST_CASE("metrics refuse images of different sizes, and SSIM images below its window") {

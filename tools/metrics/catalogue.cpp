@@ -47,6 +47,9 @@ Matrix kernel_of(const Planes& image) {
   return m;
 }
 
+// Phase retrieval finds an image or not, with little in between; 20 dB lie between the two.
+constexpr double success_decibels = 20;
+
 double lpips_of(Context& context, const Lpips& lpips, const Planes& x, const Planes& y) {
   require_same_size("lpips", x, y);
   const auto rgb = [&](const Planes& p) {
@@ -65,6 +68,8 @@ std::vector<Metric> catalogue() {
   std::vector<Metric> all;
   for (const PsnrVariant& v : psnr_variants()) all.push_back({v.name, v.tool, Of::pair, true, 3});
   all.push_back({"psnr-pooled", "psnr (torchmetrics, pooled)", Of::pairs, true, 3});
+  all.push_back({"psnr-half-turn", "psnr (best of two, half a turn apart)", Of::pair, true, 3});
+  all.push_back({"success", "share over 20 dB (best of two, half a turn apart)", Of::pair, true, 2});
   for (const SsimVariant& v : ssim_variants()) all.push_back({v.name, v.tool, Of::pair, true});
   for (const LpipsRow& row : lpips_rows) all.push_back({row.name, row.tool});
   all.push_back({"mse", "mse ([0, 1])", Of::pair, false, 6});
@@ -114,6 +119,9 @@ PairMetric make_pair_metric(Context& context, const Metric& metric, const std::s
   for (const KernelRow& row : kernel_rows)
     if (metric.name == row.name)
       return [&row](const Planes& x, const Planes& y) { return row.value(kernel_of(x), kernel_of(y)); };
+  if (metric.name == "psnr-half-turn") return psnr_half_turn;
+  if (metric.name == "success")
+    return [](const Planes& x, const Planes& y) { return double(psnr_half_turn(x, y) > success_decibels); };
   if (metric.name == "relative-l2") return relative_l2;
   require(metric.name == "mse" || metric.of == Of::pairs, metric.name, " is not a metric of pairs of images");
   return mean_squared_error;

@@ -149,6 +149,15 @@ double psnr(const Planes& x, const Planes& y, const PsnrVariant& v) {
   return decibels(v.gray ? mean_squared_error(luma(x), luma(y)) : mean_squared_error(x, y), v.epsilon);
 }
 
+double psnr_half_turn(const Planes& x, const Planes& y) {
+  Planes turned = x;
+  for (std::size_t c = 0; c < std::size_t(x.channels); ++c) {
+    const auto first = turned.data.begin() + std::ptrdiff_t(c * x.plane());
+    std::reverse(first, first + std::ptrdiff_t(x.plane()));
+  }
+  return decibels(std::min(mean_squared_error(x, y), mean_squared_error(turned, y)));
+}
+
 std::span<const SsimVariant> ssim_variants() { return ssim_table; }
 
 const SsimVariant& ssim_variant(const std::string& name) {

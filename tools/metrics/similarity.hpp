@@ -25,6 +25,9 @@ struct PsnrVariant {
 /// skimage, piq (+1e-8: never above 80 dB), RED-diff's, DiffPIR's, piq's greyscale.
 std::span<const PsnrVariant> psnr_variants();
 double psnr(const Planes& x, const Planes& y, const PsnrVariant& variant);
+/// PSNR, by skimage's formula, of x or of x turned by half a turn, whichever is better: real images that are
+/// half a turn of each other have the same Fourier magnitudes, and phase retrieval finds either.
+double psnr_half_turn(const Planes& x, const Planes& y);
 
 /// One tool's SSIM (Wang et al. 2004): per channel, then the mean over channels; K1 = 0.01, K2 = 0.03.
 struct SsimVariant {

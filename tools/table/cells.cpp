@@ -172,6 +172,16 @@ std::vector<std::string> choice_of(const Table& table, const Setting& setting, c
   return words;
 }
 
+/// The class of a picture, of "0003_7.png" 7. Errors: its name has none.
+std::string label_of(const std::string& image) {
+  const std::string stem = fs::path(image).stem().string();
+  const std::string label = stem.substr(stem.rfind('_') + 1);
+  require(stem.find('_') != std::string::npos && !label.empty() && label.size() < 10 &&
+              label.find_first_not_of("0123456789") == std::string::npos,
+          image, ": the table takes its class from its name, where a number behind the last _ was expected");
+  return label;
+}
+
 std::string key_of(const Table& table, const Setting& setting, const Cell& cell, Hashes& hashes) {
   std::vector<std::string> words = command_of(table, setting, cell, "");
   words[0] = "tweedie-restore " TWEEDIE_VERSION;
@@ -306,6 +316,7 @@ std::vector<std::string> command_of(const Table& table, const Setting& setting, 
     words.push_back(option);
     words.push_back(value);
   };
+  if (cell.method->label_of_name) add("--label", label_of(cell.image));
   add("--seed", std::to_string(cell.seed));
   words.insert(words.end(), cell.choice.begin(), cell.choice.end());
   add("--device", setting.device);

@@ -59,6 +59,8 @@ std::vector<Row> rows_of(Level& top, const std::string& key) {
     if (key == "methods") {
       row.only = level.texts("only");
       row.prior = level.text("prior");
+      const auto label = item.find("label");
+      row.label_of_name = label != item.end() && *label == "from-name" && level.find("label");
     }
     row.words = words_of(level);
     for (const Row& other : rows)

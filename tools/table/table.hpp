@@ -18,6 +18,7 @@ struct Row {
   Words words;
   std::vector<std::string> only;  ///< of a method: the tasks it is for; none stated: all
   std::string prior;              ///< of a method: "" (the table's), "none" or the name of one that ships
+  bool label_of_name = false;     ///< of a method: --label is what follows the last _ of a picture's name
   std::string id() const;         ///< the name as a folder's
 };
 
