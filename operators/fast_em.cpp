@@ -45,15 +45,17 @@ namespace {
 class ScaleWalks {
  public:
   ScaleWalks(Context& context, const SolverKind& kind, Denoiser& prior, const Schedule& schedule,
-             const KernelScale& scale, double threshold, NoiseSource& noise)
+             const KernelScale& scale, const FastEmWalks& options, bool finest, NoiseSource& noise)
       : context_(context),
         kind_(kind),
         scale_(scale),
         blur_(context, scale.y.shape()),
         likelihood_(context, blur_, scale.y, {scale.kernel.sigma, 0}),
         posterior_{context, prior, schedule, likelihood_, scale.y.shape(), noise},
-        haze_(threshold),
-        map_(context, scale.kernel, [this](Tensor& k, double) { haze_(context_, k); }) {
+        options_(options),
+        denoises_(finest && options.denoise),
+        haze_(options.threshold),
+        map_(context, scale.kernel, [this](Tensor& k, double) { clear(k); }) {
     if (const auto reason = refusal(kind, blur_, likelihood_.noise(), scale.y.shape())) throw Error(*reason);
   }
 
@@ -81,12 +83,19 @@ class ScaleWalks {
   }
 
  private:
+  void clear(Tensor& kernel) {
+    if (denoises_) options_.denoise(kernel, options_.kernel_noise);
+    haze_(context_, kernel);
+  }
+
   Context& context_;
   const SolverKind& kind_;
   const KernelScale& scale_;
   MovingBlur blur_;
   Likelihood likelihood_;
   Posterior posterior_;
+  const FastEmWalks& options_;
+  bool denoises_;
   HazeRemoval haze_;
   KernelMap map_;
   std::vector<float> values_;
@@ -105,9 +114,9 @@ FastEmResult fast_em_walks(Context& context, const SolverKind& kind, Denoiser& p
   int steps = 0;  // of all walks so far
   bool found = false;
   for (const KernelScale& scale : scales) {
-    ScaleWalks at(context, kind, prior, schedule, scale, options.threshold, noise);
-    if (found) kernel = doubled_kernel(context, kernel, scale.kernel.rows, scale.kernel.columns);
     const bool finest = &scale == &scales.back();
+    ScaleWalks at(context, kind, prior, schedule, scale, options, finest, noise);
+    if (found) kernel = doubled_kernel(context, kernel, scale.kernel.rows, scale.kernel.columns);
     const double least = found ? at.width(kernel) / 2 : 0;
     const auto observe = [&](const Solver& solver) {
       if (observer) observer(steps, solver, kernel);

@@ -43,6 +43,10 @@ struct FastEmWalks {
   int samples = 1;       ///< images side by side, of which the mean finds the kernel; at the finest scale one
   int first_update = 0;  ///< executed steps of the first walk before the kernel's first update
   double threshold = 0.1;  ///< of the kernel's largest pixel; see `HazeRemoval`
+  /// What a trained prior makes of a kernel, before its haze is removed; at the finest scale alone, for
+  /// coarser ones have other kernels. Empty: nothing.
+  KernelProximal denoise = {};
+  double kernel_noise = 0.02;  ///< what `denoise` is given
 };
 
 /// Called after every step, with its number from 0 on over all walks, the solver and the kernel.

@@ -91,6 +91,34 @@ TEST_CASE("Fast EM in walks: from coarse to fine, rounds go on, the last walk ke
   }
 }
 
+TEST_CASE(
+    "Fast EM in walks: a prior of kernels is asked at the finest scale alone, and its haze is removed") {
+  Problem p(Device::cpu, {1, 3, 64, 64}, "3");
+  const std::vector<KernelScale> scales = kernel_scales(p.context, p.y, p.o.kernel, 2, 1);
+  REQUIRE(scales.size() == 2);
+  int asked = 0;
+  FastEmWalks walks;
+  walks.kernel_noise = 0.07;
+  // Three pixels about the middle, and one far from them that is haze.
+  walks.denoise = [&](Tensor& kernel, double noise) {
+    CHECK(kernel.shape() == Shape{1, 1, 15, 15});
+    CHECK(noise == 0.07);
+    ++asked;
+    Values values(225, 0.f);
+    values[7 * 15 + 6] = values[7 * 15 + 8] = 0.24f;
+    values[7 * 15 + 7] = 0.5f;
+    values[0] = 0.02f;
+    kernel = p.context.upload(kernel.shape(), values);
+  };
+  const FastEmResult found = fast_em_walks(p.context, solver_kind("pigdm"), p.prior, p.schedule, walks,
+                                           scales, KernelMap(p.context, scales[0].kernel).delta(), p.noise);
+  CHECK(asked == p.schedule.steps() * p.o.kernel.iterations);
+  const Values kernel = p.context.download(found.kernel);
+  CHECK(kernel[0] == 0);
+  CHECK(kernel[7 * 15 + 7] == doctest::Approx(0.5 / 0.98));
+  CHECK(kernel[7 * 15 + 8] == doctest::Approx(0.24 / 0.98));
+}
+
 TEST_CASE("Fast EM in walks: a solver that asks for more than a moving blur has is refused") {
   Problem p(Device::cpu, {1, 3, 32, 32}, "2");
   const std::vector<KernelScale> scales = kernel_scales(p.context, p.y, p.o.kernel, 1, 1);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "kernels/elementwise.hpp"
 #include "kernels/reduce.hpp"
@@ -26,27 +27,29 @@ std::string joined(std::span<const char* const> words) {
   return text;
 }
 
-/// The priors of the other unknowns. Errors: one that is for something else, or of another diffusion.
+/// The priors of the other unknowns: those that are given, else those that ship. Errors: one that is for
+/// something else; one is given that the method does not ask.
 std::map<std::string, Prior> load_priors(Context& context, const Options& o, const Problem& p,
-                                         const Prior& image) {
+                                         const Prior& image, const BlindKind& kind) {
   std::map<std::string, Prior> priors;
+  const bool asked = !kind.asks_priors || kind.asks_priors(*o.settings, image);
   const BlindRow& row = *p.description().kind->blind;
   for (const char* unknown : row.unknowns) {
     const auto path = o.unknown_weights.find(unknown);
     const auto config = o.unknown_configs.find(unknown);
     require(path != o.unknown_weights.end() || config == o.unknown_configs.end(), "--", unknown,
             "-model-config: there is no network: give --", unknown, "-weights");
-    if (path == o.unknown_weights.end()) continue;
-    Prior prior = load_prior(context, PriorChoice{path->second, ""});
+    const bool given = path != o.unknown_weights.end();
+    require(asked || !given, "--", unknown, "-weights: --method ", o.method,
+            " asks no prior of it with these settings and this prior of the image");
+    if (!asked) continue;
+    const std::string file = given ? path->second : shipped_file(unknown);
+    if (!given && !std::filesystem::exists(file)) continue;
+    Prior prior = load_prior(context, PriorChoice{file, ""});
     const Shape needed = row.shape(p.description().settings, unknown, p.image);
-    require(prior.channels() == needed.C, path->second, ": a prior of ", prior.channels(), " channels; the ",
-            unknown, " has ", needed.C);
-    const DiffusionConfig ours = prior.network->diffusion,
-                          its = image.network ? image.network->diffusion : DiffusionConfig{};
-    require(ours.noise_schedule == its.noise_schedule && ours.steps == its.steps, path->second,
-            ": trained with ", ours.steps, " steps, ", ours.noise_schedule, ", the image's prior with ",
-            its.steps, ", ", its.noise_schedule, "; all unknowns walk by the same steps");
-    if (config != o.unknown_configs.end()) check_model_file(config->second, *prior.network, path->second);
+    require(prior.channels() == needed.C, file, ": a prior of ", prior.channels(), " channels; the ", unknown,
+            " has ", needed.C);
+    if (config != o.unknown_configs.end()) check_model_file(config->second, *prior.network, file);
     priors.emplace(unknown, std::move(prior));
   }
   return priors;
@@ -139,7 +142,7 @@ Solution solve_blind(Context& context, const Options& o, const Problem& p, const
                  o,
                  p,
                  prior,
-                 load_priors(context, o, p, prior),
+                 load_priors(context, o, p, prior, kind),
                  respaced ? prior.schedule(o.respacing) : prior.schedule(steps)};
   kind.require_suits(b);
   make_operators(b);

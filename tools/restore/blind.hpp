@@ -21,7 +21,7 @@ struct BlindProblem {
   const Options& options;
   const Problem& problem;
   const Prior& prior;                   ///< of the image
-  std::map<std::string, Prior> priors;  ///< of other unknowns, where their weights are given
+  std::map<std::string, Prior> priors;  ///< of other unknowns, where the method asks any
   Schedule schedule;
   std::unique_ptr<ForwardOperator> op = {};  ///< of all unknowns
   std::unique_ptr<ForwardOperator> on_padded =
@@ -62,6 +62,8 @@ struct BlindKind {
   std::string (*note)(const Prior& prior) = nullptr;
   /// Steps of a walk where none are stated; null, or 0: all that the prior was trained with.
   int (*default_steps)(const Settings& settings) = nullptr;
+  /// Whether it asks priors of the other unknowns, with this one of the image; null: it does.
+  bool (*asks_priors)(const Settings& settings, const Prior& image) = nullptr;
 };
 /// The walks of fast-em with a network, from the settings and the number of scales there are; and the images
 /// drawn in them.

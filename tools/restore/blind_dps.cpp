@@ -70,6 +70,13 @@ void require_suits(const BlindProblem& b) {
   for (const char* unknown : b.row().unknowns)
     require(b.priors.contains(unknown), "task ", b.problem.task, ": --method blind-dps needs a prior of the ",
             unknown, ": give --", unknown, "-weights");
+  const DiffusionConfig its = b.prior.network ? b.prior.network->diffusion : DiffusionConfig{};
+  for (const auto& [unknown, prior] : b.priors) {
+    const DiffusionConfig& ours = prior.network->diffusion;
+    require(ours.noise_schedule == its.noise_schedule && ours.steps == its.steps, "the prior of the ",
+            unknown, " was trained with ", ours.steps, " steps, ", ours.noise_schedule, ", the image's with ",
+            its.steps, ", ", its.noise_schedule, "; all unknowns walk by the same steps");
+  }
   // A kernel enlarged and cut again would lose its sum and its middle.
   require(b.padded("kernel") == b.shape("kernel"), "task ", b.problem.task, ": a kernel of ",
           b.shape("kernel").H, " pixels; its prior needs a multiple of ", b.priors.at("kernel").stride(),

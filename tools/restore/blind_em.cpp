@@ -1,5 +1,6 @@
-// Fast Diffusion EM: no prior of the kernel, but the most likely one for the image as it comes about.
+// Fast Diffusion EM: not a walk of the kernel, but the most likely one for the image as it comes about.
 #include "operators/fast_em.hpp"
+#include "operators/kernel_denoiser.hpp"
 #include "operators/kernel_haze.hpp"
 #include "operators/spectral_kernel.hpp"
 #include "tools/restore/blind.hpp"
@@ -26,11 +27,20 @@ constexpr Setting settings[] = {
     Setting::whole("first_update", 0, 0, 1 << 20, "steps before the kernel is updated"),
     Setting::number("threshold", 0.1, 0, 1,
                     "share of the kernel's maximum below which it is haze and removed"),
+    Setting::number("kernel_noise", 0.02, 0, 1,
+                    "noise that the kernel's prior removes, of the kernel's maximum; 0: no such prior"),
 };
 
 bool circular(const BlindProblem& b) {
   return b.problem.description().settings.text("padding") == "circular";
 }
+
+bool asks_priors(const Settings& s, const Prior& image) {
+  return image.network && s.text("expectation") != "dps" && s.number("kernel_noise") > 0;
+}
+
+/// Of the squares that a prior of kernels was trained on.
+int side_of(const Prior& prior) { return prior.network->unet->config().image_size; }
 
 void require_suits(const BlindProblem& b) {
   require(b.row().unknowns.size() == 1, "task ", b.problem.task,
@@ -45,10 +55,14 @@ void require_suits(const BlindProblem& b) {
           b.shape("kernel").H, " pixels; --method fast-em expects an odd number: see --kernel-size");
   const Settings& s = *b.options.settings;
   const bool closed = b.prior.spectrum != nullptr, dps = !closed && s.text("expectation") == "dps";
-  for (const char* key : {"rounds", "scales", "em_samples"})
+  for (const char* key : {"rounds", "scales", "em_samples", "kernel_noise"})
     require(!(closed || dps) || !s.stated(key), "--", key, ": means nothing to --method fast-em ",
             closed ? "with the analytic prior, which solves at once"
                    : "with --expectation dps, which walks once");
+  for (const auto& [unknown, prior] : b.priors)
+    require(b.shape(unknown).H <= side_of(prior), "task ", b.problem.task, ": a ", unknown, " of ",
+            b.shape(unknown).H, " pixels, its prior knows ", side_of(prior),
+            ": see --kernel-size; --kernel-noise 0 does without a prior");
   require(b.prior.network || b.options.samples == 1,
           "--samples: with the analytic prior fast-em finds the mean, of which there is one");
 }
@@ -87,7 +101,13 @@ FastEmResult by_solver(BlindProblem& b, const SolverKind& kind, const FastEmOpti
   const std::vector<KernelScale> scales =
       kernel_scales(context, b.problem.y(), o.kernel, scales_of(b), b.prior.stride());
   const Settings& s = *b.options.settings;
-  const FastEmWalks walks{s.integer("rounds"), s.integer("em_samples"), o.first_update, threshold};
+  FastEmWalks walks{s.integer("rounds"), s.integer("em_samples"), o.first_update, threshold};
+  std::optional<KernelDenoiser> denoiser;
+  if (const auto its = b.priors.find("kernel"); its != b.priors.end()) {
+    denoiser.emplace(context, its->second.denoiser(), its->second.schedule(0), side_of(its->second));
+    walks.denoise = std::ref(*denoiser);
+    walks.kernel_noise = s.number("kernel_noise");
+  }
   ContextNoise noise(context);
   return fast_em_walks(context, kind, b.prior.denoiser(), b.schedule, walks, scales,
                        start_of(b, scales.front().y, scales.front().kernel), noise,
@@ -150,7 +170,7 @@ int fast_em_draw_count(const Settings& settings, int scales) {
 
 const BlindKind fast_em_kind{
     "fast-em",
-    "Fast Diffusion EM: the kernel in closed form, without a prior of its own (blind_blur)",
+    "Fast Diffusion EM: the kernel in closed form, cleared by a prior of kernels (blind_blur)",
     settings,
     require_suits,
     [](const BlindProblem& b) { return steps_of(b); },
@@ -158,6 +178,7 @@ const BlindKind fast_em_kind{
     "padding=circular kernel_size=33",
     nullptr,
     note,
-    [](const Settings& s) { return s.text("expectation") == "dps" ? 0 : 50; }};
+    [](const Settings& s) { return s.text("expectation") == "dps" ? 0 : 50; },
+    asks_priors};
 
 }  // namespace tweedie

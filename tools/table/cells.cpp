@@ -134,10 +134,12 @@ std::vector<std::string> networks_of(const Table& table, const Setting& setting,
   std::vector<std::string> words;
   for (const std::string& unknown : wanted.unknowns) {
     const auto path = setting.unknown_weights.find(unknown);
-    require(path != setting.unknown_weights.end() && !path->second.empty(), task.name, " / ", method.name,
-            ": wants a prior of the ", unknown, ": give its --", unknown, "-weights");
+    const bool given = path != setting.unknown_weights.end() && !path->second.empty();
+    const std::string file = given ? path->second : shipped_file(unknown);
+    require(fs::exists(file), task.name, " / ", method.name, ": wants a prior of the ", unknown,
+            ": give its --", unknown, "-weights");
     words.push_back("--" + unknown + "-weights");
-    words.push_back(path->second);
+    words.push_back(file);
   }
   if (!wanted.of_operator) return words;
   require(!setting.operator_weights.empty(), task.name, " / ", method.name,
@@ -189,7 +191,10 @@ std::string key_of(const Table& table, const Setting& setting, const Cell& cell,
   std::string key = shell_line(words) + " # " + hashes.of(setting.weights);
   // A prior that ships is another one in another version.
   const std::string& prior = cell.method->prior.empty() ? setting.prior : cell.method->prior;
-  if (const std::string file = shipped_file(prior); fs::exists(file)) key += " " + hashes.of(file);
+  std::vector<std::string> shipped = other_networks(options_of(table, *cell.task, *cell.method)).helpful;
+  shipped.insert(shipped.begin(), prior);
+  for (const std::string& name : shipped)
+    if (const std::string file = shipped_file(name); fs::exists(file)) key += " " + hashes.of(file);
   for (std::size_t k = 1; k < cell.networks.size(); k += 2) key += " " + hashes.of(cell.networks[k]);
   return key + "\n";
 }

@@ -112,8 +112,9 @@ OtherNetworks other_networks(const Options& o) {
   for (const OperatorDescription* leaf : o.asked->op.leaves())
     all.of_operator = all.of_operator || leaf->kind->network;
   const BlindRow* blind = o.asked->op.kind->blind;
-  if (blind && find_method(o.method).blind == &blind_dps_kind)
-    all.unknowns.assign(blind->unknowns.begin(), blind->unknowns.end());
+  if (blind)
+    (find_method(o.method).blind == &blind_dps_kind ? all.unknowns : all.helpful)
+        .assign(blind->unknowns.begin(), blind->unknowns.end());
   return all;
 }
 
