@@ -81,7 +81,7 @@ std::vector<float> motion_kernel(int size, double intensity, std::uint64_t seed)
   }
   // The pen's width and the softening: measured in pixels of the kernel, together about size / 75.
   const double sigma = std::max(0.4, size / 75.0);
-  smooth(image, size, sigma);
+  smooth(image, size, size, sigma);
   double sum = 0;
   for (const double value : image) sum += value;
   require(sum > 0, "motion blur: the path left its kernel of ", size, " pixels");

@@ -8,7 +8,8 @@
 namespace tweedie {
 namespace {
 
-constexpr int side = 64, half = side / 2;  // of a patch
+constexpr int side = 64;  // of a patch
+constexpr int reach = 3;  // of its smoothing
 constexpr int published_patches = 500, published_side = 256;
 
 /// Rows or columns from which patches begin.
@@ -18,6 +19,18 @@ struct Range {
   /// Inside an axis of n pixels as published (the last place that would fit is left out), or wherever a patch
   /// reaches into it.
   Range(int n, bool inside) : first(inside ? 0 : 1 - side), last(inside ? n - side - 1 : n - 1) {}
+};
+
+/// The rows or columns of a patch from `begin` on that show in an axis of n pixels, and as many around them
+/// as smoothing reaches.
+struct Part {
+  int shown, shown_end, first, end;
+  Part(int begin, int n)
+      : shown(std::max(0, -begin)),
+        shown_end(std::min(side, n - begin)),
+        first(std::max(0, shown - reach)),
+        end(std::min(side, shown_end + reach)) {}
+  int count() const { return end - first; }
 };
 
 /// Patches for which as many lie over a pixel as in the middle of a published map.
@@ -38,20 +51,24 @@ std::vector<float> tilt_map(int H, int W, std::uint64_t seed, const TiltMapOptio
   const Range rows(H, inside), columns(W, inside);
   const int patches = o.patches > 0 ? o.patches : as_dense_as_published(rows, columns);
   Draw draw(seed);
-  std::vector<double> map(2 * std::size_t(H) * std::size_t(W), 0.0), patch(std::size_t(side) * side);
+  std::vector<double> map(2 * std::size_t(H) * std::size_t(W), 0.0), patch;
   for (int p = 0; p < patches; ++p) {
     const int top = draw.whole(rows.first, rows.last), left = draw.whole(columns.first, columns.last);
     const double strength = draw.uniform(o.weakest, o.strongest);
+    const Part down(top, H), across(left, W);  // nobody sees the rest: it is not drawn
+    patch.resize(std::size_t(down.count()) * std::size_t(across.count()));
     for (int channel = 0; channel < 2; ++channel) {
       for (std::size_t i = 0; i < patch.size(); i += 2) {
         const philox::Pair pair = draw.normals();
-        patch[i] = double(pair.first), patch[i + 1] = double(pair.second);
+        patch[i] = double(pair.first);
+        if (i + 1 < patch.size()) patch[i + 1] = double(pair.second);
       }
-      smooth(patch, side, 1);
-      for (int i = std::max(0, -top); i < std::min(side, H - top); ++i)
-        for (int j = std::max(0, -left); j < std::min(side, W - left); ++j)
+      smooth(patch, down.count(), across.count(), 1);
+      for (int i = down.shown; i < down.shown_end; ++i)
+        for (int j = across.shown; j < across.shown_end; ++j)
           map[(std::size_t(channel) * std::size_t(H) + std::size_t(top + i)) * std::size_t(W) +
-              std::size_t(left + j)] += strength * patch[std::size_t(i * side + j)];
+              std::size_t(left + j)] +=
+              strength * patch[std::size_t((i - down.first) * across.count() + j - across.first)];
     }
   }
   std::vector<float> values;
