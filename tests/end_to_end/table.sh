@@ -133,6 +133,28 @@ grep -q "^air,BlindDPS,mnc,1,${score:0:10}" blind-table/table.csv || fail "mnc i
 # chi^2 is the square of the misfit relative to the noise's.
 grep -q '"chi2":' blind-table/cells/air/BlindDPS/astronaut/report.json || fail "no chi^2 in report.json"
 
+# The class of a picture is what its name says; phase retrieval is scored up to half a turn.
+mkdir labelled
+for label in 3 7; do "$bin/end_to_end_prepare" crop "$data/images/camera_gray.png" labelled/part_$label.png 32 32; done
+cat >labelled.yaml <<'EOF'
+options: {sigma: 0.05}
+metrics: [psnr-half-turn, success]
+tasks:
+  - {name: a, task: phase_retrieval, oversample: 2, restarts: 1}
+methods:
+  - {name: b, method: dps, prior: fashion, label: from-name, steps: 2}
+EOF
+labelled() { "$bin/tweedie-table" labelled.yaml --images "$1" --device "$device" --quiet -o classes >printed 2>complaints; }
+labelled labelled || fail "$(cat complaints)"
+for label in 3 7; do
+  "$bin/end_to_end_prepare" has classes/cells/a/b/part_$label/report.json /label || fail "no class"
+  grep -q "\"label\": $label" classes/cells/a/b/part_$label/report.json || fail "part_$label.png is not of class $label"
+done
+grep -q '^a,b,success,2,0,0,$' classes/table.csv || fail "two steps found a picture: $(cat classes/table.csv)"
+mkdir nameless && cp labelled/part_3.png nameless/part.png
+labelled nameless && fail "a picture without a class in its name was taken"
+grep -q "part.png: the table takes its class from its name" complaints || fail "$(cat complaints)"
+
 # refused TEXT LINE...: a table of these lines is refused by a line that says so.
 refused() {
   local options=()
@@ -175,7 +197,6 @@ refused "the table's own runs state it" "${rows[0]}" 'methods: [{name: b, method
 refused "give its --weights" "${rows[@]}" "network: ffhq256"
 refused "a / x: method 'nosuch' is not known" "${rows[0]}" 'methods: [{name: x, method: nosuch}]'
 refused "a / x: --chain means nothing to --method ddrm" "${rows[0]}" 'methods: [{name: x, method: ddrm, chain: 3}]'
-refused "wants a prior of the kernel: give its --kernel-weights" 'tasks: [{name: a, task: blind_blur}]' 'methods: [{name: x, method: blind-dps}]'
 refused "the operator is a network: give its --operator-weights" 'tasks: [{name: a, task: nonlinear_blur}]' 'methods: [{name: x, method: dps}]'
 refused "line 3: readings: other: what is missing" "${rows[@]}" "readings: {other: {options: {sigma: 1}}}"
 refused "line 3: readings: other: tasks: b: there is no such row" "${rows[@]}" "readings: {other: {what: x, tasks: {b: {sigma: 1}}}}" --reading other

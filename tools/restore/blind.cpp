@@ -12,6 +12,7 @@
 #include "tools/progress.hpp"
 #include "tools/restore/method.hpp"
 #include "tools/restore/task_file.hpp"
+#include "tools/say.hpp"
 #include "weights/settings_json.hpp"
 
 namespace tweedie {
@@ -45,6 +46,7 @@ std::map<std::string, Prior> load_priors(Context& context, const Options& o, con
     if (!asked) continue;
     const std::string file = given ? path->second : shipped_file(unknown);
     if (!given && !std::filesystem::exists(file)) continue;
+    if (!given && !o.quiet) say(message("tweedie-restore: the prior of the ", unknown, " that ships\n"));
     Prior prior = load_prior(context, PriorChoice{file, ""});
     const Shape needed = row.shape(p.description().settings, unknown, p.image);
     require(prior.channels() == needed.C, file, ": a prior of ", prior.channels(), " channels; the ", unknown,

@@ -1,5 +1,9 @@
 // Fast Diffusion EM: not a walk of the kernel, but the most likely one for the image as it comes about.
 #include "operators/fast_em.hpp"
+
+#include <algorithm>
+#include <string_view>
+
 #include "operators/kernel_denoiser.hpp"
 #include "operators/kernel_haze.hpp"
 #include "operators/spectral_kernel.hpp"
@@ -31,6 +35,9 @@ constexpr Setting settings[] = {
                     "noise that the kernel's prior removes, of the kernel's maximum; 0: no such prior"),
 };
 
+// What only walks of a solver have, not DPS and not the analytic prior.
+constexpr std::string_view walks_have[] = {"rounds", "scales", "em_samples", "kernel_noise"};
+
 bool circular(const BlindProblem& b) {
   return b.problem.description().settings.text("padding") == "circular";
 }
@@ -55,10 +62,13 @@ void require_suits(const BlindProblem& b) {
           b.shape("kernel").H, " pixels; --method fast-em expects an odd number: see --kernel-size");
   const Settings& s = *b.options.settings;
   const bool closed = b.prior.spectrum != nullptr, dps = !closed && s.text("expectation") == "dps";
-  for (const char* key : {"rounds", "scales", "em_samples", "kernel_noise"})
-    require(!(closed || dps) || !s.stated(key), "--", key, ": means nothing to --method fast-em ",
+  for (const Setting& row : settings) {
+    const bool of_walks = std::ranges::find(walks_have, std::string_view(row.name)) != std::end(walks_have);
+    require(!of_walks || !(closed || dps) || !s.stated(row.name), option_of(row),
+            ": means nothing to --method fast-em ",
             closed ? "with the analytic prior, which solves at once"
                    : "with --expectation dps, which walks once");
+  }
   for (const auto& [unknown, prior] : b.priors)
     require(b.shape(unknown).H <= side_of(prior), "task ", b.problem.task, ": a ", unknown, " of ",
             b.shape(unknown).H, " pixels, its prior knows ", side_of(prior),

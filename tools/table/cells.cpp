@@ -135,8 +135,9 @@ std::vector<std::string> networks_of(const Table& table, const Setting& setting,
   for (const std::string& unknown : wanted.unknowns) {
     const auto path = setting.unknown_weights.find(unknown);
     const bool given = path != setting.unknown_weights.end() && !path->second.empty();
-    const std::string file = given ? path->second : shipped_file(unknown);
-    require(fs::exists(file), task.name, " / ", method.name, ": wants a prior of the ", unknown,
+    // Where the table is of a paper's network, it is of the paper's other networks, too.
+    const std::string file = given ? path->second : table.network.empty() ? shipped_file(unknown) : "";
+    require(given || fs::exists(file), task.name, " / ", method.name, ": wants a prior of the ", unknown,
             ": give its --", unknown, "-weights");
     words.push_back("--" + unknown + "-weights");
     words.push_back(file);
