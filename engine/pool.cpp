@@ -10,6 +10,8 @@ namespace {
 constexpr std::size_t unit = 256;
 // Small requests share slabs of this size; larger ones get a slab of their own size, which later splits.
 constexpr std::size_t slab_bytes = std::size_t(16) << 20;
+// A later step may split one block more than the first did, which is no reason to ask for memory then.
+constexpr std::size_t nodes_at_once = 256;
 constexpr std::size_t guard_bytes = 256;
 constexpr unsigned char guard_pattern = 0xA5;
 
@@ -31,8 +33,10 @@ Pool::~Pool() {
 
 Pool::Block* Pool::node() {
   if (!spare_) {
-    nodes_.emplace_back();
-    return &nodes_.back();
+    for (std::size_t i = 0; i < nodes_at_once; ++i) {
+      nodes_.emplace_back().next = spare_;
+      spare_ = &nodes_.back();
+    }
   }
   Block* block = spare_;
   spare_ = block->next;

@@ -43,7 +43,8 @@ std::int64_t spaced(std::int64_t count) { return ((count + 15) / 16 | 1) * 16; }
 // So many sources are summed in a row before their sum is added to others: a sum of K values in a row errs as
 // sqrt(K), and adding up sums of 128 keeps the error of 1024 at that of 128: 1.0e-6 of the result's root mean
 // square instead of 2.7e-6. Where transformed weights are held a step at a time, 64 leave more of the cache
-// to the rest. Shapes alone decide on both, so that the bits do not depend on threads.
+// to the rest. Shapes alone decide on both, and not the batch on the sums, so that the bits depend neither on
+// threads nor on what is computed beside an image.
 enum class Way { weights_shared, sources_shared, weights_formed };
 
 struct Division {
@@ -89,7 +90,9 @@ Division divide(const Kernels& k, const ConvolutionProblem& p, int threads) {
               ? Way::sources_shared
               : Way::weights_shared;
   d.at_a_time = 1;
-  d.summed = (d.way == Way::weights_shared ? 128 : 64) / k.lanes;
+  const bool few =
+      Maps{1, p.x.H, p.x.W}.tiles() <= few_tiles;  // of one image: it has the same bits in a batch
+  d.summed = (few || sources >= many_sources || sources * results >= many_pairs ? 64 : 128) / k.lanes;
   d.step = std::min(d.summed, d.sources);
   if (d.way == Way::weights_formed) {
     d.tiles = all;
