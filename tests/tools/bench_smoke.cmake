@@ -59,3 +59,12 @@ string(JSON threads GET "${text}" threads)
 if(NOT threads EQUAL 2)
   message(FATAL_ERROR "--busy: a report of ${threads} threads, expected 2")
 endif()
+
+# The ops of a step, each under a name of its own, on a data sheet.
+foreach(model ffhq256 imagenet256)
+  execute_process(COMMAND ${BENCH} --device cpu --model ${model} --roofline h100 --json
+    RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE errors)
+  if(NOT code EQUAL 0)
+    message(FATAL_ERROR "--roofline h100 of ${model}: exit code ${code}: ${errors}")
+  endif()
+endforeach()

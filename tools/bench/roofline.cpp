@@ -58,6 +58,8 @@ std::string describe(const StepOp& op) {
   }
   if (op.split) name += fmt::format(" at {}", op.split);
   if (op.pluses) name += fmt::format(" plus {}", op.pluses);
+  if (op.resample != Resample::none) name += op.resample == Resample::up ? " doubled" : " halved";
+  if (op.forms) name += " formed";
   return name + (op.bias ? " bias" : "") + (op.accumulate ? " added" : "") +
          (op.modulated ? " modulated" : "") + (op.silu ? " silu" : "");
 }
