@@ -11,8 +11,9 @@ struct Coefficients {
   float mean[lanes], scale[lanes], shift[lanes], k0[lanes], k1[lanes];
 };
 
-// Calls body(row, lane) for all lanes of all rows of a tile. A full tile has a constant trip count, so that
-// the compiler keeps what belongs to a lane in registers across the rows.
+// Calls body(row, lane) for all lanes of all rows of a tile; a body has to be inlined, or each element costs
+// a call and nothing becomes vector code: bodies say so, as the compiler weighs it otherwise. A full tile has
+// a constant trip count, so that the compiler keeps what belongs to a lane in registers across the rows.
 template <class Body>
 [[gnu::always_inline]] inline void for_rows(std::int64_t begin, std::int64_t end, int width,
                                             const Body& body) {
@@ -43,11 +44,12 @@ inline void add_moments(LaneSums& sums, const float* x, std::int64_t rows, std::
     end = std::min(rows, begin == 0 ? first_run_rows : begin + run_rows);
     float pivot[lanes], d[lanes] = {}, q[lanes] = {};
     for (int j = 0; j < width; ++j) pivot[j] = begin == 0 ? x[j] : float(sums.first[j] / double(begin));
-    for_rows(begin, end, width, [&](std::int64_t row, int j) {
-      const float difference = x[row * stride + j] - pivot[j];
-      d[j] += difference;
-      q[j] = multiply_add(difference, difference, q[j]);
-    });
+    for_rows(
+        begin, end, width, [&](std::int64_t row, int j) __attribute__((always_inline)) {
+          const float difference = x[row * stride + j] - pivot[j];
+          d[j] += difference;
+          q[j] = multiply_add(difference, difference, q[j]);
+        });
     const double r = double(end - begin);
     for (int j = 0; j < width; ++j) {
       const double p = pivot[j];
@@ -72,12 +74,13 @@ void add_products(LaneSums& sums, const float* dy, const float* x, const Coeffic
   for (std::int64_t begin = 0; begin < rows; begin += run_rows) {
     const std::int64_t end = std::min(rows, begin + run_rows);
     float first[lanes] = {}, second[lanes] = {};
-    for_rows(begin, end, width, [&](std::int64_t row, int j) {
-      const float difference = x[row * stride + j] - k.mean[j];
-      const float dh = before_silu<with_silu>(dy[row * stride + j], difference, k.scale[j], k.shift[j]);
-      first[j] += dh;
-      second[j] = multiply_add(dh, difference, second[j]);
-    });
+    for_rows(
+        begin, end, width, [&](std::int64_t row, int j) __attribute__((always_inline)) {
+          const float difference = x[row * stride + j] - k.mean[j];
+          const float dh = before_silu<with_silu>(dy[row * stride + j], difference, k.scale[j], k.shift[j]);
+          first[j] += dh;
+          second[j] = multiply_add(dh, difference, second[j]);
+        });
     for (int j = 0; j < width; ++j) {
       sums.first[j] += first[j];
       sums.second[j] += second[j];
@@ -90,25 +93,27 @@ void add_products(LaneSums& sums, const float* dy, const float* x, const Coeffic
 template <bool with_silu>
 void write_y(float* y, const float* x, const Coefficients& k, std::int64_t rows, std::int64_t stride,
              int width) {
-  for_rows(0, rows, width, [&](std::int64_t row, int j) {
-    const std::int64_t i = row * stride + j;
-    const float h = multiply_add(x[i] - k.mean[j], k.scale[j], k.shift[j]);
-    y[i] = with_silu ? h * sigmoid(h) : h;
-  });
+  for_rows(
+      0, rows, width, [&](std::int64_t row, int j) __attribute__((always_inline)) {
+        const std::int64_t i = row * stride + j;
+        const float h = multiply_add(x[i] - k.mean[j], k.scale[j], k.shift[j]);
+        y[i] = with_silu ? h * sigmoid(h) : h;
+      });
 }
 
 template <bool with_silu, int pluses>
 void write_dx(float* dx, const float* dy, const float* x, const float* plus, const float* plus2,
               const Coefficients& k, std::int64_t rows, std::int64_t stride, int width) {
-  for_rows(0, rows, width, [&](std::int64_t row, int j) {
-    const std::int64_t i = row * stride + j;
-    const float difference = x[i] - k.mean[j];
-    const float dh = before_silu<with_silu>(dy[i], difference, k.scale[j], k.shift[j]);
-    float rest = pluses > 0 ? k.k0[j] + plus[i] : k.k0[j];
-    if (pluses > 1) rest += plus2[i];
-    rest = multiply_add(difference, k.k1[j], rest);
-    dx[i] = multiply_add(dh, k.scale[j], rest);
-  });
+  for_rows(
+      0, rows, width, [&](std::int64_t row, int j) __attribute__((always_inline)) {
+        const std::int64_t i = row * stride + j;
+        const float difference = x[i] - k.mean[j];
+        const float dh = before_silu<with_silu>(dy[i], difference, k.scale[j], k.shift[j]);
+        float rest = pluses > 0 ? k.k0[j] + plus[i] : k.k0[j];
+        if (pluses > 1) rest += plus2[i];
+        rest = multiply_add(difference, k.k1[j], rest);
+        dx[i] = multiply_add(dh, k.scale[j], rest);
+      });
 }
 
 }  // namespace tweedie::group_norm_cpu
