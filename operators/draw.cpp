@@ -5,8 +5,7 @@
 namespace tweedie {
 namespace {
 
-/// Along one axis; `stride` is the distance of neighbours, `other` that of the lines.
-// `lines` lines, `other` apart, of `size` values, `stride` apart.
+/// Along one axis: `lines` lines, `other` apart, of `size` values, `stride` apart.
 void smooth_axis(std::vector<double>& picture, int lines, int other, int size, int stride, double sigma) {
   const int radius = std::max(1, int(3 * sigma + 0.5));
   std::vector<double> taps, line(std::size_t(size), 0.0);

@@ -49,8 +49,8 @@ class Draw {
   std::mt19937_64 generator_;
 };
 
-/// Smooths a rows x columns picture by a Gaussian of standard deviation sigma, cut at 3 sigma and of sum 1, with
-/// 0 outside the picture.
+/// Smooths a rows x columns picture by a Gaussian of standard deviation sigma, cut at 3 sigma and of sum 1,
+/// with 0 outside the picture.
 void smooth(std::vector<double>& picture, int rows, int columns, double sigma);
 
 }  // namespace tweedie

@@ -46,6 +46,12 @@ restore em --task blind_blur --kernel-size 9 "${small[@]}" --samples 2
 files_of em kernel.png kernel_comparison.png unknowns.h5 restored.png sample_2.png
 "$prepare" has em/report.json /samples/1/unknowns/kernel/mnc /samples/0/unknowns/kernel/mse_sum1 \
   /samples/0/unknowns/kernel/shift/down
+# A prior of kernels that ships is asked, unless nobody wants it.
+grep -q "pretrained/kernel.h5" em/report.json || fail "fast-em took no prior of kernels"
+restore without --task blind_blur --kernel-size 9 "${small[@]}" --kernel-noise 0
+grep -q "pretrained/kernel.h5" without/report.json && fail "--kernel-noise 0 took a prior of kernels"
+[ "$(number without/report.json /samples/0/unknowns/kernel/mnc)" != "$(number em/report.json /samples/0/unknowns/kernel/mnc)" ] ||
+  fail "the prior of kernels changes nothing"
 restore again --task blind_blur --measurement em/measurement.h5 --weights unet_small.h5 --steps 3
 "$prepare" has again/report.json /samples/0/unknowns/kernel/mnc
 restore picture --task blind_blur --measurement em/measurement.png --kernel-size 9 --weights unet_small.h5 --steps 3
@@ -72,17 +78,6 @@ for options in "--scale-rule constant" "--scale-kernel 5" "--scale-image 9" "--c
 done
 restore other --task blind_blur --kernel-size 16 --input photo.png "${priors[@]}" --steps 3 --reg_scale 50 --compat
 [ "$mnc" = "$(number other/report.json /samples/0/unknowns/kernel/mnc)" ] || fail "compat: the published regulariser moves nothing"
-
-# Priors of kernels and tilts that ship are taken where none are given: by BlindDPS, and by Fast EM for its kernel.
-restore shipped --task turbulence --kernel-size 16 --input photo.png --weights unet_small.h5 --steps 2
-for unknown in kernel tilt; do
-  grep -q "pretrained/$unknown.h5" shipped/report.json || fail "the prior of the $unknown that ships was not taken"
-done
-grep -q "pretrained/kernel.h5" em/report.json || fail "fast-em took no prior of kernels"
-restore without --task blind_blur --kernel-size 9 "${small[@]}" --kernel-noise 0
-grep -q "pretrained/kernel.h5" without/report.json && fail "--kernel-noise 0 took a prior of kernels"
-[ "$(number without/report.json /samples/0/unknowns/kernel/mnc)" != "$(number em/report.json /samples/0/unknowns/kernel/mnc)" ] ||
-  fail "the prior of kernels changes nothing"
 
 restore air --task turbulence --kernel-size 16 --input photo.png "${priors[@]}" --tilt-weights unet_tilt.h5 --steps 3
 files_of air kernel.png tilt.png tilt_comparison.png unknowns.h5
@@ -124,8 +119,11 @@ refused() {
   grep -qF -- "$text" said || fail "$*: said $(cat said), expected $text"
   [ ! -e refused ] || fail "$*: left a folder"
 }
+refused "give --kernel-weights" --task blind_blur --method blind-dps
+refused "give --tilt-weights" --task turbulence --kernel-size 16 "${priors[@]}"
 refused "asks no prior of it" --task blind_blur --method fast-em --prior spectrum --kernel-weights unet_kernel.h5
 refused "--kernel-noise: means nothing" --task blind_blur --prior spectrum --kernel-noise 0.1
+refused "its prior knows 64" --task blind_blur --kernel-size 65 --weights unet_small.h5
 refused "expected blind-dps or fast-em" --task blind_blur --method dps
 refused "here only the image is unknown" --task denoising --method fast-em
 refused "finds a kernel and nothing else" --task turbulence --method fast-em

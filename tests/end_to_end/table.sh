@@ -193,10 +193,12 @@ refused "there is no metric .beauty" "${rows[@]}" "metrics: [beauty]"
 refused "there is no image 00001" "${rows[@]}" "images: {ids: ['00001']}"
 refused "the table is of 64 x 64" "${rows[@]}" "images: {size: 64}"
 refused "smaller than the table's 64" "${rows[@]}" "images: {size: 64, crop: centre}"
+refused "line 1: tasks.0.: label: from-name is for methods" 'tasks: [{name: a, task: denoising, label: from-name}]' "${rows[1]}"
 refused "the table's own runs state it" "${rows[0]}" 'methods: [{name: b, method: wiener, seed: 3}]'
 refused "give its --weights" "${rows[@]}" "network: ffhq256"
 refused "a / x: method 'nosuch' is not known" "${rows[0]}" 'methods: [{name: x, method: nosuch}]'
 refused "a / x: --chain means nothing to --method ddrm" "${rows[0]}" 'methods: [{name: x, method: ddrm, chain: 3}]'
+refused "wants a prior of the kernel: give its --kernel-weights" 'tasks: [{name: a, task: blind_blur}]' 'methods: [{name: x, method: blind-dps}]'
 refused "the operator is a network: give its --operator-weights" 'tasks: [{name: a, task: nonlinear_blur}]' 'methods: [{name: x, method: dps}]'
 refused "line 3: readings: other: what is missing" "${rows[@]}" "readings: {other: {options: {sigma: 1}}}"
 refused "line 3: readings: other: tasks: b: there is no such row" "${rows[@]}" "readings: {other: {what: x, tasks: {b: {sigma: 1}}}}" --reading other

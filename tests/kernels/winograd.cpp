@@ -165,6 +165,33 @@ TEST_CASE("our Winograd has the same bits with any number of threads and any set
   }
 }
 
+TEST_CASE("our Winograd has the same bits for an image by itself and in a batch") {
+  for (const winograd::Kernels* kernels : all_kernels())
+    // Few tiles, whose weights are formed, alone, and many in a batch; few, and many; many sources, and
+    // pairs.
+    for (const Case& c :
+         {Case{{144, 160, 3, 1, 1}, {5, 144, 8, 8}}, Case{{144, 32, 3, 1, 1}, {3, 144, 50, 45}},
+          Case{{144, 32, 3, 1, 1}, {2, 144, 70, 66}}, Case{{512, 16, 3, 1, 1}, {3, 512, 9, 5}},
+          Case{{256, 512, 3, 1, 1}, {2, 256, 13, 12}}}) {
+      Case one = c;
+      one.x.N = 1;
+      const std::vector<float> weights = random_values(c.weights(), 31), x = random_values(c.x.size(), 32),
+                               dy = random_values(c.y().size(), 33);
+      const std::vector<float> y = Runner(*kernels, c, weights).forward(x),
+                               dx = Runner(*kernels, c, weights).backward(dy);
+      const auto part = [](const std::vector<float>& all, std::int64_t size, int n) {
+        return std::vector<float>(all.begin() + n * size, all.begin() + (n + 1) * size);
+      };
+      const Runner alone(*kernels, one, weights);
+      for (int n = 0; n < c.x.N; ++n) {
+        const std::string name = message(kernels->name, " image ", n, " of ", c.name());
+        check_equal(name, alone.forward(part(x, one.x.size(), n)), part(y, one.y().size(), n));
+        check_equal(name + ", backward", alone.backward(part(dy, one.y().size(), n)),
+                    part(dx, one.x.size(), n));
+      }
+    }
+}
+
 TEST_CASE("our Winograd does 3 x 3 kernels with stride and padding 1 in fp32, and no others") {
   for (const winograd::Kernels* kernels : all_kernels()) {
     const auto fits = [&](const ConvolutionProblem& p) { return winograd::fits(*kernels, p); };

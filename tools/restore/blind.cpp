@@ -28,8 +28,8 @@ std::string joined(std::span<const char* const> words) {
   return text;
 }
 
-/// The priors of the other unknowns: those that are given, else those that ship. Errors: one that is for
-/// something else; one is given that the method does not ask.
+/// The priors of the other unknowns: those that are given, and those that ship where the method asks them.
+/// Errors: one that is for something else; one is given that the method does not ask.
 std::map<std::string, Prior> load_priors(Context& context, const Options& o, const Problem& p,
                                          const Prior& image, const BlindKind& kind) {
   std::map<std::string, Prior> priors;
@@ -43,10 +43,9 @@ std::map<std::string, Prior> load_priors(Context& context, const Options& o, con
     const bool given = path != o.unknown_weights.end();
     require(asked || !given, "--", unknown, "-weights: --method ", o.method,
             " asks no prior of it with these settings and this prior of the image");
-    if (!asked) continue;
+    const bool ships = kind.asks_priors && asked && std::filesystem::exists(shipped_file(unknown));
+    if (!given && !ships) continue;
     const std::string file = given ? path->second : shipped_file(unknown);
-    if (!given && !std::filesystem::exists(file)) continue;
-    if (!given && !o.quiet) say(message("tweedie-restore: the prior of the ", unknown, " that ships\n"));
     Prior prior = load_prior(context, PriorChoice{file, ""});
     const Shape needed = row.shape(p.description().settings, unknown, p.image);
     require(prior.channels() == needed.C, file, ": a prior of ", prior.channels(), " channels; the ", unknown,
@@ -147,6 +146,9 @@ Solution solve_blind(Context& context, const Options& o, const Problem& p, const
                  load_priors(context, o, p, prior, kind),
                  respaced ? prior.schedule(o.respacing) : prior.schedule(steps)};
   kind.require_suits(b);
+  for (const auto& [unknown, its] : b.priors)
+    if (!o.quiet && !o.unknown_weights.contains(unknown))
+      say(message("tweedie-restore: the prior of the ", unknown, " that ships\n"));
   make_operators(b);
   ready();
   Solution solution;

@@ -134,13 +134,10 @@ std::vector<std::string> networks_of(const Table& table, const Setting& setting,
   std::vector<std::string> words;
   for (const std::string& unknown : wanted.unknowns) {
     const auto path = setting.unknown_weights.find(unknown);
-    const bool given = path != setting.unknown_weights.end() && !path->second.empty();
-    // Where the table is of a paper's network, it is of the paper's other networks, too.
-    const std::string file = given ? path->second : table.network.empty() ? shipped_file(unknown) : "";
-    require(given || fs::exists(file), task.name, " / ", method.name, ": wants a prior of the ", unknown,
-            ": give its --", unknown, "-weights");
+    require(path != setting.unknown_weights.end() && !path->second.empty(), task.name, " / ", method.name,
+            ": wants a prior of the ", unknown, ": give its --", unknown, "-weights");
     words.push_back("--" + unknown + "-weights");
-    words.push_back(file);
+    words.push_back(path->second);
   }
   if (!wanted.of_operator) return words;
   require(!setting.operator_weights.empty(), task.name, " / ", method.name,
@@ -185,17 +182,24 @@ std::string label_of(const std::string& image) {
   return label;
 }
 
-std::string key_of(const Table& table, const Setting& setting, const Cell& cell, Hashes& hashes) {
+/// The files of priors that a run takes by their names: one that ships is another one in another version.
+std::vector<std::string> shipped_of(const Table& table, const Setting& setting, const Row& task,
+                                    const Row& method) {
+  std::vector<std::string> names = other_networks(options_of(table, task, method)).shipped;
+  names.insert(names.begin(), method.prior.empty() ? setting.prior : method.prior);
+  std::vector<std::string> files;
+  for (const std::string& name : names)
+    if (const std::string file = shipped_file(name); fs::exists(file)) files.push_back(file);
+  return files;
+}
+
+std::string key_of(const Table& table, const Setting& setting, const Cell& cell,
+                   const std::vector<std::string>& shipped, Hashes& hashes) {
   std::vector<std::string> words = command_of(table, setting, cell, "");
   words[0] = "tweedie-restore " TWEEDIE_VERSION;
   words[2] = hashes.of(cell.image);
   std::string key = shell_line(words) + " # " + hashes.of(setting.weights);
-  // A prior that ships is another one in another version.
-  const std::string& prior = cell.method->prior.empty() ? setting.prior : cell.method->prior;
-  std::vector<std::string> shipped = other_networks(options_of(table, *cell.task, *cell.method)).helpful;
-  shipped.insert(shipped.begin(), prior);
-  for (const std::string& name : shipped)
-    if (const std::string file = shipped_file(name); fs::exists(file)) key += " " + hashes.of(file);
+  for (const std::string& file : shipped) key += " " + hashes.of(file);
   for (std::size_t k = 1; k < cell.networks.size(); k += 2) key += " " + hashes.of(cell.networks[k]);
   return key + "\n";
 }
@@ -243,11 +247,12 @@ std::vector<Cell> cells_of(const Table& table, const Setting& setting) {
   std::vector<Cell> cells;
   Hashes hashes;
   for (const Row& task : table.tasks) {
-    std::map<const Row*, std::vector<std::string>> choices, networks;
+    std::map<const Row*, std::vector<std::string>> choices, networks, shipped;
     for (const Row& method : table.methods) {
       if (!table.pairs(task, method)) continue;
       choices[&method] = choice_of(table, setting, task, method);
       networks[&method] = networks_of(table, setting, task, method);
+      shipped[&method] = shipped_of(table, setting, task, method);
     }
     for (const std::string& image : setting.images)
       for (const std::uint64_t seed : table.seeds)
@@ -265,7 +270,7 @@ std::vector<Cell> cells_of(const Table& table, const Setting& setting) {
                     "",
                     choices[&method],
                     networks[&method]};
-          cell.key = key_of(table, setting, cell, hashes);
+          cell.key = key_of(table, setting, cell, shipped[&method], hashes);
           cells.push_back(std::move(cell));
         }
   }

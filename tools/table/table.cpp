@@ -32,6 +32,7 @@ Words words_of(const Level& level) {
     const Place place = level.place().at(item.key());
     require(!reserved.contains(item.key()), place.text(), ": the table's own runs state it");
     const json& value = item.value();
+    require(item.key() != "label" || value != "from-name", place.text(), ": from-name is for methods");
     const std::string option = "--" + item.key();
     if (value.is_boolean()) {
       require(value.get<bool>(), place.text(), ": an option is stated or left out; expected true");

@@ -113,7 +113,7 @@ OtherNetworks other_networks(const Options& o) {
     all.of_operator = all.of_operator || leaf->kind->network;
   const BlindRow* blind = o.asked->op.kind->blind;
   if (blind)
-    (find_method(o.method).blind == &blind_dps_kind ? all.unknowns : all.helpful)
+    (find_method(o.method).blind == &blind_dps_kind ? all.unknowns : all.shipped)
         .assign(blind->unknowns.begin(), blind->unknowns.end());
   return all;
 }

@@ -21,7 +21,7 @@ Options options_of(const Table& table, const Row& task, const Row& method);
 /// The networks of a run besides the image's prior.
 struct OtherNetworks {
   std::vector<std::string> unknowns;  ///< whose priors it wants: "kernel", "tilt"
-  std::vector<std::string> helpful;   ///< whose priors it takes where they ship
+  std::vector<std::string> shipped;   ///< whose priors it takes of those that ship
   bool of_operator = false;           ///< the operator is one
 };
 OtherNetworks other_networks(const Options& options);
