@@ -109,8 +109,8 @@ UNet::Layer UNet::make_layer(const WeightScope& scope, const ModulePlan& plan) c
 void UNet::set_labels(std::vector<int> labels) {
   require(config_.num_classes.has_value(), "class labels given, but the network is not class-conditional");
   for (const int label : labels)
-    require(label >= 0 && label < *config_.num_classes, "class label ", label, ": expected 0 to ",
-            *config_.num_classes - 1);
+    require(label == any_class || (label >= 0 && label < *config_.num_classes), "class label ", label,
+            ": expected 0 to ", *config_.num_classes - 1);
   labels_ = std::move(labels);
 }
 
@@ -169,6 +169,7 @@ void UNet::add_labels(Tensor& embedding, Tape* tape) {
   for (int n = 0; n < N; ++n) {
     const View<float> row = embedding.view().sample(n);
     const int label = labels_[labels_.size() == 1 ? 0 : std::size_t(n)];
+    if (label == any_class) continue;
     add(context_.queue, row, row,
         View<const float>(label_embedding_.data() + std::int64_t(label) * row.C(), row.shape));
   }
@@ -183,6 +184,7 @@ void UNet::backward_embedding(Tape& tape, Tensor& dembedding, Gradients& gradien
     for (int n = 0; n < dembedding.shape().N; ++n) {
       const View<float> row = dembedding.view().sample(n);
       const int label = tape.labels[tape.labels.size() == 1 ? 0 : std::size_t(n)];
+      if (label == any_class) continue;
       const View<float> to(gradients.of(label_embedding_).data + std::int64_t(label) * row.C(), row.shape);
       add(q, to, to, row);
     }

@@ -45,8 +45,12 @@ class UNet : public Denoiser {
   std::vector<Parameter> list_parameters();
   bool learns_variance() const override { return config_.learn_sigma(); }
 
+  /// The label of a sample of any class: nothing is added to its embedding. Only a network that saw such
+  /// samples in training (`DiffusionConfig::label_dropout`) knows what that means.
+  static constexpr int any_class = -1;
   /// Class of each sample (or one for all); required, and only allowed, for class-conditional networks.
   void set_labels(std::vector<int> labels);
+  const std::vector<int>& labels() const { return labels_; }
   const UNetConfig& config() const { return config_; }
   /// What H and W must be multiples of: 2^(levels - 1).
   int stride() const { return 1 << (config_.levels() - 1); }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "tools/numbers.hpp"
+
 namespace tweedie {
 
 Schedule Prior::schedule(int steps) const {
@@ -35,6 +37,15 @@ void Prior::set_labels(const std::vector<int>& labels) const {
   if (conditional) network->unet->set_labels(labels);
 }
 
+void Prior::guide_to_classes(Context& context, double scale) {
+  if (scale == 1) return;
+  require(network && network->unet->config().num_classes, "--class-guidance: the ", description,
+          " has no classes");
+  require(network->diffusion.label_dropout > 0, "--class-guidance: the ", description,
+          " never saw a sample without its class (tweedie-train --label-dropout)");
+  guided = std::make_unique<ClassGuidance>(context, *network->unet, scale);
+}
+
 namespace fs = std::filesystem;
 
 std::string shipped_file(const std::string& name) {
@@ -56,6 +67,14 @@ void add_prior_options(CLI::App& app, PriorChoice& choice, const std::string& ot
   CLI::Option* weights = app.add_option("--weights", choice.weights, "Weight file of a trained prior");
   app.add_option("--prior", choice.name, "A prior that ships: " + names + " (default: " + otherwise + ")")
       ->excludes(weights);
+}
+
+void add_class_guidance_option(CLI::App& app, double& scale) {
+  app.add_option("--class-guidance", scale,
+                 "How far towards its class an image is led, by two evaluations of the network a step (1: as "
+                 "the network has it, by one)")
+      ->capture_default_str()
+      ->check(number(0, 1000));
 }
 
 Prior load_prior(Context& context, const PriorChoice& choice) {

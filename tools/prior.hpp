@@ -9,6 +9,7 @@
 
 #include "engine/solvers/solver.hpp"
 #include "engine/spectrum_prior.hpp"
+#include "layers/class_guidance.hpp"
 #include "tools/network.hpp"
 
 namespace tweedie {
@@ -17,9 +18,13 @@ namespace tweedie {
 struct Prior {
   std::optional<LoadedNetwork> network;
   std::unique_ptr<SpectrumPrior> spectrum;
+  std::unique_ptr<ClassGuidance> guided;  ///< the network, where it is guided to its classes
   std::string description;
 
-  Denoiser& denoiser() const { return network ? static_cast<Denoiser&>(*network->unet) : *spectrum; }
+  Denoiser& denoiser() const {
+    if (guided) return *guided;
+    return network ? static_cast<Denoiser&>(*network->unet) : *spectrum;
+  }
   /// Channels of its images: fixed for a network, 1 or 3 otherwise (0: either).
   int channels() const { return network ? network->unet->config().in_channels : 0; }
   /// What the sides of its images must be multiples of.
@@ -34,6 +39,9 @@ struct Prior {
   /// The classes a class-conditional network is to sample, one a sample or one for all. Errors: classes for
   /// any other prior; none for such a network; unknown ones.
   void set_labels(const std::vector<int>& labels) const;
+  /// Guides a class-conditional network to its classes, `scale` times as far as it goes (1: not guided).
+  /// Errors: any other prior; a network that never saw a sample without its class.
+  void guide_to_classes(Context& context, double scale);
   /// The variance of its sampling steps: what its weight file says; for one that does not say, and for the
   /// analytic prior, learned_range where it can be, else fixed_small.
   Variance variance() const;
@@ -52,6 +60,9 @@ struct PriorChoice {
 /// Adds --weights and --prior, of which one may be given; `otherwise`: what is taken where none is.
 void add_prior_options(CLI::App& app, PriorChoice& choice,
                        const std::string& otherwise = "the analytic spectrum prior");
+
+/// Adds --class-guidance.
+void add_class_guidance_option(CLI::App& app, double& scale);
 
 /// The prior of that choice; the spectrum prior where nothing is stated. Errors: an unknown name (the known
 /// ones are listed); see `load_network`.

@@ -24,6 +24,7 @@ struct Options {
   std::string output, device = "auto", precision = "fp32";
   SamplerChoice sampler;
   std::vector<int> labels;
+  double class_guidance = 1;
   int count = 4, height = 0, width = 0, steps = 0, channels = 3;
   std::uint64_t seed = 0;
   bool quiet = false;
@@ -60,7 +61,8 @@ Image sample_one(Context& context, const Options& o, const Prior& prior, const S
 int run(const Options& o) {
   Context context(choose_device(o.device), o.seed);
   context.queue.set_precision(choose_precision(o.precision));
-  const Prior prior = load_prior(context, o.prior);
+  Prior prior = load_prior(context, o.prior);
+  prior.guide_to_classes(context, o.class_guidance);
   const Schedule schedule = prior.schedule(o.steps);
   const Shape shape = image_shape(o, prior);
   prior.set_labels(o.labels);  // refuses unknown ones before anything is written
@@ -83,6 +85,7 @@ int run(const Options& o) {
   report["sampler"] = describe(o.sampler, schedule.steps());
   report["image"] = {{"count", o.count}, {"height", shape.H}, {"width", shape.W}, {"channels", shape.C}};
   if (!o.labels.empty()) report["labels"] = o.labels;
+  if (prior.guided) report["class_guidance"] = o.class_guidance;
   report["peak_device_bytes"] = context.queue.meter().peak;
   write_report(path("report.json"), report);
   say(stdout, fmt::format("wrote {} and {} images\n", path("grid.png"), o.count));
@@ -104,6 +107,7 @@ int sample_program(int argc, char** argv) {
         ->check(whole_number(1, 10000));
     app.add_option("--label", o.labels, "Classes, repeated over the images, for class-conditional networks")
         ->check(whole_number(0));
+    add_class_guidance_option(app, o.class_guidance);
     app.add_option("--height", o.height, "Rows (0: the network's image size, or 256)")
         ->check(whole_number(0));
     app.add_option("--width", o.width, "Columns (0: likewise)")->check(whole_number(0));

@@ -69,6 +69,8 @@ int ConfigValue::integer(double value) const {
 
 int ConfigValue::as_int() const { return integer(number(json_)); }
 
+double ConfigValue::as_number() const { return number(json_); }
+
 std::string ConfigValue::as_text() const {
   if (!json_.is_string()) refuse("text");
   return json_.get<std::string>();

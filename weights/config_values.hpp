@@ -17,6 +17,7 @@ class ConfigValue {
 
   bool as_bool() const;
   int as_int() const;
+  double as_number() const;
   std::string as_text() const;
   /// A list, a comma-separated text, or a single number.
   std::vector<double> as_numbers() const;

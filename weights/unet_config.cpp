@@ -128,6 +128,9 @@ bool set_diffusion_field(DiffusionConfig& d, const ConfigValue& value) {
     d.model_mean_type = one_of(value, {"epsilon", "start_x", "previous_x"});
   } else if (key == "model_var_type") {
     d.model_var_type = one_of(value, {"learned_range", "fixed_small", "fixed_large"});
+  } else if (key == "label_dropout") {
+    d.label_dropout = value.as_number();
+    if (!(d.label_dropout >= 0 && d.label_dropout <= 1)) value.refuse("0 to 1");
   } else {
     return false;
   }
@@ -193,6 +196,7 @@ json to_json(const DiffusionConfig& d) {
                  {"rescale_timesteps", d.rescale_timesteps},
                  {"model_mean_type", d.model_mean_type}};
   if (!d.model_var_type.empty()) object["model_var_type"] = d.model_var_type;
+  if (d.label_dropout > 0) object["label_dropout"] = d.label_dropout;
   return object;
 }
 

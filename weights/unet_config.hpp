@@ -53,6 +53,9 @@ struct DiffusionConfig {
   std::string model_mean_type = "epsilon";  ///< what the network predicts: "epsilon", "start_x", "previous_x"
   /// Variance of its sampling steps: "learned_range", "fixed_small" or "fixed_large"; "" where nobody said.
   std::string model_var_type = "";
+  /// Share of the training samples whose class it was not told, so that it can be guided away from them
+  /// (`ClassGuidance`); 0: none, or nobody said.
+  double label_dropout = 0;
 
   bool operator==(const DiffusionConfig&) const = default;
 };

@@ -1,4 +1,5 @@
 // Branches of the U-Net against each other: weights of one chosen so that it computes what another does.
+#include "layers/class_guidance.hpp"
 #include "tests/layers/small_unets.hpp"
 
 using namespace tweedie;
@@ -147,6 +148,43 @@ TEST_CASE("classes: one label serves all samples, labels and timesteps matter") 
     check_equal("one label", output({4}, {100, 100}), both);
     CHECK(distance(output({4, 3}, {100, 100}), both) > 1e-3);
     CHECK(distance(output({4, 4}, {100, 101}), both) > 1e-5);
+  }
+}
+
+TEST_CASE("guidance to a class extrapolates from any class; what it pulls back is its gradient") {
+  for (const Device device : backends()) {
+    CAPTURE(std::string(name(device)));
+    SmallUNet unet(device, small_unets()[3].config);
+    Context& context = unet.context;
+    const Shape shape{2, 1, 8, 12};
+    const std::vector<float> x = random_values(shape.size(), 5), g = random_values(shape.size(), 6);
+    const NoiseLevel level = make_schedule("linear", 1000).level(300);
+    struct Found {
+      std::vector<float> eps, dx;
+    };
+    const auto run = [&](Denoiser& denoiser, const std::vector<int>& labels) {
+      unet.net->set_labels(labels);
+      const std::unique_ptr<Saved> saved = denoiser.make_saved();
+      const Tensor eps = denoiser.forward(context.upload(shape, x), level, saved.get()).eps;
+      return Found{context.download(eps), context.download(denoiser.backward(context.upload(shape, g), *saved))};
+    };
+    const std::vector<int> labels{3, 1}, none{UNet::any_class};
+    const Found of_class = run(*unet.net, labels), of_any = run(*unet.net, none);
+    CHECK(distance(of_class.eps, of_any.eps) > 1e-3);
+    ClassGuidance guided(context, *unet.net, 2.5);
+    const Found found = run(guided, labels);
+    CHECK(unet.net->labels() == labels);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      CHECK(found.eps[i] == doctest::Approx(2.5 * of_class.eps[i] - 1.5 * of_any.eps[i]).epsilon(1e-5));
+      CHECK(found.dx[i] == doctest::Approx(2.5 * of_class.dx[i] - 1.5 * of_any.dx[i]).epsilon(1e-5));
+    }
+    check_equal("one of each", run(*unet.net, {3, UNet::any_class}).eps,
+                [&] {
+                  std::vector<float> both = of_class.eps;
+                  std::copy(of_any.eps.begin() + shape.size() / 2, of_any.eps.end(),
+                            both.begin() + shape.size() / 2);
+                  return both;
+                }());
   }
 }
 

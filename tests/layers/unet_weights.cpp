@@ -141,7 +141,7 @@ TEST_CASE("inputs the network cannot take are refused") {
   CHECK_THROWS_WITH_AS(run(), doctest::Contains("2 samples need 2 labels or one, got 0"), Error);
   CHECK_THROWS_WITH_AS(classes.net->set_labels({5}), doctest::Contains("class label 5: expected 0 to 4"),
                        Error);
-  CHECK_THROWS_WITH_AS(classes.net->set_labels({-1}), doctest::Contains("class label -1"), Error);
+  CHECK_THROWS_WITH_AS(classes.net->set_labels({-2}), doctest::Contains("class label -2"), Error);
   classes.net->set_labels({1, 2, 3});
   CHECK_THROWS_WITH_AS(run(), doctest::Contains("got 3"), Error);
 }

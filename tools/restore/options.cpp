@@ -102,6 +102,7 @@ void declare_method(CLI::App& app, Options& o, Raw& raw) {
                    message(of, ": YAML file that prior's configuration must agree with"));
   }
   app.add_option("--label", o.label, "Class of the image, for class-conditional networks");
+  add_class_guidance_option(app, o.class_guidance);
   app.add_option(
       "--method", o.method,
       "How the measurement is used (README: which suits which task). By default mmps, which needs no "
@@ -322,8 +323,8 @@ void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::o
     require_of_use(app, choice);
     require_valid(sampler_options(choice, Variance::fixed_small));  // before anything is loaded
   }
-  for (const char* option : {"--steps", "--samples", "--weights", "--prior", "--label", "--model-config",
-                             "--diffusion-config", "--resume"})
+  for (const char* option : {"--steps", "--samples", "--weights", "--prior", "--label", "--class-guidance",
+                             "--model-config", "--diffusion-config", "--resume"})
     require(method.samples() || app.count(option) == 0, option, " means nothing to --method ", o.method,
             ", which draws no samples");
   require(method.solver || (method.estimate && method.estimate->restarts) || app.count("--restarts") == 0,

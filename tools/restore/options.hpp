@@ -32,6 +32,7 @@ struct Options {
   bool method_stated = false;        ///< or something that only one method understands
   std::optional<Settings> settings;  ///< of the method; always there once the options are read
   std::optional<int> label;          ///< of a class-conditional network
+  double class_guidance = 1;         ///< see `ClassGuidance`
   int steps = 0, samples = 1, restarts = 0, batch = 1;
   std::string respacing;  ///< of a diffusion_config; `steps` wins
   bool compat = false, quiet = false, resume = false, save_arrays = false;

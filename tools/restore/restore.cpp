@@ -53,6 +53,7 @@ int restore(Options o) {
   if (o.prior.stated()) prior = load_prior(context, o.prior);
   Problem problem = pose(context, o, prior.channels());
   settle_defaults(context, o, problem, prior);
+  prior.guide_to_classes(context, o.class_guidance);
   prior.set_labels(o.label ? std::vector{*o.label} : std::vector<int>{});
   check_files(o, prior);
   suit(context, problem, o, prior);

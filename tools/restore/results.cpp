@@ -146,6 +146,7 @@ Json make_report(Context& context, const Options& o, const Prior& prior, const P
   report["task"] = describe_task(o, p);
   report["prior"] = solution.uses_prior ? Json(prior.description) : Json();
   if (o.label) report["label"] = *o.label;
+  if (o.class_guidance != 1) report["class_guidance"] = o.class_guidance;
   report.update(solution.settings);
   report["image"] = {{"height", p.image.H}, {"width", p.image.W}, {"channels", p.image.C}};
   if (p.expected_misfit) report["expected_misfit"] = *p.expected_misfit;

@@ -57,6 +57,17 @@ std::vector<DrawnTimestep> Trainer::draw_timesteps() {
   return drawn;
 }
 
+std::vector<int> Trainer::drop(std::vector<int> labels) {
+  const double share = settings_.diffusion.label_dropout;
+  if (share == 0) return labels;
+  Tensor uniforms = context_.planar({int(labels.size()), 1, 1, 1});
+  context_.uniform(uniforms.view());
+  const std::vector<float> drawn = context_.download(uniforms);
+  for (std::size_t n = 0; n < labels.size(); ++n)
+    if (double(drawn[n]) < share) labels[n] = UNet::any_class;
+  return labels;
+}
+
 void Trainer::accumulate(const Batch& batch, std::vector<Seen>& seen) {
   const UNetConfig& c = settings_.unet;
   const int N = settings_.batch;
@@ -73,7 +84,7 @@ void Trainer::accumulate(const Batch& batch, std::vector<Seen>& seen) {
     times_.push_back(float(schedule_.timesteps[std::size_t(t.index)]));
   }
   NoisedBatch noised(context_, schedule_, objective_, std::move(x), context_.normal(shape), indices, weights);
-  if (c.num_classes) network_->set_labels(batch.labels);
+  if (c.num_classes) network_->set_labels(drop(batch.labels));
   const Tensor output = network_->forward(noised.x_t(), times_, saved_.get());
   Tensor gradient;
   const NoisedBatch::Losses terms = noised.losses(gradient, output);

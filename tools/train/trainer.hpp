@@ -69,6 +69,8 @@ class Trainer {
   void accumulate(const Batch& batch, std::vector<Seen>& seen);
   std::vector<Seen> of_all_ranks(const std::vector<Seen>& own);
   std::vector<DrawnTimestep> draw_timesteps();
+  /// The labels, some of them forgotten (`label_dropout`).
+  std::vector<int> drop(std::vector<int> labels);
   [[noreturn]] void stop_at_loss(const Tensor& x, double loss);
   [[noreturn]] void stop_at_gradient();
 
