@@ -96,9 +96,9 @@ class LinearOperator : public ImageOperator {
     (void)image;
     return nullptr;
   }
-  /// (r2 A A^T + s2)^-1 v where there is a closed form without a `spectral`; else an empty tensor. v is alike
-  /// a measurement of `image`; r2 >= 0, s2 > 0.
-  virtual Tensor closed_dual_solve(const Tensor& v, const Shape& image, double r2, double s2) {
+  /// (r2 A A^T + s2)^-1 v where there is a closed form without a `spectral`, or a better way to iterate than
+  /// plain conjugate gradients; else an empty tensor. v is alike a measurement of `image`; r2 >= 0, s2 > 0.
+  virtual Tensor own_dual_solve(const Tensor& v, const Shape& image, double r2, double s2) {
     (void)v, (void)image, (void)r2, (void)s2;
     return {};
   }

@@ -206,7 +206,7 @@ void CircularReduction::prepare(const Shape& image) {
   W_ = image.W;
 }
 
-Tensor CircularReduction::closed_dual_solve(const Tensor& v, const Shape& image, double r2, double s2) {
+Tensor CircularReduction::own_dual_solve(const Tensor& v, const Shape& image, double r2, double s2) {
   prepare(image);
   Tensor c = hartley_transform(context_, v);
   filter(context_.queue, c, c, roots_, {0, float(r2), float(s2)});

@@ -61,7 +61,7 @@ class CircularReduction : public LinearOperator {
   bool has_pseudo_inverse() const override { return true; }
   /// Frequencies at which A A^T is below 1e-6 of its largest count as not measured.
   Tensor pseudo_inverse(const Tensor& y, const Shape& image) override;
-  Tensor closed_dual_solve(const Tensor& v, const Shape& image, double r2, double s2) override;
+  Tensor own_dual_solve(const Tensor& v, const Shape& image, double r2, double s2) override;
 
  private:
   void prepare(const Shape& image);

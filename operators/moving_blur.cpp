@@ -56,7 +56,7 @@ Tensor MovingBlur::multiplied(const Tensor& x, const Spectrum& by, bool conjugat
 }
 
 // 1 / (r2 |K|^2 + s2) = 1/s2 (s2/r2) / (|K|^2 + s2/r2)
-Tensor MovingBlur::closed_dual_solve(const Tensor& v, const Shape& image, double r2, double s2) {
+Tensor MovingBlur::own_dual_solve(const Tensor& v, const Shape& image, double r2, double s2) {
   require(v.shape() == output_shape(image), "moving blur: measurement ", v.shape(), " for images ", image);
   Tensor w;
   if (r2 > 0) {

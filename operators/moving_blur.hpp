@@ -24,7 +24,7 @@ class MovingBlur : public LinearOperator {
   Shape output_shape(const Shape& image) const override;
   Tensor apply(const Tensor& x) override { return filtered(x, true); }
   Tensor adjoint(const Tensor& y, const Shape& image) override;
-  Tensor closed_dual_solve(const Tensor& v, const Shape& image, double r2, double s2) override;
+  Tensor own_dual_solve(const Tensor& v, const Shape& image, double r2, double s2) override;
 
  private:
   using Spectrum = TensorOf<std::complex<float>>;

@@ -54,7 +54,7 @@ Tensor kalman_step(Context& context, LinearOperator& op, const Tensor& r, const 
   check("kalman_step", op, r, image, r2, s2);
   if (Spectral* svd = op.spectral(image))
     return svd->V(filtered(context, svd->Ut(r), svd->s(), {1, float(r2), float(s2)}));
-  if (const Tensor w = op.closed_dual_solve(r, image, r2, s2)) return op.adjoint(w, image);
+  if (const Tensor w = op.own_dual_solve(r, image, r2, s2)) return op.adjoint(w, image);
   if (r.shape().size() <= image.size())
     return op.adjoint(dual_by_iteration(context, op, r, image, r2, s2, cap), image);
   const auto AtA = [&](const Tensor& u) { return op.adjoint(op.apply(u), image); };
@@ -66,7 +66,7 @@ Tensor dual_solve(Context& context, LinearOperator& op, const Tensor& v, const S
   check("dual_solve", op, v, image, r2, s2);
   Spectral* const svd = op.spectral(image);
   if (!svd) {
-    Tensor w = op.closed_dual_solve(v, image, r2, s2);
+    Tensor w = op.own_dual_solve(v, image, r2, s2);
     return w ? w : dual_by_iteration(context, op, v, image, r2, s2, cap);
   }
   Tensor c = svd->Ut(v), outside;

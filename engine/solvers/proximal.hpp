@@ -7,7 +7,7 @@
 namespace tweedie {
 
 // Each of these takes the operator's singular value decomposition where there is one (`spectral`), else a
-// closed form of its own (`closed_dual_solve`), else conjugate gradients down to `cg_tolerance`, at most
+// way of its own (`own_dual_solve`), else conjugate gradients down to `cg_tolerance`, at most
 // `cap` iterations. By the push-through identity
 //   A^T (r2 A A^T + s2)^-1 r = (r2 A^T A + s2)^-1 A^T r
 // all are one system, solved on the side that has fewer values. Nothing is divided by rho or s2 where A

@@ -58,6 +58,17 @@ restore picture --task blind_blur --measurement em/measurement.png --kernel-size
 files_of picture kernel.png
 [ ! -e picture/kernel_comparison.png ] || fail "a picture's kernel was compared with a truth that nobody knows"
 "$prepare" has picture/report.json /samples/0/unknowns/kernel/mnc 2>/dev/null && fail "a match with what nobody knows"
+# Turbulence: the kernel by its spectrum, displacements by the prior of them that ships; asked of nobody they stay 0.
+restore through --task turbulence --kernel-size 9 "${small[@]}"
+files_of through kernel.png tilt.png tilt_comparison.png unknowns.h5
+grep -q '"name": "fast-em"' through/report.json || fail "turbulence is not restored by fast-em"
+grep -q "pretrained/tilt.h5" through/report.json || fail "fast-em took no prior of displacements"
+grep -q "pretrained/kernel.h5" through/report.json && fail "fast-em took a prior of kernels that it does not ask"
+restore still --task turbulence --kernel-size 9 "${small[@]}" --tilt-step 0
+grep -q "pretrained/tilt.h5" still/report.json && fail "--tilt-step 0 took a prior of displacements"
+tilt=/samples/0/unknowns/tilt/rms_difference
+holds "$(number through/report.json $tilt) != $(number still/report.json $tilt)" "displacements"
+holds "$(number through/report.json /samples/0/unknowns/kernel/mnc) == $(number still/report.json /samples/0/unknowns/kernel/mnc)" "kernel"
 # The kernel that was found is one that a plain blur takes.
 restore plain --task kernel_blur --kernel picture/unknowns.h5 --input photo.png --steps 1 --prior spectrum
 
@@ -126,7 +137,11 @@ refused "--kernel-noise: means nothing" --task blind_blur --prior spectrum --ker
 refused "its prior knows 64" --task blind_blur --kernel-size 65 --weights unet_small.h5
 refused "expected blind-dps or fast-em" --task blind_blur --method dps
 refused "here only the image is unknown" --task denoising --method fast-em
-refused "finds a kernel and nothing else" --task turbulence --method fast-em
+refused "wants a trained prior of the image" --task turbulence --prior spectrum
+refused "--scales: means nothing" --task turbulence --kernel-size 9 --weights unet_small.h5 --scales 2
+refused "--tilt-step: means nothing" --task blind_blur --kernel-size 9 --weights unet_small.h5 --tilt-step 1
+refused "finds no displacements" --task turbulence --kernel-size 9 --weights unet_small.h5 --expectation dps
+refused "asks no prior of it" --task turbulence --kernel-size 9 --weights unet_small.h5 --method fast-em --kernel-weights unet_kernel.h5
 refused "only to blind_blur, turbulence" --task denoising --kernel-weights unet_kernel.h5
 refused "only to turbulence" --task blind_blur --tilt-weights unet_tilt.h5
 refused "a prior of 2 channels; the kernel has 1" --task blind_blur --kernel-weights unet_tilt.h5

@@ -166,7 +166,8 @@ TEST_CASE("guidance to a class extrapolates from any class; what it pulls back i
       unet.net->set_labels(labels);
       const std::unique_ptr<Saved> saved = denoiser.make_saved();
       const Tensor eps = denoiser.forward(context.upload(shape, x), level, saved.get()).eps;
-      return Found{context.download(eps), context.download(denoiser.backward(context.upload(shape, g), *saved))};
+      return Found{context.download(eps),
+                   context.download(denoiser.backward(context.upload(shape, g), *saved))};
     };
     const std::vector<int> labels{3, 1}, none{UNet::any_class};
     const Found of_class = run(*unet.net, labels), of_any = run(*unet.net, none);
@@ -178,13 +179,11 @@ TEST_CASE("guidance to a class extrapolates from any class; what it pulls back i
       CHECK(found.eps[i] == doctest::Approx(2.5 * of_class.eps[i] - 1.5 * of_any.eps[i]).epsilon(1e-5));
       CHECK(found.dx[i] == doctest::Approx(2.5 * of_class.dx[i] - 1.5 * of_any.dx[i]).epsilon(1e-5));
     }
-    check_equal("one of each", run(*unet.net, {3, UNet::any_class}).eps,
-                [&] {
-                  std::vector<float> both = of_class.eps;
-                  std::copy(of_any.eps.begin() + shape.size() / 2, of_any.eps.end(),
-                            both.begin() + shape.size() / 2);
-                  return both;
-                }());
+    check_equal("one of each", run(*unet.net, {3, UNet::any_class}).eps, [&] {
+      std::vector<float> both = of_class.eps;
+      std::copy(of_any.eps.begin() + shape.size() / 2, of_any.eps.end(), both.begin() + shape.size() / 2);
+      return both;
+    }());
   }
 }
 

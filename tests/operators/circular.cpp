@@ -101,7 +101,7 @@ TEST_CASE("moving blur: a correlation by the kernel it was last given, its adjoi
                   filtered(context.download(v), s, k, kh, kw, -1), 2e-6);
       // By definition, with our own product of A and A^T.
       for (const double r2 : {0.0, 0.3}) {
-        const Tensor w = blur.closed_dual_solve(v, s, r2, 0.2);
+        const Tensor w = blur.own_dual_solve(v, s, r2, 0.2);
         Tensor back = blur.apply(blur.adjoint(w, s));
         axpby(context.queue, back, float(r2), back, 0.2f, w);
         check_close("dual solution", context.download(back), context.download(v), 5e-6);

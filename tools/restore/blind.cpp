@@ -33,17 +33,17 @@ std::string joined(std::span<const char* const> words) {
 std::map<std::string, Prior> load_priors(Context& context, const Options& o, const Problem& p,
                                          const Prior& image, const BlindKind& kind) {
   std::map<std::string, Prior> priors;
-  const bool asked = !kind.asks_priors || kind.asks_priors(*o.settings, image);
   const BlindRow& row = *p.description().kind->blind;
   for (const char* unknown : row.unknowns) {
     const auto path = o.unknown_weights.find(unknown);
     const auto config = o.unknown_configs.find(unknown);
     require(path != o.unknown_weights.end() || config == o.unknown_configs.end(), "--", unknown,
             "-model-config: there is no network: give --", unknown, "-weights");
+    const bool asked = !kind.asks_prior || kind.asks_prior(*o.settings, image, row, unknown);
     const bool given = path != o.unknown_weights.end();
     require(asked || !given, "--", unknown, "-weights: --method ", o.method,
             " asks no prior of it with these settings and this prior of the image");
-    const bool ships = kind.asks_priors && asked && std::filesystem::exists(shipped_file(unknown));
+    const bool ships = kind.asks_prior && asked && std::filesystem::exists(shipped_file(unknown));
     if (!given && !ships) continue;
     const std::string file = given ? path->second : shipped_file(unknown);
     Prior prior = load_prior(context, PriorChoice{file, ""});

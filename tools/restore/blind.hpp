@@ -62,9 +62,10 @@ struct BlindKind {
   std::string (*note)(const Prior& prior) = nullptr;
   /// Steps of a walk where none are stated; null, or 0: all that the prior was trained with.
   int (*default_steps)(const Settings& settings) = nullptr;
-  /// Whether it asks priors of the other unknowns, with this one of the image: of those that are not given it
-  /// takes what ships. Null: it needs them, and needs them given.
-  bool (*asks_priors)(const Settings& settings, const Prior& image) = nullptr;
+  /// Whether it asks a prior of another unknown of that row, with this prior of the image: where none is given
+  /// it takes what ships. Null: it needs them all, and needs them given.
+  bool (*asks_prior)(const Settings& settings, const Prior& image, const BlindRow& row,
+                     std::string_view unknown) = nullptr;
 };
 /// The walks of fast-em with a network, from the settings and the number of scales there are; and the images
 /// drawn in them.

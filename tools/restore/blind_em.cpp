@@ -1,4 +1,5 @@
-// Fast Diffusion EM: not a walk of the kernel, but the most likely one for the image as it comes about.
+// Fast Diffusion EM: not a walk of the other unknowns, but the most likely ones for the image as it comes
+// about.
 #include "operators/fast_em.hpp"
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include "operators/kernel_denoiser.hpp"
 #include "operators/kernel_haze.hpp"
 #include "operators/spectral_kernel.hpp"
+#include "operators/turbulence_em.hpp"
 #include "tools/restore/blind.hpp"
 
 namespace tweedie {
@@ -33,25 +35,56 @@ constexpr Setting settings[] = {
                     "share of the kernel's maximum below which it is haze and removed"),
     Setting::number("kernel_noise", 0.02, 0, 1,
                     "noise that the kernel's prior removes, of the kernel's maximum; 0: no such prior"),
+    Setting::number(
+        "tilt_step", 0.1, 0, Setting::unbounded,
+        "length of the displacements' steps, in square pixels for [-1, 1] images; 0: they stay 0"),
+    Setting::whole("tilt_iterations", 1, 1, 100000, "steps of the displacements after one of the image"),
 };
 
+using Names = std::span<const std::string_view>;
+bool has(Names names, const Setting& row) {
+  return std::ranges::find(names, std::string_view(row.name)) != names.end();
+}
 // What only walks of a solver have, not DPS and not the analytic prior.
 constexpr std::string_view walks_have[] = {"rounds", "scales", "em_samples", "kernel_noise"};
+// What only turbulence has, and what it shares with a blur.
+constexpr std::string_view air_has[] = {"tilt_step", "tilt_iterations"};
+constexpr std::string_view shared[] = {"expectation", "rounds", "threshold"};
+
+/// Displacements, besides a kernel.
+bool is_air(const BlindRow& row) { return row.unknowns.size() > 1; }
 
 bool circular(const BlindProblem& b) {
   return b.problem.description().settings.text("padding") == "circular";
 }
 
-bool asks_priors(const Settings& s, const Prior& image) {
+bool asks_prior(const Settings& s, const Prior& image, const BlindRow& row, std::string_view unknown) {
+  if (is_air(row)) return unknown == "tilt" && s.number("tilt_step") > 0;
   return image.network && s.text("expectation") != "dps" && s.number("kernel_noise") > 0;
+}
+
+/// That every setting which was stated is of use to this problem.
+void require_of_use(const BlindProblem& b) {
+  const Settings& s = *b.options.settings;
+  const bool air = is_air(b.row()), closed = b.prior.spectrum != nullptr,
+             dps = !closed && s.text("expectation") == "dps";
+  for (const Setting& row : settings) {
+    if (!s.stated(row.name)) continue;
+    require(air ? has(air_has, row) || has(shared, row) : !has(air_has, row), option_of(row),
+            ": means nothing to --method fast-em with task ", b.problem.task);
+    require(!has(walks_have, row) || !(closed || dps), option_of(row), ": means nothing to --method fast-em ",
+            closed ? "with the analytic prior, which solves at once"
+                   : "with --expectation dps, which walks once");
+  }
 }
 
 /// Of the squares that a prior of kernels was trained on.
 int side_of(const Prior& prior) { return prior.network->unet->config().image_size; }
 
 void require_suits(const BlindProblem& b) {
-  require(b.row().unknowns.size() == 1, "task ", b.problem.task,
-          ": --method fast-em finds a kernel and nothing else; use blind-dps");
+  const bool air = is_air(b.row());
+  require(!air || b.prior.network, "task ", b.problem.task,
+          ": --method fast-em wants a trained prior of the image: see --prior");
   require(circular(b), "task ", b.problem.task,
           ": --method fast-em works on joined edges; this was measured with padding ",
           b.problem.description().settings.text("padding"), ", expected circular");
@@ -60,19 +93,18 @@ void require_suits(const BlindProblem& b) {
           b.prior.stride(), ", the image has ", b.problem.image);
   require(b.prior.spectrum || b.shape("kernel").H % 2 == 1, "task ", b.problem.task, ": a kernel of ",
           b.shape("kernel").H, " pixels; --method fast-em expects an odd number: see --kernel-size");
+  require_of_use(b);
   const Settings& s = *b.options.settings;
-  const bool closed = b.prior.spectrum != nullptr, dps = !closed && s.text("expectation") == "dps";
-  for (const Setting& row : settings) {
-    const bool of_walks = std::ranges::find(walks_have, std::string_view(row.name)) != std::end(walks_have);
-    require(!of_walks || !(closed || dps) || !s.stated(row.name), option_of(row),
-            ": means nothing to --method fast-em ",
-            closed ? "with the analytic prior, which solves at once"
-                   : "with --expectation dps, which walks once");
-  }
-  for (const auto& [unknown, prior] : b.priors)
-    require(b.shape(unknown).H <= side_of(prior), "task ", b.problem.task, ": a ", unknown, " of ",
-            b.shape(unknown).H, " pixels, its prior knows ", side_of(prior),
+  require(!air || s.text("expectation") != "dps", "task ", b.problem.task,
+          ": --expectation dps finds no displacements; expected pigdm or diffpir");
+  if (const auto its = b.priors.find("kernel"); its != b.priors.end())
+    require(b.shape("kernel").H <= side_of(its->second), "task ", b.problem.task, ": a kernel of ",
+            b.shape("kernel").H, " pixels, its prior knows ", side_of(its->second),
             ": see --kernel-size; --kernel-noise 0 does without a prior");
+  for (const auto& [unknown, prior] : b.priors)
+    require(unknown == "kernel" || b.padded(unknown) == b.shape(unknown), "task ", b.problem.task,
+            ": the prior of the ", unknown, " needs sides that are multiples of ", prior.stride(),
+            ", the image has ", b.problem.image);
   require(b.prior.network || b.options.samples == 1,
           "--samples: with the analytic prior fast-em finds the mean, of which there is one");
 }
@@ -126,7 +158,31 @@ FastEmResult by_solver(BlindProblem& b, const SolverKind& kind, const FastEmOpti
                        });
 }
 
+/// The long exposure of turbulent air is symmetric: its kernel is whole in the spectrum, and displacements by
+/// less than its width leave it there.
+BlindFound by_turbulence(BlindProblem& b, const BlindProgress& progress) {
+  Context& context = b.context;
+  const Settings& s = *b.options.settings;
+  const Shape of_kernel = b.shape("kernel");
+  const Tensor& y = b.problem.y();
+  SpectrumPrior photographs(context);
+  const Tensor kernel =
+      spectral_kernel(context, photographs, y, spectral_options(b, of_kernel.H, of_kernel.W, b.sigma()))
+          .kernel;
+  std::optional<TiltMap> map;
+  if (const auto its = b.priors.find("tilt"); its != b.priors.end())
+    map.emplace(context, its->second.denoiser(), its->second.schedule(0),
+                TiltMapOptions{b.sigma(), s.number("tilt_step"), s.integer("tilt_iterations")});
+  ContextNoise noise(context);
+  const TurbulenceEmResult found = turbulence_em(
+      context, solver_kind(s.text("expectation")), b.prior.denoiser(), b.schedule, kernel, y, b.sigma(),
+      s.integer("rounds"), map ? &*map : nullptr, noise,
+      [&](int executed, const Solver& solver) { progress(executed, distance(context, solver)); });
+  return {found.image, {{"kernel", kernel}, {"tilt", found.tilt}}};
+}
+
 BlindFound run(BlindProblem& b, const BlindProgress& progress) {
+  if (is_air(b.row())) return by_turbulence(b, progress);
   Context& context = b.context;
   const Settings& s = *b.options.settings;
   const Shape kernel = b.shape("kernel");
@@ -165,6 +221,8 @@ std::string note(const Prior& prior) {
 int steps_of(const BlindProblem& b) {
   if (b.prior.spectrum) return 1;
   if (b.options.settings->text("expectation") == "dps") return b.schedule.steps();
+  if (is_air(b.row()))
+    return b.schedule.steps() * (b.priors.contains("tilt") ? b.options.settings->integer("rounds") + 1 : 1);
   return b.schedule.steps() * fast_em_walk_count(*b.options.settings, scales_of(b));
 }
 
@@ -180,7 +238,7 @@ int fast_em_draw_count(const Settings& settings, int scales) {
 
 const BlindKind fast_em_kind{
     "fast-em",
-    "Fast Diffusion EM: the kernel in closed form, cleared by a prior of kernels (blind_blur)",
+    "Fast Diffusion EM: the kernel in closed form, the tilt by gradient steps, cleared by priors that ship",
     settings,
     require_suits,
     [](const BlindProblem& b) { return steps_of(b); },
@@ -189,6 +247,6 @@ const BlindKind fast_em_kind{
     nullptr,
     note,
     [](const Settings& s) { return s.text("expectation") == "dps" ? 0 : 50; },
-    asks_priors};
+    asks_prior};
 
 }  // namespace tweedie

@@ -251,10 +251,9 @@ void settle_unknowns(const CLI::App& app, Options& o, const Raw& raw) {
 }
 
 /// The method by which a blind problem is solved where none is stated: with priors of its unknowns where they
-/// are given or where there is no other way.
+/// are given.
 std::string method_for_blind(const Options& o) {
-  const bool more = o.asked->op.kind->blind->unknowns.size() > 1;
-  return more || !o.unknown_weights.empty() ? blind_dps_kind.name : fast_em_kind.name;
+  return o.unknown_weights.empty() ? fast_em_kind.name : blind_dps_kind.name;
 }
 
 /// What fits a blind problem is what is made for one.

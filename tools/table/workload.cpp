@@ -73,8 +73,9 @@ Workload of_blind(const Options& o, const BlindKind& kind) {
   const std::string walk = o.settings->knows("expectation") ? o.settings->text("expectation") : "dps";
   if (&kind == &blind_dps_kind || walk == "dps") return {steps, steps};
   const SolverKind& solver = solver_kind(walk);
+  const bool displaced = o.asked->op.kind->blind->unknowns.size() > 1;  // then at one scale
   return times(count(solver, Settings(walk, solver.settings), steps),
-               fast_em_draw_count(*o.settings, o.settings->integer("scales")));
+               fast_em_draw_count(*o.settings, displaced ? 1 : o.settings->integer("scales")));
 }
 
 }  // namespace
