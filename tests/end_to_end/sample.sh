@@ -40,6 +40,19 @@ draw again --weights "$work/unet_classcond.h5" --label 3
 same classes/image_1.png again/image_1.png
 if cmp -s "$work/classes/image_2.png" "$work/again/image_2.png"; then fail "labels 7 and 3 give the same image"; fi
 
+# Guided to its class a network makes other images; one that never saw a sample without its class cannot be guided.
+draw guided --prior fashion --label 3 7 --class-guidance 3
+if cmp -s "$work/guided/image_1.png" "$work/shipped/image_1.png"; then fail "--class-guidance changes nothing"; fi
+unguided() {
+  local text=$1
+  shift
+  if "$bin/tweedie-sample" --device "$device" --steps 2 -o "$work/refused" "$@" 2>"$work/said"
+  then fail "$*: guided"; fi
+  grep -q -- "--class-guidance: the .*$text" "$work/said" || fail "$*: $(cat "$work/said")"
+}
+unguided "never saw a sample without its class" --weights "$work/unet_classcond.h5" --label 3 --class-guidance 2
+unguided "has no classes" --weights "$work/unet_small.h5" --class-guidance 2
+
 # The variance of the steps is the weight file's, for networks that learn none.
 for small in true false; do
   sed "0,/{/s//{\"sigma_small\": $small, /" "$data/unet_classcond/model_config.json" >"$work/$small.json"

@@ -65,6 +65,7 @@ grep -q "begun/weights.h5: this run reads it" complaints || fail "$(cat complain
 refused "too few steps for this schedule" --data blur-kernels --channels 1 --size 16 --diffusion-steps 10 -o nothing
 refused "expected less" --data blur-kernels --beta2 1 -o nothing
 refused "--flip means nothing to blur-kernels" --data blur-kernels --channels 1 --size 16 --flip 0 -o nothing
+refused "means nothing without --class-cond" --data blur-kernels --channels 1 --size 16 --label-dropout 0.1 -o nothing
 refused "--data: is empty" --data "" -o nothing
 refused "needs a multiple of 2" --data "$data/images" --size 15 --channel-mult 1,1 -o odd
 

@@ -13,6 +13,7 @@
 #include "tests/support/support.hpp"
 #include "tools/train/checkpoint.hpp"
 #include "tools/train/log.hpp"
+#include "weights/random_source.hpp"
 #include "weights/weight_file.hpp"
 
 using namespace tweedie;
@@ -282,4 +283,41 @@ TEST_CASE("loss-aware timesteps are weighted so that the mean loss stays that of
   copy.set_state(sampler.state());
   CHECK(copy.weights() == sampler.weights());
   CHECK_THROWS_AS(LossAwareTimesteps(5, 2).set_state(sampler.state()), Error);
+}
+
+TEST_CASE("label dropout: a share of the samples leaves the embeddings of their classes alone") {
+  TrainSettings s = tiny();
+  s.unet.num_classes = 16;
+  s.class_conditional = true;
+  Batch batch = pictures();
+  for (int n = 0; n < s.batch; ++n) batch.labels.push_back(n);  // each a class of its own
+  // Classes whose embeddings a step has a gradient of. (What starts at 0 lets none through in the first
+  // steps.)
+  const auto moved = [&](double dropout) {
+    s.diffusion.label_dropout = dropout;
+    Context context(Device::cpu, 1);
+    RandomSource initial(1);
+    Trainer trainer(context, s, initial);
+    trainer.step([&]() -> const Batch& { return batch; });
+    const Parameters& parameters = trainer.parameters();
+    std::size_t at = 0;
+    while (parameters.name(at) != "label_emb.weight") ++at;
+    const std::vector<float> moment = parameters.read(trainer.optimiser().first_moment(), at);
+    std::vector<bool> classes;
+    const std::size_t width = moment.size() / 16;
+    for (std::size_t k = 0; k < moment.size(); k += width)
+      classes.push_back(std::any_of(moment.begin() + std::ptrdiff_t(k),
+                                    moment.begin() + std::ptrdiff_t(k + width),
+                                    [](float m) { return m != 0; }));
+    return classes;
+  };
+  const auto count = [](const std::vector<bool>& classes) {
+    return std::count(classes.begin(), classes.end(), true);
+  };
+  CHECK(count(moved(0)) == 16);
+  CHECK(count(moved(1)) == 0);
+  const std::vector<bool> half = moved(0.5);
+  CHECK(count(half) >= 2);  // 8 +- 2
+  CHECK(count(half) <= 14);
+  CHECK(moved(0.5) == half);
 }
