@@ -8,8 +8,8 @@
 
 namespace tweedie {
 
-/// A(x) = k * warp(x, phi), edges joined, as `Turbulence` has it for odd kernels; kernel and displacements
-/// are known. Linear in x.
+/// A(x) = k * warp(x, phi), the blur's edges joined, as `Turbulence` has it for odd kernels; kernel and
+/// displacements are known. Linear in x.
 class MovingTurbulence : public LinearOperator {
  public:
   /// Images (1, C, H, W) of `image`'s H and W, tilt (1, 2, H, W). Errors: those of `MovingBlur::set`.

@@ -1,5 +1,6 @@
 #include "operators/turbulence_em.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -8,15 +9,15 @@
 
 namespace tweedie {
 
-TiltMap::TiltMap(Context& context, Denoiser& prior, Schedule schedule, const TiltMapOptions& options)
+TiltSearch::TiltSearch(Context& context, Denoiser& prior, Schedule schedule, const TiltSearchOptions& options)
     : context_(context), prior_(prior), schedule_(std::move(schedule)), options_(options), at_(context) {
   require(options.sigma > 0 && options.step > 0 && options.iterations > 0, "displacements: sigma ",
           options.sigma, ", steps of ", options.step, ", ", options.iterations,
           " iterations; expected positive numbers");
 }
 
-Tensor TiltMap::denoised(const Tensor& tilt, double noise) {
-  const double bar = 1 / (1 + noise * noise);
+Tensor TiltSearch::denoised(const Tensor& tilt, double noise) {
+  const double bar = std::min(1 / (1 + noise * noise), schedule_.level(0).alphas_cumprod);
   at_.level = {timestep_of(schedule_, bar), bar};
   at_.x = context_.planar(tilt.shape());
   axpby(context_.queue, at_.x, float(std::sqrt(bar)), tilt, 0.f, tilt);
@@ -24,7 +25,7 @@ Tensor TiltMap::denoised(const Tensor& tilt, double noise) {
   return at_.x0;
 }
 
-void TiltMap::update(MovingTurbulence& op, const Tensor& x, double r2, const Tensor& y) {
+void TiltSearch::update(MovingTurbulence& op, const Tensor& x, double r2, const Tensor& y) {
   Queue& q = context_.queue;
   const double s2 = options_.step * options_.sigma * options_.sigma;
   for (int i = 0; i < options_.iterations; ++i) {
@@ -40,7 +41,7 @@ void TiltMap::update(MovingTurbulence& op, const Tensor& x, double r2, const Ten
 
 TurbulenceEmResult turbulence_em(Context& context, const SolverKind& kind, Denoiser& prior,
                                  const Schedule& schedule, const Tensor& kernel, Tensor y, double sigma,
-                                 int rounds, TiltMap* map, NoiseSource& noise,
+                                 int rounds, TiltSearch* search, NoiseSource& noise,
                                  const TurbulenceEmObserver& observer) {
   require(rounds >= 0, "turbulence: ", rounds, " walks that find displacements");
   const Shape image = y.shape();
@@ -56,13 +57,13 @@ TurbulenceEmResult turbulence_em(Context& context, const SolverKind& kind, Denoi
         kind.make(Settings(message("--method ", kind.name), kind.settings), posterior);
     return solve(*solver, posterior, [&](int executed, const Tensor&) {
       const double bar = schedule.level(schedule.steps() - 1 - executed).alphas_cumprod;
-      if (updates) map->update(moving, solver->estimate(), 1 - bar, y);
+      if (updates) search->update(moving, solver->estimate(), 1 - bar, y);
       if (observer) observer(steps, *solver);
       ++steps;
       return true;
     });
   };
-  for (int round = 0; map && round < rounds; ++round) walk(true);
+  for (int round = 0; search && round < rounds; ++round) walk(true);
   Tensor x = walk(false);
   return {std::move(x), moving.tilt()};
 }

@@ -11,11 +11,12 @@
 
 namespace tweedie {
 
-struct TiltMapOptions {
+struct TiltSearchOptions {
   double sigma = 0.02;  ///< standard deviation of the noise in y, in the units of y
-  /// Length of a step against the gradient of |y - A(x, k, phi)|^2 / 2, in square pixels for [-1, 1] images:
-  /// below 2 / max |dx|^2, dx the change of all channels from a pixel of the blurred picture to the next.
-  double step = 0.1;
+  /// Length of a step against the gradient of |y - A(x, k, phi)|^2 / 2, in square pixels for [-1, 1] images.
+  /// Below 2 / max |dx|^2, dx the change of all channels from a pixel of the picture to the next, it cannot
+  /// diverge; a wide blur lets longer ones pass.
+  double step = 0.25;
   int iterations = 1;  ///< of an update
 };
 
@@ -25,12 +26,13 @@ struct TiltMapOptions {
 /// A^T), and
 ///   phi' = phi + s^2 J^T (sigma^2 + r2 A A^T)^-1 (y - A x),  phi = E[phi | phi + s n = phi'],  s^2 = step
 ///   sigma^2.
-/// Without r2 displacements would explain what the image does not show yet.
-class TiltMap {
+/// Without r2 displacements would explain what the image does not show yet. The prior removes no less noise
+/// than the least that it was trained on.
+class TiltSearch {
  public:
   /// `prior`: of displacements in pixels (`tweedie-train --data tilt-maps`), `schedule` the one that it was
   /// trained with, all its steps. It outlives this. Errors: options that are not positive.
-  TiltMap(Context& context, Denoiser& prior, Schedule schedule, const TiltMapOptions& options);
+  TiltSearch(Context& context, Denoiser& prior, Schedule schedule, const TiltSearchOptions& options);
   /// Moves the displacements of `op` for the estimate x (1, C, H, W) of an image, of variance r2, and y, what
   /// was measured of it.
   void update(MovingTurbulence& op, const Tensor& x, double r2, const Tensor& y);
@@ -41,7 +43,7 @@ class TiltMap {
   Context& context_;
   Denoiser& prior_;
   Schedule schedule_;
-  TiltMapOptions options_;
+  TiltSearchOptions options_;
   Evaluation at_;
 };
 
@@ -53,14 +55,14 @@ struct TurbulenceEmResult {
 /// Called after every step, with its number from 0 on over all walks, and the solver.
 using TurbulenceEmObserver = std::function<void(int executed, const Solver& solver)>;
 
-/// Image and displacements from y (1, C, H, W) = k * warp(x, phi), edges joined, + noise of standard
+/// Image and displacements from y (1, C, H, W) = k * warp(x, phi) + noise of standard
 /// deviation `sigma`, k known or estimated: `rounds` walks of the solver from noise to an image, each step of
-/// it followed by `map`, then one with the displacements found, for the image of a walk is made while they
-/// still move. They start at 0. `map` empty: they stay there. The solver has the settings of its row. Errors:
-/// those of the solver and of `TiltMap`; a solver that does not suit a linear operator.
+/// it followed by `search`, then one with the displacements found, for the image of a walk is made while they
+/// still move. They start at 0. `search` empty: they stay there. The solver has the settings of its row.
+/// Errors: those of the solver and of `TiltSearch`; a solver that does not suit a linear operator.
 TurbulenceEmResult turbulence_em(Context& context, const SolverKind& kind, Denoiser& prior,
                                  const Schedule& schedule, const Tensor& kernel, Tensor y, double sigma,
-                                 int rounds, TiltMap* map, NoiseSource& noise,
+                                 int rounds, TiltSearch* search, NoiseSource& noise,
                                  const TurbulenceEmObserver& observer = {});
 
 }  // namespace tweedie

@@ -34,6 +34,8 @@ void Prior::set_labels(const std::vector<int>& labels) const {
           " has no classes; give --weights, or --prior, of one that has");
   require(!conditional || !labels.empty(),
           "this network is class-conditional: give the classes with --label");
+  // "Of any class" is for guidance alone to say.
+  for (const int label : labels) require(label >= 0, "--label ", label, ": expected a class from 0 on");
   if (conditional) network->unet->set_labels(labels);
 }
 

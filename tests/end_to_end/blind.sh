@@ -62,6 +62,7 @@ files_of picture kernel.png
 restore through --task turbulence --kernel-size 9 "${small[@]}"
 files_of through kernel.png tilt.png tilt_comparison.png unknowns.h5
 grep -q '"name": "fast-em"' through/report.json || fail "turbulence is not restored by fast-em"
+grep -q "without phases: only a symmetric kernel" said || fail "nothing was said of phases"
 grep -q "pretrained/tilt.h5" through/report.json || fail "fast-em took no prior of displacements"
 grep -q "pretrained/kernel.h5" through/report.json && fail "fast-em took a prior of kernels that it does not ask"
 restore still --task turbulence --kernel-size 9 "${small[@]}" --tilt-step 0
@@ -140,6 +141,7 @@ refused "here only the image is unknown" --task denoising --method fast-em
 refused "wants a trained prior of the image" --task turbulence --prior spectrum
 refused "--scales: means nothing" --task turbulence --kernel-size 9 --weights unet_small.h5 --scales 2
 refused "--tilt-step: means nothing" --task blind_blur --kernel-size 9 --weights unet_small.h5 --tilt-step 1
+refused "--rounds: means nothing with --tilt-step 0" --task turbulence --kernel-size 9 --weights unet_small.h5 --tilt-step 0 --rounds 2
 refused "finds no displacements" --task turbulence --kernel-size 9 --weights unet_small.h5 --expectation dps
 refused "asks no prior of it" --task turbulence --kernel-size 9 --weights unet_small.h5 --method fast-em --kernel-weights unet_kernel.h5
 refused "only to blind_blur, turbulence" --task denoising --kernel-weights unet_kernel.h5

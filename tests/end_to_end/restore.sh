@@ -142,6 +142,21 @@ if [ "$task" = denoising ]; then
   restore four --input "$work/gray.png" --label 4
   report_has three /label
   different three/restored.png four/restored.png
+  # Guided to its class, another image; only where the network can be, and there are classes.
+  network=fashion
+  cp "$data/../../weights/pretrained/fashion.h5" "$work/fashion.h5"
+  restore plain --input "$work/gray.png" --label 3
+  restore guided --input "$work/gray.png" --label 3 --class-guidance 2
+  report_has guided /class_guidance
+  different plain/restored.png guided/restored.png
+  network=unet_classcond
+  guided() { "$bin/tweedie-restore" --device "$device" --task denoising --input "$work/gray.png" --class-guidance 2 --quiet -o "$work/no" "$@" 2>"$work/complaints"; }
+  guided --weights "$work/unet_classcond.h5" --label 3 --steps 3 && fail "guided without knowing how"
+  grep -q "never saw a sample without its class" "$work/complaints" || fail "$(cat "$work/complaints")"
+  guided --prior spectrum --steps 3 && fail "the analytic prior is guided to a class"
+  grep -q "has no classes" "$work/complaints" || fail "$(cat "$work/complaints")"
+  guided --method wiener && fail "an estimate is guided to a class"
+  grep -q -- "--class-guidance means nothing" "$work/complaints" || fail "$(cat "$work/complaints")"
   # One label serves a batch, of particles, too.
   "$bin/tweedie-restore" --device "$device" --task denoising --weights "$work/$network.h5" --input "$work/gray.png" --label 3 --steps 3 \
     --method tds --particles 2 --samples 2 --batch 2 --quiet -o "$work/particles" 2>"$work/complaints" || fail "$(cat "$work/complaints")"

@@ -59,6 +59,7 @@ constexpr Case cases[] = {
     {restore, "pseudo-inverse", "--task gaussian_blur --kernel-size 9 --method projection --input photo.png"},
     {denoise, "steps", "--input photo.png --steps few"},
     {denoise, "samples", "--input photo.png --samples 0"},
+    {denoise, "--label", "--input photo.png --label -1"},
     {denoise, "sampler", "--input photo.png --sampler euler"},
     {denoise, "--colour", "--input photo.png --colour"},
     {bare, "gpu", "--device gpu -o out --task denoising --input photo.png"},

@@ -54,6 +54,7 @@ TrainSettings tiny() {
 const Batch& pictures() {
   static const Batch batch = [] {
     Batch b;
+    for (int n = 0; n < 16; ++n) b.labels.push_back(n);
     for (int n = 0; n < 16; ++n)
       for (int c = 0; c < 3; ++c)
         for (int i = 0; i < 64; ++i)
@@ -101,6 +102,9 @@ TEST_CASE("a run that is stopped and goes on computes the same bits") {
   settings.timesteps = "loss-aware";
   settings.accumulate = 2;
   settings.optimiser.clip = 1;
+  settings.unet.num_classes = 16;
+  settings.class_conditional = true;
+  settings.diffusion.label_dropout = 0.25;
   std::vector<float> through;
   std::vector<double> losses;
   {
@@ -122,6 +126,8 @@ TEST_CASE("a run that is stopped and goes on computes the same bits") {
   CHECK(trainer.steps() == 3);
   for (int k = 3; k < 6; ++k) CHECK(step(trainer).loss == losses[std::size_t(k)]);
   check_equal("parameters, averages, moments", everything(context, trainer), through);
+  write_weights(folder.file("weights.h5"), trainer);
+  CHECK(WeightFile(folder.file("weights.h5")).header().diffusion.at("label_dropout") == 0.25);
 }
 
 TEST_CASE("numbers that are not finite stop the run, with the step and the layer named") {
@@ -289,8 +295,6 @@ TEST_CASE("label dropout: a share of the samples leaves the embeddings of their 
   TrainSettings s = tiny();
   s.unet.num_classes = 16;
   s.class_conditional = true;
-  Batch batch = pictures();
-  for (int n = 0; n < s.batch; ++n) batch.labels.push_back(n);  // each a class of its own
   // Classes whose embeddings a step has a gradient of. (What starts at 0 lets none through in the first
   // steps.)
   const auto moved = [&](double dropout) {
@@ -298,7 +302,7 @@ TEST_CASE("label dropout: a share of the samples leaves the embeddings of their 
     Context context(Device::cpu, 1);
     RandomSource initial(1);
     Trainer trainer(context, s, initial);
-    trainer.step([&]() -> const Batch& { return batch; });
+    step(trainer);  // of sixteen samples, each of a class of its own
     const Parameters& parameters = trainer.parameters();
     std::size_t at = 0;
     while (parameters.name(at) != "label_emb.weight") ++at;

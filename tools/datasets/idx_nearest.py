@@ -37,8 +37,10 @@ def main():
         top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
         picture = picture[top : top + height, left : left + width].ravel()
         label = count.sum() % options.classes
-        found[label] += labels[np.argmin(squares - 2 * examples @ picture)] == label
+        found[label] += labels[np.argmin(squares - 2 * (examples @ picture))] == label
         count[label] += 1
+    if not count.sum():
+        raise SystemExit(f"{options.folder}: no image_1.png")
     print(f"{found.sum()} of {count.sum()} recognised; by class: {' '.join(map(str, found))}")
 
 

@@ -39,7 +39,8 @@ std::map<std::string, Prior> load_priors(Context& context, const Options& o, con
     const auto config = o.unknown_configs.find(unknown);
     require(path != o.unknown_weights.end() || config == o.unknown_configs.end(), "--", unknown,
             "-model-config: there is no network: give --", unknown, "-weights");
-    const bool asked = !kind.asks_prior || kind.asks_prior(*o.settings, image, row, unknown);
+    const bool asked =
+        !kind.asks_prior || kind.asks_prior(*o.settings, image.network.has_value(), row, unknown);
     const bool given = path != o.unknown_weights.end();
     require(asked || !given, "--", unknown, "-weights: --method ", o.method,
             " asks no prior of it with these settings and this prior of the image");

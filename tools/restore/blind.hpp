@@ -58,19 +58,19 @@ struct BlindKind {
   const char* prefers = "";  ///< "key=value key=value": settings of the operator that it would rather have
   /// For the report, what was decided where nothing was stated; null: nothing.
   Json (*describe)(const BlindProblem& problem) = nullptr;
-  /// What to say of its results with this prior; empty: nothing.
-  std::string (*note)(const Prior& prior) = nullptr;
+  /// What to say of its results with this prior, for unknowns of that row; empty: nothing.
+  std::string (*note)(const Prior& prior, const BlindRow& row) = nullptr;
   /// Steps of a walk where none are stated; null, or 0: all that the prior was trained with.
   int (*default_steps)(const Settings& settings) = nullptr;
-  /// Whether it asks a prior of another unknown of that row, with this prior of the image: where none is given
-  /// it takes what ships. Null: it needs them all, and needs them given.
-  bool (*asks_prior)(const Settings& settings, const Prior& image, const BlindRow& row,
+  /// Whether it asks a prior of another unknown of that row, with a network or the analytic prior of the
+  /// image: where none is given it takes what ships. Null: it needs them all, and needs them given.
+  bool (*asks_prior)(const Settings& settings, bool network, const BlindRow& row,
                      std::string_view unknown) = nullptr;
 };
-/// The walks of fast-em with a network, from the settings and the number of scales there are; and the images
-/// drawn in them.
-int fast_em_walk_count(const Settings& settings, int scales);
-int fast_em_draw_count(const Settings& settings, int scales);
+/// The walks of fast-em with a network, from the settings, the unknowns and the number of scales there are (a
+/// blur's); and the images drawn in them.
+int fast_em_walk_count(const Settings& settings, const BlindRow& row, int scales);
+int fast_em_draw_count(const Settings& settings, const BlindRow& row, int scales);
 extern const BlindKind blind_dps_kind, fast_em_kind;
 std::span<const BlindKind* const> blind_kinds();
 

@@ -36,7 +36,7 @@ constexpr Setting settings[] = {
     Setting::number("kernel_noise", 0.02, 0, 1,
                     "noise that the kernel's prior removes, of the kernel's maximum; 0: no such prior"),
     Setting::number(
-        "tilt_step", 0.1, 0, Setting::unbounded,
+        "tilt_step", 0.25, 0, Setting::unbounded,
         "length of the displacements' steps, in square pixels for [-1, 1] images; 0: they stay 0"),
     Setting::whole("tilt_iterations", 1, 1, 100000, "steps of the displacements after one of the image"),
 };
@@ -50,6 +50,8 @@ constexpr std::string_view walks_have[] = {"rounds", "scales", "em_samples", "ke
 // What only turbulence has, and what it shares with a blur.
 constexpr std::string_view air_has[] = {"tilt_step", "tilt_iterations"};
 constexpr std::string_view shared[] = {"expectation", "rounds", "threshold"};
+// What only displacements that are looked for have.
+constexpr std::string_view of_search[] = {"rounds", "tilt_iterations"};
 
 /// Displacements, besides a kernel.
 bool is_air(const BlindRow& row) { return row.unknowns.size() > 1; }
@@ -58,9 +60,9 @@ bool circular(const BlindProblem& b) {
   return b.problem.description().settings.text("padding") == "circular";
 }
 
-bool asks_prior(const Settings& s, const Prior& image, const BlindRow& row, std::string_view unknown) {
+bool asks_prior(const Settings& s, bool network, const BlindRow& row, std::string_view unknown) {
   if (is_air(row)) return unknown == "tilt" && s.number("tilt_step") > 0;
-  return image.network && s.text("expectation") != "dps" && s.number("kernel_noise") > 0;
+  return network && s.text("expectation") != "dps" && s.number("kernel_noise") > 0;
 }
 
 /// That every setting which was stated is of use to this problem.
@@ -72,6 +74,8 @@ void require_of_use(const BlindProblem& b) {
     if (!s.stated(row.name)) continue;
     require(air ? has(air_has, row) || has(shared, row) : !has(air_has, row), option_of(row),
             ": means nothing to --method fast-em with task ", b.problem.task);
+    require(!air || s.number("tilt_step") > 0 || !has(of_search, row), option_of(row),
+            ": means nothing with --tilt-step 0");
     require(!has(walks_have, row) || !(closed || dps), option_of(row), ": means nothing to --method fast-em ",
             closed ? "with the analytic prior, which solves at once"
                    : "with --expectation dps, which walks once");
@@ -83,8 +87,10 @@ int side_of(const Prior& prior) { return prior.network->unet->config().image_siz
 
 void require_suits(const BlindProblem& b) {
   const bool air = is_air(b.row());
-  require(!air || b.prior.network, "task ", b.problem.task,
-          ": --method fast-em wants a trained prior of the image: see --prior");
+  require(
+      !air || b.prior.network, "task ", b.problem.task,
+      ": --method fast-em wants a trained prior of the image, of its channels, and sides that it takes: see "
+      "--prior and --weights");
   require(circular(b), "task ", b.problem.task,
           ": --method fast-em works on joined edges; this was measured with padding ",
           b.problem.description().settings.text("padding"), ", expected circular");
@@ -97,6 +103,8 @@ void require_suits(const BlindProblem& b) {
   const Settings& s = *b.options.settings;
   require(!air || s.text("expectation") != "dps", "task ", b.problem.task,
           ": --expectation dps finds no displacements; expected pigdm or diffpir");
+  require(!air || s.number("tilt_step") == 0 || b.priors.contains("tilt"), "task ", b.problem.task,
+          ": no prior of the tilt ships here: give --tilt-weights, or --tilt-step 0");
   if (const auto its = b.priors.find("kernel"); its != b.priors.end())
     require(b.shape("kernel").H <= side_of(its->second), "task ", b.problem.task, ": a kernel of ",
             b.shape("kernel").H, " pixels, its prior knows ", side_of(its->second),
@@ -169,10 +177,10 @@ BlindFound by_turbulence(BlindProblem& b, const BlindProgress& progress) {
   const Tensor kernel =
       spectral_kernel(context, photographs, y, spectral_options(b, of_kernel.H, of_kernel.W, b.sigma()))
           .kernel;
-  std::optional<TiltMap> map;
+  std::optional<TiltSearch> map;
   if (const auto its = b.priors.find("tilt"); its != b.priors.end())
     map.emplace(context, its->second.denoiser(), its->second.schedule(0),
-                TiltMapOptions{b.sigma(), s.number("tilt_step"), s.integer("tilt_iterations")});
+                TiltSearchOptions{b.sigma(), s.number("tilt_step"), s.integer("tilt_iterations")});
   ContextNoise noise(context);
   const TurbulenceEmResult found = turbulence_em(
       context, solver_kind(s.text("expectation")), b.prior.denoiser(), b.schedule, kernel, y, b.sigma(),
@@ -212,27 +220,29 @@ BlindFound run(BlindProblem& b, const BlindProgress& progress) {
   return {found.image, {{"kernel", found.kernel}}};
 }
 
-std::string note(const Prior& prior) {
-  return prior.network ? ""
-                       : "the analytic prior sees no phase: only a symmetric kernel can be found; of any "
-                         "other, one with about its spectrum";
+std::string note(const Prior& prior, const BlindRow& row) {
+  if (prior.network && !is_air(row)) return "";
+  return message(is_air(row) ? "the kernel is found by its spectrum, without phases"
+                             : "the analytic prior sees no phase",
+                 ": only a symmetric kernel can be found; of any other, one with about its spectrum");
 }
 
 int steps_of(const BlindProblem& b) {
   if (b.prior.spectrum) return 1;
   if (b.options.settings->text("expectation") == "dps") return b.schedule.steps();
-  if (is_air(b.row()))
-    return b.schedule.steps() * (b.priors.contains("tilt") ? b.options.settings->integer("rounds") + 1 : 1);
-  return b.schedule.steps() * fast_em_walk_count(*b.options.settings, scales_of(b));
+  const int scales = is_air(b.row()) ? 1 : scales_of(b);
+  return b.schedule.steps() * fast_em_walk_count(*b.options.settings, b.row(), scales);
 }
 
 }  // namespace
 
-int fast_em_walk_count(const Settings& settings, int scales) {
+int fast_em_walk_count(const Settings& settings, const BlindRow& row, int scales) {
+  if (is_air(row)) return settings.number("tilt_step") > 0 ? settings.integer("rounds") + 1 : 1;
   return settings.integer("rounds") * scales + 1;
 }
 
-int fast_em_draw_count(const Settings& settings, int scales) {
+int fast_em_draw_count(const Settings& settings, const BlindRow& row, int scales) {
+  if (is_air(row)) return fast_em_walk_count(settings, row, 1);
   return settings.integer("rounds") * ((scales - 1) * settings.integer("em_samples") + 1) + 1;
 }
 

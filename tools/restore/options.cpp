@@ -101,7 +101,8 @@ void declare_method(CLI::App& app, Options& o, Raw& raw) {
     app.add_option(message(row.config, ",--", row.unknown, "_model_config"), raw.unknown_configs[row.unknown],
                    message(of, ": YAML file that prior's configuration must agree with"));
   }
-  app.add_option("--label", o.label, "Class of the image, for class-conditional networks");
+  app.add_option("--label", o.label, "Class of the image, for class-conditional networks")
+      ->check(whole_number(0));
   add_class_guidance_option(app, o.class_guidance);
   app.add_option(
       "--method", o.method,
@@ -283,8 +284,9 @@ void settle_method(const CLI::App& app, Options& o, const Raw& raw, const std::o
       o.notes.push_back(
           message(path, ": ", its_name, " is not used: it means nothing to --method ", o.method));
   };
-  if (file && file->zeta && (!method.blind || s.knows("zeta")))
-    from_file(o.task_config, "scale", "zeta", *file->zeta);
+  // Of several unknowns only blind-dps takes step sizes, each its own.
+  const bool has_zeta = !method.blind || (s.knows("zeta") && o.asked->op.kind->blind->unknowns.size() == 1);
+  if (file && file->zeta && has_zeta) from_file(o.task_config, "scale", "zeta", *file->zeta);
   if (diffusion && diffusion->sampler)
     from_file(o.diffusion_config, "sampler", "sampler", *diffusion->sampler);
   if (diffusion && diffusion->variance)

@@ -59,7 +59,8 @@ int restore(Options o) {
   suit(context, problem, o, prior);
   const MethodRow method = find_method(o.method);
   if (method.blind && method.blind->note)
-    if (const std::string note = method.blind->note(prior); !note.empty()) problem.notes.push_back(note);
+    if (const std::string note = method.blind->note(prior, *o.asked->op.kind->blind); !note.empty())
+      problem.notes.push_back(note);
   folder.make();
   SampleStore store(o.output, run_text(context, o, problem), o.samples > 1, o.resume);
   const Solution solution = solve(context, o, problem, prior, store, [&] {

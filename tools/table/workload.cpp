@@ -73,9 +73,8 @@ Workload of_blind(const Options& o, const BlindKind& kind) {
   const std::string walk = o.settings->knows("expectation") ? o.settings->text("expectation") : "dps";
   if (&kind == &blind_dps_kind || walk == "dps") return {steps, steps};
   const SolverKind& solver = solver_kind(walk);
-  const bool displaced = o.asked->op.kind->blind->unknowns.size() > 1;  // then at one scale
   return times(count(solver, Settings(walk, solver.settings), steps),
-               fast_em_draw_count(*o.settings, displaced ? 1 : o.settings->integer("scales")));
+               fast_em_draw_count(*o.settings, *o.asked->op.kind->blind, o.settings->integer("scales")));
 }
 
 }  // namespace
@@ -113,18 +112,22 @@ OtherNetworks other_networks(const Options& o) {
   for (const OperatorDescription* leaf : o.asked->op.leaves())
     all.of_operator = all.of_operator || leaf->kind->network;
   const BlindRow* blind = o.asked->op.kind->blind;
-  if (blind)
-    (find_method(o.method).blind == &blind_dps_kind ? all.unknowns : all.shipped)
-        .assign(blind->unknowns.begin(), blind->unknowns.end());
+  const BlindKind* kind = find_method(o.method).blind;
+  for (const char* unknown : blind ? blind->unknowns : std::span<const char* const>()) {
+    if (!kind->asks_prior) all.unknowns.emplace_back(unknown);
+    if (kind->asks_prior && kind->asks_prior(*o.settings, true, *blind, unknown))
+      all.shipped.emplace_back(unknown);
+  }
   return all;
 }
 
 Workload workload_of(const Options& o) {
   const MethodRow method = find_method(o.method);
   if (method.estimate) return {};
-  if (method.blind) return times(of_blind(o, *method.blind), o.samples);
+  const std::int64_t of_guidance = o.class_guidance == 1 ? 1 : 2;  // with its class, and without
+  if (method.blind) return times(of_blind(o, *method.blind), of_guidance * o.samples);
   const int restarts = o.restarts > 0 ? o.restarts : o.asked->op.restarts();
-  return times(count(*method.solver, *o.settings, o.steps), std::int64_t(o.samples) * restarts);
+  return times(count(*method.solver, *o.settings, o.steps), of_guidance * std::int64_t(o.samples) * restarts);
 }
 
 }  // namespace tweedie::table

@@ -135,9 +135,10 @@ void add_training_options(CLI::App& app, TrainSettings& s) {
       ->capture_default_str()
       ->group(group);
   app.add_flag("--class-cond", s.class_conditional, "Learn the data's classes")->group(group);
-  app.add_option("--label-dropout", s.diffusion.label_dropout,
-                 "With --class-cond: share of samples whose class is not told, so that --class-guidance of the "
-                 "other programs can be used (0.1 is usual)")
+  app.add_option(
+         "--label-dropout", s.diffusion.label_dropout,
+         "With --class-cond: share of samples whose class is not told, so that --class-guidance of the "
+         "other programs can be used (0.1 is usual)")
       ->capture_default_str()
       ->check(number(0, 1))
       ->group(group);
@@ -178,7 +179,7 @@ void make_model(TrainSettings& s, const ModelWords& m) {
     const double label_dropout = s.diffusion.label_dropout;
     u = read.unet;
     s.diffusion = read.diffusion;
-    s.diffusion.label_dropout = label_dropout;
+    if (label_dropout > 0) s.diffusion.label_dropout = label_dropout;
     if (!read.stated.contains("image_size")) u.image_size = s.data.size;
     u.out_channels = (s.diffusion.learn_sigma || u.learn_sigma()) ? 2 * s.data.channels : s.data.channels;
   } else {
@@ -242,14 +243,15 @@ TrainOptions read_train_options(CLI::App& app, int argc, char** argv) {
   for (const auto& [option, decay] :
        {std::pair{"--beta2", o.settings.optimiser.beta2}, {"--ema", o.settings.optimiser.ema_rate}})
     require(decay < 1, option, " is 1: the mean would stay what it is at first; expected less");
-  require(o.settings.class_conditional || o.settings.diffusion.label_dropout == 0,
-          "--label-dropout means nothing without --class-cond");
   require(o.settings.cosine || app.count("--final-lr") == 0, "--final-lr means nothing without --cosine");
   for (const char* const option :
        {"--model-channels", "--channel-mult", "--res-blocks", "--attention", "--head-channels",
         "--learn-sigma", "--noise-schedule", "--diffusion-steps"})
     require(model.config.empty() || app.count(option) == 0, option, " and --config exclude each other");
   make_model(o.settings, model);
+  require(
+      o.settings.class_conditional || o.settings.unet.num_classes || o.settings.diffusion.label_dropout == 0,
+      "--label-dropout means nothing without --class-cond");
   return o;
 }
 
