@@ -55,10 +55,10 @@ struct TurbulenceEmResult {
 /// Called after every step, with its number from 0 on over all walks, and the solver.
 using TurbulenceEmObserver = std::function<void(int executed, const Solver& solver)>;
 
-/// Image and displacements from y (1, C, H, W) = k * warp(x, phi) + noise of standard
-/// deviation `sigma`, k known or estimated: `rounds` walks of the solver from noise to an image, each step of
-/// it followed by `search`, then one with the displacements found, for the image of a walk is made while they
-/// still move. They start at 0. `search` empty: they stay there. The solver has the settings of its row.
+/// Image and displacements from y (1, C, H, W) = k * warp(x, phi) + noise of standard deviation `sigma`, the
+/// blur's edges joined, k known or estimated: `rounds` walks of the solver from noise to an image, each step
+/// of it followed by `search`, then one with the displacements found, for the image of a walk is made while
+/// they still move. They start at 0. `search` empty: they stay there. The solver has the settings of its row.
 /// Errors: those of the solver and of `TiltSearch`; a solver that does not suit a linear operator.
 TurbulenceEmResult turbulence_em(Context& context, const SolverKind& kind, Denoiser& prior,
                                  const Schedule& schedule, const Tensor& kernel, Tensor y, double sigma,
