@@ -28,6 +28,14 @@ class CountingSource : public TensorSource {
   std::int64_t& count_;
 };
 
+// `use(row, at)` for each sample of a class: its embedding, and where its class's row begins.
+template <class Use>
+void of_classes(Tensor& embedding, const std::vector<int>& labels, const Use& use) {
+  for (int n = 0; n < embedding.shape().N; ++n)
+    if (const int label = labels[labels.size() == 1 ? 0 : std::size_t(n)]; label != UNet::any_class)
+      use(embedding.view().sample(n), std::int64_t(label) * embedding.shape().C);
+}
+
 }  // namespace
 
 /// What one forward pass leaves: a state for each layer, the head's input, and for training the way of the
@@ -166,13 +174,9 @@ void UNet::add_labels(Tensor& embedding, Tape* tape) {
   const int N = embedding.shape().N;
   require(labels_.size() == 1 || labels_.size() == std::size_t(N), "class-conditional network: ", N,
           " samples need ", N, " labels or one, got ", labels_.size());
-  for (int n = 0; n < N; ++n) {
-    const View<float> row = embedding.view().sample(n);
-    const int label = labels_[labels_.size() == 1 ? 0 : std::size_t(n)];
-    if (label == any_class) continue;
-    add(context_.queue, row, row,
-        View<const float>(label_embedding_.data() + std::int64_t(label) * row.C(), row.shape));
-  }
+  of_classes(embedding, labels_, [&](const View<float>& row, std::int64_t at) {
+    add(context_.queue, row, row, View<const float>(label_embedding_.data() + at, row.shape));
+  });
   if (tape) tape->labels = labels_;
 }
 
@@ -181,13 +185,10 @@ void UNet::backward_embedding(Tape& tape, Tensor& dembedding, Gradients& gradien
   Queue& q = context_.queue;
   silu_backward(q, dembedding, dembedding, tape.embedding_before);
   if (config_.num_classes)
-    for (int n = 0; n < dembedding.shape().N; ++n) {
-      const View<float> row = dembedding.view().sample(n);
-      const int label = tape.labels[tape.labels.size() == 1 ? 0 : std::size_t(n)];
-      if (label == any_class) continue;
-      const View<float> to(gradients.of(label_embedding_).data + std::int64_t(label) * row.C(), row.shape);
+    of_classes(dembedding, tape.labels, [&](const View<float>& row, std::int64_t at) {
+      const View<float> to(gradients.of(label_embedding_).data + at, row.shape);
       add(q, to, to, row);
-    }
+    });
   time_out_->add_gradients(context_, gradients, dembedding, tape.hidden);
   Tensor dhidden = context_.planar(tape.hidden.shape());
   fill(q, dhidden, 0);
@@ -363,11 +364,8 @@ std::vector<Parameter> UNet::list_parameters() {
   std::vector<Parameter> all;
   time_in_->list_parameters(all);
   time_out_->list_parameters(all);
-  if (config_.num_classes)
-    all.push_back({"label_emb.weight",
-                   {label_embedding_.shape().H, label_embedding_.shape().W},
-                   &label_embedding_,
-                   {}});
+  const Shape table = label_embedding_.shape();
+  if (config_.num_classes) all.push_back({"label_emb.weight", {table.H, table.W}, &label_embedding_, {}});
   for (Stage& stage : stages_)
     for (Layer& layer : stage.layers) {
       if (auto* convolution = std::get_if<Conv2d>(&layer)) convolution->list_parameters(all);
