@@ -6,18 +6,16 @@ FOLDER/image_1.png, image_2.png, ... are of classes 0, 1, ..., 9, 0, 1, ... (twe
 the examples or padded with black. Wants numpy and Pillow.
 """
 import argparse
-import gzip
 import os
 
 import numpy as np
+from idx_pictures import read_idx
 from PIL import Image
 
 
-def read_idx(path):
-    with gzip.open(path) as file:
-        data = file.read()
-    extents = np.frombuffer(data, ">u4", data[3], 4)
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(extents)
+def numbers(path, axes):
+    data, extents = read_idx(path, axes)
+    return np.frombuffer(data, np.uint8).reshape(extents)
 
 
 def main():
@@ -27,7 +25,7 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--classes", type=int, default=10)
     options = parser.parse_args()
-    examples, labels = read_idx(options.examples).astype(np.float32), read_idx(options.labels)
+    examples, labels = numbers(options.examples, 3).astype(np.float32), numbers(options.labels, 1)
     _, height, width = examples.shape
     examples = examples.reshape(len(examples), -1)
     squares = (examples**2).sum(1)

@@ -13,8 +13,11 @@ import zlib
 
 def read_idx(path, axes):
     """The numbers of an IDX file of bytes with that many axes, and its extents."""
-    with gzip.open(path) as file:
-        data = file.read()
+    try:
+        with gzip.open(path) as file:
+            data = file.read()
+    except (OSError, EOFError) as error:
+        raise SystemExit(f"{path}: {error}")
     if data[:3] != b"\0\0\x08" or len(data) < 4 or data[3] != axes:
         raise SystemExit(f"{path}: not an IDX file of bytes with {axes} axes")
     extents = struct.unpack(f">{axes}I", data[4 : 4 + 4 * axes])
@@ -56,4 +59,5 @@ def main():
             file.write(png(rows))
 
 
-main()
+if __name__ == "__main__":
+    main()
