@@ -10,11 +10,13 @@ namespace {
 
 /// Sums of dh and of dh (x - mean) over a thread's pixels; dy is read as `back` says.
 template <class T, int width, bool with_silu>
-__device__ void add_products(float (&sums)[2 * width], const T* dy, const T* x, const Sampling& back,
-                             const Coefficients<width>& c, const Tiling& t, const Place& at) {
+__device__ void add_products(float (&sums)[2 * width], const T* dy, const Parts<const T>& x,
+                             const Sampling& back, const Coefficients<width>& c, const Tiling& t,
+                             const Place& at) {
+  const Strip<const T> strip = x.strip(t, at, t.plane);
   const T* from = dy + at.offset(t, back.source_plane(t.plane));
   for (std::int64_t pixel = at.begin; pixel < at.end; pixel += blockDim.y) {
-    const Pack<T, width> value = load<T, width>(x + at.base + pixel * t.b);
+    const Pack<T, width> value = load<T, width>(strip.data + pixel * strip.step);
     const Pack<T, width> slope = sample<T, width>(from, t.b, pixel, back);
 #pragma unroll
     for (int k = 0; k < width; ++k) {
@@ -26,22 +28,22 @@ __device__ void add_products(float (&sums)[2 * width], const T* dy, const T* x, 
   }
 }
 
-/// x is read, or formed of `from` and written.
+/// x is read as its parts are, or formed of them and written.
 template <class T, int width, bool forms>
-__device__ void add_moments_of(double (&sums)[2 * width], T* x, const Source<T>& from, const float* x_bias,
+__device__ void add_moments_of(double (&sums)[2 * width], const Source<T>& from, const float* x_bias,
                                const Tiling& t, const Place& at) {
-  if constexpr (forms) {
-    if (at.active) add_moments<width>(sums, Formed<T, width>(x, from, t, at), x_bias, at);
-  } else {
-    add_moments<width>(sums, Stored<T, width>{{x + at.base, t.b}}, x_bias, at);
-  }
+  if (!at.active) return;
+  if constexpr (forms)
+    add_moments<width>(sums, Formed<T, width>(from, t, at), x_bias, at);
+  else
+    add_moments<width>(sums, Stored<T, width>{from.parts.strip(t, at, t.plane)}, x_bias, at);
 }
 
 template <class T, int width, bool forms>
-__global__ void moments(double2* partial, T* x, Source<T> from, const float* x_bias, Tiling t) {
+__global__ void moments(double2* partial, Source<T> from, const float* x_bias, Tiling t) {
   const Place at(t);
   double sums[2 * width] = {};
-  add_moments_of<T, width, forms>(sums, x, from, x_bias, t, at);
+  add_moments_of<T, width, forms>(sums, from, x_bias, t, at);
   sum_over_y(sums);
   if (!at.active || threadIdx.y != 0) return;
 #pragma unroll
@@ -50,7 +52,7 @@ __global__ void moments(double2* partial, T* x, Source<T> from, const float* x_b
 
 /// Not `resampled`, `back` is not looked at: the common case is spared the registers of the other.
 template <class T, int width, bool with_silu, bool resampled>
-__global__ void products(double2* partial, const T* dy, const T* x, Sampling back, const float* stats,
+__global__ void products(double2* partial, const T* dy, Parts<const T> x, Sampling back, const float* stats,
                          GroupNormParameters p, Tiling t) {
   const Place at(t);
   float sums[2 * width] = {};
@@ -157,7 +159,7 @@ __global__ void combine_gradients(GroupNormGradients to, const double2* partial,
 
 /// t cuts the smaller of x and y, which is W wide.
 template <class T, int width, bool with_silu, Resample how>
-__global__ void write_y(T* y, const T* x, const float* stats, GroupNormParameters p, Tiling t, unsigned W) {
+__global__ void write_y(T* y, Parts<const T> x, const float* stats, GroupNormParameters p, Tiling t, unsigned W) {
   const Place at(t);
   if (!at.active) return;
   const Coefficients<width> c(t, at, p, stats, nullptr);
@@ -165,8 +167,9 @@ __global__ void write_y(T* y, const T* x, const float* stats, GroupNormParameter
 }
 
 template <class T, int width, bool with_silu, bool resampled>
-__global__ void write_dx(Parts<T> dx, const T* dy, const T* x, const T* plus, const T* plus2, Sampling back,
-                         const float* stats, const float2* terms, GroupNormParameters p, Tiling t) {
+__global__ void write_dx(Parts<T> dx, const T* dy, Parts<const T> x, const T* plus, const T* plus2,
+                         Sampling back, const float* stats, const float2* terms, GroupNormParameters p,
+                         Tiling t) {
   const Place at(t);
   if (!at.active) return;
   const Coefficients<width> c(t, at, p, stats, terms);
@@ -175,20 +178,21 @@ __global__ void write_dx(Parts<T> dx, const T* dy, const T* x, const T* plus, co
 
 // ---- all stages at once, where a block has a group to itself
 
-/// t cuts x, which is W wide; y may be null.
+/// t cuts x, which is W wide.
 template <class T, int width, bool with_silu, bool forms>
-__global__ void whole_forward(T* y, float* stats, T* x, Source<T> from, GroupNormParameters p, Tiling t,
+__global__ void whole_forward(T* y, float* stats, Source<T> from, GroupNormParameters p, Tiling t,
                               unsigned W) {
   const Place at = Place::of_group(t, p.groups);
   double sums[2 * width] = {};
-  add_moments_of<T, width, forms>(sums, x, from, p.x_bias, t, at);
+  add_moments_of<T, width, forms>(sums, from, p.x_bias, t, at);
   double2 own = make_double2(0, 0);
 #pragma unroll
   for (int k = 0; k < width; ++k) own = make_double2(own.x + sums[k], own.y + sums[width + k]);
   const double2 sum = sum_whole_block(own);
   if (threadIdx.x == 0 && threadIdx.y == 0) write_statistics(stats + 2 * blockIdx.x, sum, p, t);
-  if (!y) return;
   __syncthreads();  // statistics and x are written
+  Parts<const T> x = from.parts;
+  if (forms) x.first = from.to;
   const Coefficients<width> c(t, at, p, stats, nullptr);
   const std::int64_t first = threadIdx.y, quarter = t.plane / 4;
   if (p.resample == Resample::up)
@@ -200,7 +204,7 @@ __global__ void whole_forward(T* y, float* stats, T* x, Source<T> from, GroupNor
 }
 
 template <class T, int width, bool with_silu>
-__global__ void whole_backward(Parts<T> dx, const T* dy, const T* x, const T* plus, const T* plus2,
+__global__ void whole_backward(Parts<T> dx, const T* dy, Parts<const T> x, const T* plus, const T* plus2,
                                Sampling back, const float* stats, GroupNormParameters p, Tiling t) {
   const Place at = Place::of_group(t, p.groups);
   Coefficients<width> c(t, at, p, stats, nullptr);
@@ -221,81 +225,81 @@ __global__ void whole_backward(Parts<T> dx, const T* dy, const T* x, const T* pl
   write_dx_pixels<T, width, with_silu>(dx, dy, x, plus, plus2, back, c, t, at);
 }
 
+/// x is of `shape` and its norm's output y, whose block is the joint one of x's parts.
 template <int width, bool with_silu>
-void again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
+void again(Queue& q, View<float> y, View<const float> stats, const Parts<const float>& x, const Shape& shape,
            const GroupNormParameters& p) {
-  const View<const float> smaller = p.resample == Resample::down ? View<const float>(y) : x;
-  const Tiling t(smaller, width == 4);
+  const Shape smaller = p.resample == Resample::down ? y.shape : shape;
+  const Tiling t(smaller, y.b, width == 4);
   const auto kernel = p.resample == Resample::up     ? write_y<float, width, with_silu, Resample::up>
                       : p.resample == Resample::down ? write_y<float, width, with_silu, Resample::down>
                                                      : write_y<float, width, with_silu, Resample::none>;
-  kernel<<<t.grid(), t.threads(), 0, q.stream()>>>(y.data, x.data, stats.data, p, t, unsigned(smaller.W()));
+  kernel<<<t.grid(), t.threads(), 0, q.stream()>>>(y.data, x, stats.data, p, t, unsigned(smaller.W));
   check_launch("group_norm write_y");
 }
 
-/// `from` null: x is complete. y empty: the statistics alone.
-template <int width, bool with_silu>
-void forward(Queue& q, View<float> y, View<float> stats, View<float> x, const Source<float>* from,
+/// `forms`: x is made of `from` and written to `from.to`; else it is from.parts.
+template <int width, bool with_silu, bool forms>
+void forward(Queue& q, View<float> y, View<float> stats, const Source<float>& from, const Shape& shape,
              const GroupNormParameters& p) {
-  const Tiling t(x, width == 4);
-  const Source<float> source = from ? *from : Source<float>();
+  const Tiling t(shape, y.b, width == 4);
   if (const WholeGroup whole(t, p.groups); whole.fits) {
-    const auto kernel =
-        from ? whole_forward<float, width, with_silu, true> : whole_forward<float, width, with_silu, false>;
-    kernel<<<whole.blocks, whole.threads, 0, q.stream()>>>(y.data, stats.data, x.data, source, p, t,
-                                                           unsigned(x.W()));
+    whole_forward<float, width, with_silu, forms><<<whole.blocks, whole.threads, 0, q.stream()>>>(
+        y.data, stats.data, from, p, t, unsigned(shape.W));
     return check_launch("group_norm whole_forward");
   }
   auto* partial = static_cast<double2*>(q.scratch(std::size_t(t.partials()) * sizeof(double2)));
-  const auto sum = from ? moments<float, width, true> : moments<float, width, false>;
-  sum<<<t.grid(), t.threads(), 0, q.stream()>>>(partial, x.data, source, p.x_bias, t);
+  moments<float, width, forms><<<t.grid(), t.threads(), 0, q.stream()>>>(partial, from, p.x_bias, t);
   check_launch("group_norm moments");
   combine_moments<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(stats.data, partial, p, t);
   check_launch("group_norm combine_moments");
-  if (y) again<width, with_silu>(q, y, stats, x, p);
+  Parts<const float> x = from.parts;
+  if (forms) x.first = from.to;
+  again<width, with_silu>(q, y, stats, x, shape, p);
 }
 
 template <int width, bool with_silu>
-void backward_whole(Queue& q, const Parts<float>& dx, View<const float> dy, View<const float> x,
-                    View<const float> stats, const GroupNormParameters& p, View<const float> plus,
+void backward_whole(Queue& q, const Parts<float>& dx, View<const float> dy, const Parts<const float>& x,
+                    int W, View<const float> stats, const GroupNormParameters& p, View<const float> plus,
                     View<const float> plus2, const WholeGroup& whole, const Tiling& t) {
   whole_backward<float, width, with_silu><<<whole.blocks, whole.threads, 0, q.stream()>>>(
-      dx, dy.data, x.data, plus.data, plus2.data, Sampling::back(p.resample, x.W()), stats.data, p, t);
+      dx, dy.data, x, plus.data, plus2.data, Sampling::back(p.resample, W), stats.data, p, t);
   check_launch("group_norm whole_backward");
 }
 
 // dx is the same, to the bit, with gradients or without. Where a block has a group to itself the gradients'
 // sums are a pass of their own: only training pays for it, and only on small maps.
 template <int width, bool with_silu>
-void backward(Queue& q, const Parts<float>& dx, View<const float> dy, View<const float> x,
-              View<const float> stats, const GroupNormParameters& p, View<const float> plus,
-              const GroupNormGradients& gradients, View<const float> plus2) {
-  const Tiling t(x, width == 4);
+void backward(Queue& q, const Parts<float>& dx, View<const float> dy, const Parts<const float>& x,
+              const Shape& shape, View<const float> stats, const GroupNormParameters& p,
+              View<const float> plus, const GroupNormGradients& gradients, View<const float> plus2) {
+  const Tiling t(shape, dy.b, width == 4);
   const WholeGroup whole(t, p.groups);
   if (whole.fits && !gradients)
-    return backward_whole<width, with_silu>(q, dx, dy, x, stats, p, plus, plus2, whole, t);
+    return backward_whole<width, with_silu>(q, dx, dy, x, shape.W, stats, p, plus, plus2, whole, t);
   const std::size_t partial_bytes = std::size_t(t.partials()) * sizeof(double2);
   auto* partial = static_cast<double2*>(
       q.scratch(partial_bytes + std::size_t(t.N) * std::size_t(p.groups) * sizeof(float2)));
   auto* terms = reinterpret_cast<float2*>(partial + t.partials());
   const bool resamples = p.resample != Resample::none;
-  const Sampling back = Sampling::back(p.resample, x.W());
+  const Sampling back = Sampling::back(p.resample, shape.W);
   const auto sum =
       resamples ? products<float, width, with_silu, true> : products<float, width, with_silu, false>;
-  sum<<<t.grid(), t.threads(), 0, q.stream()>>>(partial, dy.data, x.data, back, stats.data, p, t);
+  sum<<<t.grid(), t.threads(), 0, q.stream()>>>(partial, dy.data, x, back, stats.data, p, t);
   check_launch("group_norm products");
   if (gradients) {
     combine_gradients<<<unsigned(t.C), 32, 0, q.stream()>>>(gradients, partial, stats.data, p, t);
     check_launch("group_norm combine_gradients");
   }
-  if (whole.fits) return backward_whole<width, with_silu>(q, dx, dy, x, stats, p, plus, plus2, whole, t);
+  if (whole.fits)
+    return backward_whole<width, with_silu>(q, dx, dy, x, shape.W, stats, p, plus, plus2, whole, t);
   combine_products<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(terms, partial, stats.data,
                                                                                  p, t);
   check_launch("group_norm combine_products");
   const auto write =
       resamples ? write_dx<float, width, with_silu, true> : write_dx<float, width, with_silu, false>;
-  write<<<t.grid(), t.threads(), 0, q.stream()>>>(dx, dy.data, x.data, plus.data, plus2.data, back,
-                                                  stats.data, terms, p, t);
+  write<<<t.grid(), t.threads(), 0, q.stream()>>>(dx, dy.data, x, plus.data, plus2.data, back, stats.data,
+                                                  terms, p, t);
   check_launch("group_norm write_dx");
 }
 
@@ -304,6 +308,7 @@ template <class T>
 Parts<T> parts(View<T> first, View<T> second) {
   return {first.data, second.data, first.C(), first.b, second ? second.b : first.b};
 }
+Parts<const float> parts(const SplitMap& x) { return parts(x.first, x.second); }
 
 /// Whether four channels can be moved at once.
 template <class T>
@@ -313,42 +318,44 @@ bool packable(const Parts<T>& x) {
 
 }  // namespace
 
-void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
-                const GroupNormParameters& p) {
-  const bool packed = x.b % 4 == 0 && aligned(y.data, x.data);
-  const auto run = packed ? (p.silu ? forward<4, true> : forward<4, false>)
-                          : (p.silu ? forward<1, true> : forward<1, false>);
-  // Without a source x is not written.
-  run(q, y, stats, {const_cast<float*>(x.data), x.shape, x.b}, nullptr, p);
+void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x, const GroupNormParameters& p) {
+  const Source<float> source{parts(x), nullptr, nullptr, {}, nullptr};
+  const bool packed = y.b % 4 == 0 && packable(source.parts) && aligned(y.data);
+  const auto run = packed ? (p.silu ? forward<4, true, false> : forward<4, false, false>)
+                          : (p.silu ? forward<1, true, false> : forward<1, false, false>);
+  run(q, y, stats, source, x.shape(), p);
 }
 
 void group_norm_of(Queue& q, View<float> y, View<float> stats, View<float> x, const GroupNormSource& from,
                    const GroupNormParameters& p) {
   const Source<float> source{parts(from.first, from.second), from.bias, from.plus.data,
-                             Sampling::of(from.resample, x.W())};
-  const bool packed = x.b % 4 == 0 && packable(source.parts) && aligned(y.data, x.data, from.plus.data);
-  const auto run = packed ? (p.silu ? forward<4, true> : forward<4, false>)
-                          : (p.silu ? forward<1, true> : forward<1, false>);
-  run(q, y, stats, x, &source, p);
+                             Sampling::of(from.resample, x.W()), x.data};
+  const bool packed = y.b % 4 == 0 && packable(source.parts) && aligned(y.data, x.data, from.plus.data);
+  const auto run = packed ? (p.silu ? forward<4, true, true> : forward<4, false, true>)
+                          : (p.silu ? forward<1, true, true> : forward<1, false, true>);
+  run(q, y, stats, source, SplitMap(x, from.second).shape(), p);
 }
 
-void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
+void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
                          const GroupNormGradients& gradients, View<const float> plus2,
                          View<float> dx_second) {
   const Parts<float> to = parts(dx, dx_second);
-  const bool packed = x.b % 4 == 0 && packable(to) && aligned(dy.data, x.data, plus.data, plus2.data);
+  const Parts<const float> from = parts(x);
+  const bool packed =
+      dy.b % 4 == 0 && packable(to) && packable(from) && aligned(dy.data, plus.data, plus2.data);
   const auto run = packed ? (p.silu ? backward<4, true> : backward<4, false>)
                           : (p.silu ? backward<1, true> : backward<1, false>);
-  run(q, to, dy, x, stats, p, plus, gradients, plus2);
+  run(q, to, dy, from, x.shape(), stats, p, plus, gradients, plus2);
 }
 
-void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
+void group_norm_again(Queue& q, View<float> y, View<const float> stats, const SplitMap& x,
                       const GroupNormParameters& p) {
-  const bool packed = x.b % 4 == 0 && aligned(y.data, x.data);
+  const Parts<const float> from = parts(x);
+  const bool packed = y.b % 4 == 0 && packable(from) && aligned(y.data);
   const auto run =
       packed ? (p.silu ? again<4, true> : again<4, false>) : (p.silu ? again<1, true> : again<1, false>);
-  run(q, y, stats, x, p);
+  run(q, y, stats, from, x.shape(), p);
 }
 
 }  // namespace tweedie::cuda

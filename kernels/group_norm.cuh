@@ -18,8 +18,8 @@ struct Tiling {
   int N, C, b, blocks, tiles, chunks, threads_x, threads_y, width;
   std::int64_t plane, chunk_pixels;
 
-  Tiling(const View<const float>& x, bool packed)
-      : N(x.N()), C(x.C()), b(x.b), blocks(x.C() / x.b), width(packed ? 4 : 1), plane(x.shape.plane()) {
+  Tiling(const Shape& x, int block, bool packed)
+      : N(x.N), C(x.C), b(block), blocks(x.C / block), width(packed ? 4 : 1), plane(x.plane()) {
     const int columns = b / width;
     threads_x = std::min(columns, block_threads);
     threads_y = block_threads / threads_x;

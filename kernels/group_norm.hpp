@@ -1,6 +1,8 @@
 // GroupNorm fused with its affine map, optional scale/shift modulation, optional SiLU and resampling.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/queue.hpp"
 #include "kernels/resample.hpp"
 #include "kernels/view.hpp"
@@ -20,17 +22,28 @@ struct GroupNormParameters {
   Resample resample = Resample::none;  ///< of what SiLU gave
 };
 
+/// A map whose channels lie in two tensors, [first, second] along channels, or in one: `second` is empty then.
+/// Their blocks are those of what goes with the map, or on CUDA all are channels-last. (What a U-Net joins on
+/// its way up is never written side by side for a norm.)
+struct SplitMap {
+  View<const float> first, second;
+  template <class Map>
+  SplitMap(Map&& a, View<const float> b = {}) requires(std::is_convertible_v<Map, View<const float>>)
+      : first(a), second(b) {}
+  Shape shape() const {
+    return {first.N(), first.C() + (second ? second.C() : 0), first.H(), first.W()};
+  }
+};
+
 /// h = gamma (x - mean) rstd + beta;  h = h (1 + scale) + shift when modulated;  y = resample(silu(h) or h).
 /// x (N, C, H, W), b dividing C; y: alike but for the sides, which `resample` changes; stats: (N, groups, 1,
 /// 2) planar, mean then 1/sqrt(var + eps), the biased variance over the C/groups channels and all pixels. (Wu
 /// & He 2018; guided-diffusion's GroupNorm32 and use_scale_shift_norm.) y may not be x.
-void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
-                const GroupNormParameters& p);
+void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x, const GroupNormParameters& p);
 
 /// What a norm makes its x of in the pass that takes the statistics: x = [first + bias + R plus, second]
-/// along channels, R a resampling; parts that are empty or null are left out. Blocks are x's, or on CUDA all
-/// are channels-last. (Residual sums and the concatenations of a U-Net: a pass less over the map, and a
-/// launch.)
+/// along channels, R a resampling; parts that are empty or null are left out. (The residual sums of a U-Net:
+/// a pass less over the map, and a launch.)
 struct GroupNormSource {
   View<const float> first;             ///< (N, C1, H, W)
   const float* bias = nullptr;         ///< C1 values on the device
@@ -39,13 +52,13 @@ struct GroupNormSource {
   View<const float> second;            ///< (N, C - C1, H, W)
 };
 
-/// `group_norm` of the x that `from` makes, which is written; x may be `first` where there is no second. y
-/// empty: x and the statistics alone, for `group_norm_again`.
+/// `group_norm` of the x that `from` makes, whose first channels are written to `x` (alike `first`, which it
+/// may be).
 void group_norm_of(Queue& q, View<float> y, View<float> stats, View<float> x, const GroupNormSource& from,
                    const GroupNormParameters& p);
 
 /// y as `group_norm` made it, from the statistics it left: one pass, for what a backward pass forms again.
-void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
+void group_norm_again(Queue& q, View<float> y, View<const float> stats, const SplitMap& x,
                       const GroupNormParameters& p);
 
 /// Where the gradients by the parameters go, on the device; null: not wanted.
@@ -57,24 +70,24 @@ struct GroupNormGradients {
 };
 
 /// dx = J^T dy (+ R^T plus (+ plus2), when given), R the resampling: plus lies as dy does, plus2 as x. x and
-/// stats as in the forward call, h is recomputed. Where nothing is resampled dx may be dy, plus or plus2.
-/// With `dx_second` (of a norm that does not resample) dx has the first channels alone and dx_second the
-/// rest, apart from all that is read: the way back of `group_norm_of`, blocks as there. `gradients` costs no
-/// further pass (on CUDA: of large maps): the sums that dx needs are what they are made of.
-void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
+/// stats as in the forward call, h is recomputed. With `dx_second` (of a norm that does not resample) dx has
+/// the first channels alone and dx_second the rest. Where nothing is resampled dx may be dy, plus or plus2;
+/// dx and dx_second may be the channels of one of these where they follow each other in memory, as those of
+/// one sample do where blocks are equal. `gradients` costs no further pass (on CUDA: of large maps): the sums
+/// that dx needs are what they are made of.
+void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus = {},
                          const GroupNormGradients& gradients = {}, View<const float> plus2 = {},
                          View<float> dx_second = {});
 
 namespace cuda {
-void group_norm(Queue& q, View<float> y, View<float> stats, View<const float> x,
-                const GroupNormParameters& p);
-void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, View<const float> x,
+void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x, const GroupNormParameters& p);
+void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
                          const GroupNormGradients& gradients, View<const float> plus2, View<float> dx_second);
 void group_norm_of(Queue& q, View<float> y, View<float> stats, View<float> x, const GroupNormSource& from,
                    const GroupNormParameters& p);
-void group_norm_again(Queue& q, View<float> y, View<const float> stats, View<const float> x,
+void group_norm_again(Queue& q, View<float> y, View<const float> stats, const SplitMap& x,
                       const GroupNormParameters& p);
 }  // namespace cuda
 

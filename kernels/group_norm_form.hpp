@@ -61,21 +61,20 @@ void form_first(float* to, const float* base, const GroupNormSource& from, int n
   });
 }
 
-// What a task works on of an x that is first written.
+// What a task works on of an x whose first channels are written to `x`.
 inline void form(const View<float>& x, const GroupNormSource& from, const Tasks& tasks, std::int64_t task) {
   const int n = tasks.sample(task), c = tasks.first_channel(task), b = tasks.b;
+  if (c >= from.first.C()) return;
   const std::int64_t begin = task % tasks.chunks * tasks.chunk_pixels, end = begin + tasks.floats(task) / b;
-  const bool first = c < from.first.C();
-  const View<const float>& part = first ? from.first : from.second;
-  const int channel = first ? c : c - from.first.C();
-  float* const to = x.data + tasks.offset(task);
-  const float* const base = part.data + part.offset(n, channel, 0, 0) + begin * b;
-  if (!first || !(from.bias || from.plus)) {
+  const std::int64_t offset = x.offset(n, c, 0, 0) + begin * b;
+  float* const to = x.data + offset;
+  const float* const base = from.first.data + offset;
+  if (!(from.bias || from.plus)) {
     if (to != base) std::copy_n(base, tasks.floats(task), to);
   } else if (b == 16) {
-    form_first<16>(to, base, from, n, channel, begin, end);
+    form_first<16>(to, base, from, n, c, begin, end);
   } else {
-    form_first<0>(to, base, from, n, channel, begin, end);
+    form_first<0>(to, base, from, n, c, begin, end);
   }
 }
 

@@ -20,16 +20,18 @@ struct Source {
   const float* bias;
   const T* plus;
   Sampling sampling;  ///< of plus
+  T* to;              ///< where the first part goes
 };
 
-/// x as it comes about: `take` also writes it. x may be the first of its parts: a thread reads what it
-/// overwrites before it does.
+/// x as it comes about: `take` also writes its first channels, perhaps to where they come from: a thread reads
+/// what it overwrites before it does.
 template <class T, int width>
 class Formed {
  public:
-  __device__ Formed(T* x, const Source<T>& from, const Tiling& t, const Place& at)
-      : x_{x + at.base, t.b}, part_(from.parts.strip(t, at, t.plane)), sampling_(from.sampling) {
+  __device__ Formed(const Source<T>& from, const Tiling& t, const Place& at)
+      : part_(from.parts.strip(t, at, t.plane)), sampling_(from.sampling) {
     const bool first = at.c < from.parts.channels;
+    if (first) to_ = from.to + (part_.data - from.parts.first);
     if (first && from.plus) {
       const Parts<const T> like{from.plus, nullptr, from.parts.channels, from.parts.first_b, 0};
       plus_ = like.strip(t, at, sampling_.source_plane(t.plane)).data;
@@ -46,12 +48,12 @@ class Formed {
   }
   __device__ Pack<T, width> take(std::int64_t pixel) const {
     const Pack<T, width> value = look(pixel);
-    store(x_.data + pixel * x_.step, value);
+    if (to_) store(to_ + pixel * part_.step, value);
     return value;
   }
 
  private:
-  Strip<T> x_;
+  T* to_ = nullptr;  ///< null: of the second part
   Strip<const T> part_;
   const T* plus_ = nullptr;
   Sampling sampling_;

@@ -27,12 +27,12 @@ struct Tasks {
   int b, columns, blocks, chunks;
   std::int64_t plane, chunk_pixels, count;
 
-  explicit Tasks(const View<const float>& x)
-      : b(x.b), columns(b * std::max(1, lanes / b)), blocks(x.C() / b), plane(x.shape.plane()) {
+  Tasks(const Shape& x, int block)
+      : b(block), columns(b * std::max(1, lanes / b)), blocks(x.C / b), plane(x.plane()) {
     const std::int64_t row_pixels = columns / b;
     chunk_pixels = std::max<std::int64_t>(1, chunk_floats / columns) * row_pixels;
     chunks = int((plane + chunk_pixels - 1) / chunk_pixels);
-    count = std::int64_t(x.N()) * blocks * chunks;
+    count = std::int64_t(x.N) * blocks * chunks;
   }
   int sample(std::int64_t task) const { return int(task / chunks / blocks); }
   int first_channel(std::int64_t task) const { return int(task / chunks % blocks) * b; }

@@ -17,13 +17,13 @@ __device__ Pack<T, width> normalised(Pack<T, width> value, const Coefficients<wi
 
 /// Walks over the pixels [begin, end) of the smaller of x and y, which has `plane` of them and is W wide.
 template <class T, int width, bool with_silu, Resample how>
-__device__ void write_y_pixels(T* y, const T* x, const Coefficients<width>& c, const Tiling& t,
+__device__ void write_y_pixels(T* y, const Parts<const T>& x, const Coefficients<width>& c, const Tiling& t,
                                const Place& at, std::int64_t begin, std::int64_t end, std::int64_t plane,
                                unsigned W) {
-  const T* from = x + at.offset(t, how == Resample::down ? 4 * plane : plane);
+  const Strip<const T> from = x.strip(t, at, how == Resample::down ? 4 * plane : plane);
   T* to = y + at.offset(t, how == Resample::up ? 4 * plane : plane);
   const auto value_at = [&](std::int64_t pixel) {
-    return normalised<T, width, with_silu>(load<T, width>(from + pixel * t.b), c);
+    return normalised<T, width, with_silu>(load<T, width>(from.data + pixel * from.step), c);
   };
   for (std::int64_t pixel = begin; pixel < end; pixel += blockDim.y) {
     if constexpr (how == Resample::none) {
@@ -52,14 +52,15 @@ __device__ void write_y_pixels(T* y, const T* x, const Coefficients<width>& c, c
 /// plus and plus2 may be null; plus is read as dy is. Where that is not resampled, dx in one part may be any of
 /// them: a thread reads what it overwrites before it does.
 template <class T, int width, bool with_silu>
-__device__ void write_dx_pixels(const Parts<T>& dx, const T* dy, const T* x, const T* plus, const T* plus2,
-                                const Sampling& back, const Coefficients<width>& c, const Tiling& t,
+__device__ void write_dx_pixels(const Parts<T>& dx, const T* dy, const Parts<const T>& x, const T* plus,
+                                const T* plus2, const Sampling& back, const Coefficients<width>& c, const Tiling& t,
                                 const Place& at) {
   const std::int64_t other = at.offset(t, back.source_plane(t.plane));
   const Strip<T> to = dx.strip(t, at, t.plane);
+  const Strip<const T> from = x.strip(t, at, t.plane);
   for (std::int64_t pixel = at.begin; pixel < at.end; pixel += blockDim.y) {
     const std::int64_t i = at.base + pixel * t.b;
-    const Pack<T, width> value = load<T, width>(x + i);
+    const Pack<T, width> value = load<T, width>(from.data + pixel * from.step);
     Pack<T, width> slope = sample<T, width>(dy + other, t.b, pixel, back), more{}, more2{};
     if (plus) more = sample<T, width>(plus + other, t.b, pixel, back);
     if (plus2) more2 = load<T, width>(plus2 + i);

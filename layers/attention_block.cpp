@@ -122,8 +122,8 @@ Tensor AttentionBlock::backward(Context& context, const Tensor& dy, Saved& s, Gr
     proj_.add_gradients(context, *gradients, dy, in_layout(context, mixed, s.x.b()));
     qkv_.add_gradients(context, *gradients, dlinear, norm_.again(context, s.x, s.stats));
   }
-  const Tensor dnormed = qkv_.backward(context, dlinear, shape.H, shape.W);
-  Tensor dx = norm_.backward(context, dnormed, s.x, s.stats, {}, dy, gradients);
+  Tensor dnormed = qkv_.backward(context, dlinear, shape.H, shape.W);
+  Tensor dx = norm_.backward(context, std::move(dnormed), s.x, s.stats, {}, dy, gradients);
   s = {};
   return dx;
 }

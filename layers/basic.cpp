@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/concat.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/matmul.hpp"
 #include "kernels/reduce.hpp"
@@ -26,6 +27,13 @@ Tensor complete(Context& context, Sum sum) {
   else if (plus)
     add(context.queue, sum.value, sum.value, plus);
   return std::move(sum.value);
+}
+
+Tensor joined(Context& context, const Sum& sum) {
+  if (!sum.second) return sum.value;
+  Tensor map = context.features(sum.map().shape());
+  concat_channels(context.queue, map, sum.value, sum.second);
+  return map;
 }
 
 Conv2d::Conv2d(Context& context, const WeightScope& scope, int in, int out, int kernel, int stride, int pad,
@@ -152,40 +160,52 @@ GroupNormParameters Norm::parameters(const NormInputs& with) const {
   return {gamma_.data(), beta_.data(), modulation, 32, 1e-5f, silu_, with.x_bias, how_};
 }
 
-Tensor Norm::forward(Context& context, const Tensor& x, Tensor& stats, const NormInputs& with) const {
-  Tensor y = context.features(resampled(how_, x.shape()));
-  stats = context.planar({x.shape().N, 32, 1, 2});
+Tensor Norm::forward(Context& context, const SplitMap& x, Tensor& stats, const NormInputs& with) const {
+  const Shape shape = x.shape();
+  Tensor y = context.features(resampled(how_, shape));
+  stats = context.planar({shape.N, 32, 1, 2});
   group_norm(context.queue, y, stats, x, parameters(with));
   return y;
 }
 
-// The parts of a map with a `second` are gone before the norm's result takes its place: what is held at a
-// time decides how large an image may be.
 Tensor Norm::forward(Context& context, Sum& x, Tensor& stats, const NormInputs& with) const {
-  if (x.complete()) return forward(context, x.value, stats, with);
-  Shape shape = x.value.shape();
-  if (x.second) shape.C += x.second.shape().C;
-  Tensor map = x.second ? context.features(shape) : x.value, y;
-  if (!x.second) y = context.features(resampled(how_, shape));
+  if (x.complete()) return forward(context, x.map(), stats, with);
+  const Shape shape = x.map().shape();
+  Tensor y = context.features(resampled(how_, shape));
   stats = context.planar({shape.N, 32, 1, 2});
-  group_norm_of(context.queue, y, stats, map, {x.value, x.bias.data(), x.plus, x.resample, x.second},
+  group_norm_of(context.queue, y, stats, x.value, {x.value, x.bias.data(), x.plus, x.resample, x.second},
                 parameters(with));
-  x = {.value = std::move(map)};
-  return y ? y : again(context, x.value, stats, with);
+  x.bias = x.plus = {};
+  return y;
 }
 
-Tensor Norm::again(Context& context, const Tensor& x, const Tensor& stats, const NormInputs& with) const {
+Tensor Norm::again(Context& context, const SplitMap& x, const Tensor& stats, const NormInputs& with) const {
   Tensor y = context.features(resampled(how_, x.shape()));
   group_norm_again(context.queue, y, stats, x, parameters(with));
   return y;
 }
 
-Tensor Norm::backward(Context& context, const Tensor& dy, const Tensor& x, const Tensor& stats,
+// Where the gradient goes: over dy where that may be overwritten. What is held at a time decides how large an
+// image may be.
+Tensor Norm::take_gradient(Context& context, const Tensor& dy, const SplitMap& x, Tensor* dsecond) const {
+  const Shape shape = x.shape();
+  const bool over_dy = how_ == Resample::none && dy.unique();
+  if (!x.second) return over_dy ? dy : context.features(shape);
+  const Shape& first = x.first.shape;
+  const Shape& second = x.second.shape;
+  if (over_dy && shape.N == 1 && dy.b() == x.first.b) {
+    *dsecond = dy.channels(first.C, second.C);
+    return dy.channels(0, first.C);
+  }
+  *dsecond = context.features(second);
+  return context.features(first);
+}
+
+Tensor Norm::backward(Context& context, Tensor dy, const SplitMap& x, const Tensor& stats,
                       const NormInputs& with, const Tensor& plus, Gradients* gradients, Tensor* dmodulation,
                       const Tensor& plus2, Tensor* dsecond) const {
-  Shape shape = x.shape();
-  if (dsecond) shape.C -= dsecond->shape().C;
-  Tensor dx = context.features(shape);
+  require(bool(x.second) == (dsecond != nullptr), weight_name_, ": a gradient in two parts, of an x in one");
+  Tensor dx = take_gradient(context, dy, x, dsecond);
   GroupNormGradients to;
   if (gradients) to = {gradients->of(gamma_).data, gradients->of(beta_).data, nullptr};
   if (gradients && with.modulation && *with.modulation) {

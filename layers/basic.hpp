@@ -18,18 +18,22 @@ namespace tweedie {
 inline int padded_channels(int channels) { return (channels + 15) / 16 * 16; }
 
 /// A map whose last sum is left to its reader: [value + bias + R plus, second] along channels, R a
-/// resampling. A norm adds and joins in the pass that takes its statistics; by itself each would be a pass
-/// over the map.
+/// resampling. A norm adds in the pass that takes its statistics, and reads the two parts where they lie; by
+/// itself each would be a pass over the map.
 struct Sum {
   Tensor value = {};                   ///< in features layout, as all maps here
   Tensor bias = {};                    ///< (1, C, 1, 1); empty: none
   Tensor plus = {};                    ///< empty: none
   Resample resample = Resample::none;  ///< of plus
   Tensor second = {};                  ///< channels that follow; empty: none
-  bool complete() const { return !bias && !plus && !second; }
+  bool complete() const { return !bias && !plus; }
+  /// What a norm reads once the sum is complete.
+  SplitMap map() const { return {value, second}; }
 };
 /// The map itself, in place of `value`, for readers that are no norms; there is no `second`.
 Tensor complete(Context& context, Sum sum);
+/// The parts of a complete sum side by side; `value` itself where there is no second.
+Tensor joined(Context& context, const Sum& sum);
 
 /// A convolution with its packed weights. Channel counts of images (1, 3, 6) are padded to 16 with zero
 /// weights. Reads `weight` (out, in, kernel, kernel) and, when `bias`, `bias` (out); `rank` 3 reads a
@@ -97,15 +101,16 @@ struct NormInputs {
 class Norm {
  public:
   Norm(Context& context, const WeightScope& scope, int channels, bool silu, Resample how = Resample::none);
-  /// `stats` receives what the backward pass needs.
-  Tensor forward(Context& context, const Tensor& x, Tensor& stats, const NormInputs& with = {}) const;
-  /// The same of a sum, which is complete afterwards: x.value is the map, the rest is empty.
+  /// Of a sum, which is complete afterwards. `stats` receives what the backward pass needs.
   Tensor forward(Context& context, Sum& x, Tensor& stats, const NormInputs& with = {}) const;
+  /// The same of a map that is complete.
+  Tensor forward(Context& context, const SplitMap& x, Tensor& stats, const NormInputs& with = {}) const;
   /// What `forward` returned, from the statistics it left.
-  Tensor again(Context& context, const Tensor& x, const Tensor& stats, const NormInputs& with = {}) const;
-  /// J^T dy (+ R^T plus (+ plus2), when not empty; R the resampling). With `gradients`, adds those of weight
-  /// and bias; `dmodulation` then receives the modulation's, if there is one.
-  Tensor backward(Context& context, const Tensor& dy, const Tensor& x, const Tensor& stats,
+  Tensor again(Context& context, const SplitMap& x, const Tensor& stats, const NormInputs& with = {}) const;
+  /// J^T dy (+ R^T plus (+ plus2), when not empty; R the resampling), in dy's memory where nobody else has
+  /// that. Of an x in two parts the result has the first, and `dsecond` receives the other. With `gradients`,
+  /// adds those of weight and bias; `dmodulation` then receives the modulation's, if there is one.
+  Tensor backward(Context& context, Tensor dy, const SplitMap& x, const Tensor& stats,
                   const NormInputs& with = {}, const Tensor& plus = {}, Gradients* gradients = nullptr,
                   Tensor* dmodulation = nullptr, const Tensor& plus2 = {}, Tensor* dsecond = nullptr) const;
   void list_parameters(std::vector<Parameter>& to);
@@ -113,6 +118,7 @@ class Norm {
  private:
   std::string weight_name_, bias_name_;
   GroupNormParameters parameters(const NormInputs& with) const;
+  Tensor take_gradient(Context& context, const Tensor& dy, const SplitMap& x, Tensor* dsecond) const;
   Tensor gamma_, beta_;
   bool silu_;
   Resample how_;

@@ -39,11 +39,14 @@ Sum ResBlock::forward(Context& context, Sum x, Tensor modulation, Saved* saved) 
   y.value = conv_out_.forward_without_bias(context, y.value);
   if (!saved) local = {};
   if (skip_)
-    skip_->accumulate(context, y, resample(context, config_.how, x.value),
+    skip_->accumulate(context, y, resample(context, config_.how, joined(context, x)),
                       biases_ ? biases_ : sum_of_biases(context));
   else
     y = {std::move(y.value), conv_out_.bias(), x.value, config_.how, {}};
-  if (saved) saved->x = std::move(x.value);
+  if (saved) {
+    saved->x = std::move(x.value);
+    saved->second = std::move(x.second);
+  }
   return y;
 }
 
@@ -69,8 +72,10 @@ Tensor ResBlock::backward_out(Context& context, const Tensor& dy, Saved& s, cons
 
 void ResBlock::add_skip_and_in_gradients(Context& context, const Tensor& dy, const Tensor& dh, const Saved& s,
                                          Gradients& gradients) const {
-  conv_in_.add_gradients(context, gradients, dh, norm_in_.again(context, s.x, s.stats_in));
-  if (skip_) skip_->add_gradients(context, gradients, dy, resample(context, config_.how, s.x));
+  conv_in_.add_gradients(context, gradients, dh, norm_in_.again(context, s.in(), s.stats_in));
+  if (!skip_) return;
+  const Tensor x = joined(context, {.value = s.x, .second = s.second});
+  skip_->add_gradients(context, gradients, dy, resample(context, config_.how, x));
 }
 
 Tensor ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const Training* training,
@@ -79,10 +84,10 @@ Tensor ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const Tr
   Tensor dh = backward_out(context, dy, s, training);
   s.h = {};
   if (training) add_skip_and_in_gradients(context, dy, dh, s, training->gradients);
-  const Tensor dnormed = conv_in_.backward(context, dh, inner.H, inner.W);
+  Tensor dnormed = conv_in_.backward(context, dh, inner.H, inner.W);
   dh = {};
   const Tensor dskip = skip_ ? skip_->backward(context, dy, inner.H, inner.W) : dy;
-  Tensor dx = norm_in_.backward(context, dnormed, s.x, s.stats_in, {}, dskip,
+  Tensor dx = norm_in_.backward(context, std::move(dnormed), s.in(), s.stats_in, {}, dskip,
                                 training ? &training->gradients : nullptr, nullptr, plus, dsecond);
   s = {};
   return dx;

@@ -20,7 +20,8 @@ class ResBlock {
   };
   /// What the backward pass needs: the two norms' inputs and a few numbers a sample.
   struct Saved {
-    Tensor x, h, stats_in, stats_out, modulation;
+    Tensor x, second, h, stats_in, stats_out, modulation;  ///< second: of an x in two parts
+    SplitMap in() const { return {x, second}; }
   };
   ResBlock(Context& context, const WeightScope& scope, const Config& config);
   /// Of the timestep embedding (N, embedding, 1, 1; after SiLU): a network projects for all its blocks at
@@ -36,8 +37,8 @@ class ResBlock {
     Tensor& dembedding;       ///< added to
   };
   /// Gradient with respect to x, and `plus` (another reader's of x; may be empty) added to it; releases
-  /// `saved`. `training` null: that alone. `dsecond`, if given, is a tensor for the last channels' share; the
-  /// result has the others.
+  /// `saved`. `training` null: that alone. `dsecond`, given where x had a second part, receives that one's share;
+  /// the result is the first's.
   Tensor backward(Context& context, const Tensor& dy, Saved& saved, const Training* training = nullptr,
                   const Tensor& plus = {}, Tensor* dsecond = nullptr) const;
   void list_parameters(std::vector<Parameter>& to);

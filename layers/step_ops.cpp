@@ -90,8 +90,9 @@ class Lister {
     op.split = lacked.first;
     op.pluses = lacked.plus.N > 0;
     op.resample = lacked.resample;
-    op.forms = lacked.bias || op.pluses > 0 || op.split > 0;
-    op.maps += size(lacked.plus) + (op.forms ? size(x) : 0);
+    op.forms = lacked.bias || op.pluses > 0;
+    const Shape formed{x.N, op.split > 0 ? op.split : x.C, x.H, x.W};
+    op.maps += size(lacked.plus) + (op.forms ? size(formed) : 0);
   }
   /// A sum is completed by itself, for readers that are no norms.
   void complete(const Shape& x) {
@@ -138,6 +139,7 @@ class Lister {
     const ModulePlan& m = *v.module;
     const Shape in = with(v.after, m.in);
     norm(v.before, in, true, false);
+    const int split = ops_.back().split;
     const Shape h = convolution(in, m.out, 3, 1, false, Bias::left_to_reader);
     if (!config_.use_scale_shift_norm) map("add_bias", h, h);
     norm(h, h, true, config_.use_scale_shift_norm);
@@ -146,6 +148,7 @@ class Lister {
       lacking_ = {true, v.before, m.how, 0};
       return;
     }
+    if (split) map("concat_channels", in, in).split = split;
     resample(m.how, v.before, in);
     convolution(in, m.out, 1, 1, false, Bias::in_sum, true);
   }

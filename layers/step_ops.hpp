@@ -15,11 +15,11 @@ struct StepOp {
   std::string kernel;  ///< the function of `kernels` that does it
   Shape x, y;          ///< the map it reads and the one it writes (of a product: the left matrix, the result)
   ConvolutionGeometry g{};  ///< of a convolution
-  int split = 0;  ///< channels of the first of two maps that a norm joins, or splits its gradient into
+  int split = 0;  ///< channels of the first of two maps that a norm reads as one, and splits its gradient into
   bool backward = false;                                     ///< on the way back to the image
   bool silu = false, modulated = false, accumulate = false;  ///< of norms, of norms, what adds to y
   bool bias = false;   ///< of a convolution: it adds its bias, which it does not leave to its reader
-  bool forms = false;  ///< of a norm: it makes its x, a sum or two maps side by side, and writes it
+  bool forms = false;  ///< of a norm: it makes its x, a sum, and writes it
   int pluses = 0;      ///< maps that a norm adds in passing: to x going forward, to its gradient going back
   Resample resample = Resample::none;  ///< of what a norm going forward adds
   double maps = 0;                     ///< elements of feature maps read and written, each once

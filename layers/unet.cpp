@@ -265,7 +265,7 @@ Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* s
   convert_layout(context_.queue, h.value, x);
   std::size_t at = 0;
   for (const Stage& stage : stages_) {
-    if (stage.skip_channels) {  // a residual block's norm joins the two
+    if (stage.skip_channels) {  // a residual block reads the two as one
       h.second = std::move(skips_.back());
       skips_.pop_back();
     }
@@ -329,11 +329,7 @@ Tensor UNet::backward(const Tensor& dout, Tape& tape, const ResBlock::Training* 
     for (auto layer = stage->layers.rbegin(); layer != stage->layers.rend(); ++layer) {
       --at;
       const bool first = std::next(layer) == stage->layers.rend();
-      Tensor* dsecond = nullptr;
-      if (first && stage->skip_channels) {  // a residual block, which does not resample
-        const Shape s = dh.shape();
-        dsecond = &skips_.emplace_back(context_.features({s.N, stage->skip_channels, s.H, s.W}));
-      }
+      Tensor* const dsecond = first && stage->skip_channels ? &skips_.emplace_back() : nullptr;
       dh = backward(*layer, dh, tape.layers[at], training, input || at > 0, first ? plus : Tensor(), dsecond);
     }
   }

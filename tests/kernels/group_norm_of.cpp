@@ -1,4 +1,4 @@
-// Norms that make their x of a sum or of two maps side by side, and whose gradient goes into two maps.
+// Norms that make their x of a sum, that read two maps as one, and whose gradient goes into two maps.
 #include <omp.h>
 
 #include "tests/kernels/group_norm_reference.hpp"
@@ -77,37 +77,61 @@ class OfSource {
     parameters_.groups = p.row.groups;
     parameters_.silu = p.row.silu;
   }
-  // y, x and the statistics one after the other; `in_place`: x takes the place of the first part.
-  std::vector<float> forward(bool in_place = false, bool without_y = false) {
+  // y, x's first part and the statistics one after the other; `in_place`: it takes the place of what it is
+  // made of.
+  std::vector<float> forward(bool in_place = false) {
     const DeviceArray<float> a(q_, shifted(a_, first)), b(q_, shifted(b_, second)),
-        more(q_, shifted(plus_, plus)), x(q_, p.row.shape.size() + shift_),
-        y(q_, p.row.shape.size() + shift_);
+        more(q_, shifted(plus_, plus)), x(q_, first.size() + shift_), y(q_, p.row.shape.size() + shift_);
     const DeviceArray<float>& to = in_place ? a : x;
     const GroupNormSource from{view(a, first), row_.biased ? bias_there_.data() : nullptr,
                                row_.plus ? view(more, plus) : View<const float>(), row_.how,
                                second.C ? view(b, second) : View<const float>()};
-    group_norm_of(q_, without_y ? View<float>() : view(y, p.row.shape), stats(), view(to, p.row.shape), from,
-                  parameters_);
-    if (without_y) group_norm_again(q_, view(y, p.row.shape), stats(), view(to, p.row.shape), parameters_);
-    std::vector<float> all = planar(y, p.row.shape);
-    for (const std::vector<float>& each : {planar(to, p.row.shape), stats_.host()})
-      all.insert(all.end(), each.begin(), each.end());
-    return all;
+    group_norm_of(q_, view(y, p.row.shape), stats(), view(to, first), from, parameters_);
+    return outcome(y, to);
   }
-  // dx of p.x and p.dy, p.plus and p.x added, in two parts that are joined again here.
-  std::vector<float> backward() {
+  // The same of the sum that `forward` left in x; `again`: y from the statistics that are there.
+  std::vector<float> complete(const std::vector<float>& sum, bool again) {
+    const DeviceArray<float> x(q_, shifted(sum, first)), b(q_, shifted(b_, second)),
+        y(q_, p.row.shape.size() + shift_);
+    if (again)
+      group_norm_again(q_, view(y, p.row.shape), stats(), parts(x, b), parameters_);
+    else
+      group_norm(q_, view(y, p.row.shape), stats(), parts(x, b), parameters_);
+    return outcome(y, x);
+  }
+  // dx of x and p.dy, p.plus and p.x added, in two parts that are joined again here. `in_place`: where dy is.
+  std::vector<float> backward(bool in_place = false) {
     const Shape& s = p.row.shape;
-    const DeviceArray<float> x(q_, shifted(p.x, s)), dy(q_, shifted(p.dy, s)), more(q_, shifted(p.plus, s)),
+    const DeviceArray<float> x(q_, shifted(sum_, first)), other(q_, shifted(b_, second)),
+        dy(q_, shifted(p.dy, s)), more(q_, shifted(p.plus, s)), too(q_, shifted(p.x, s)),
         a(q_, first.size() + shift_), b(q_, second.size() + shift_);
-    group_norm_backward(q_, view(a, first), view(dy, s), view(x, s), stats(), parameters_, view(more, s), {},
-                        view(x, s), view(b, second));
-    return join(planar(a, first), planar(b, second));
+    View<float> dx = view(a, first), dsecond = view(b, second);
+    if (in_place) {
+      dx.data = view(dy, s).data;
+      dsecond.data = dx.data + first.size();
+    }
+    group_norm_backward(q_, dx, view(dy, s), parts(x, other), stats(), parameters_, view(more, s), {},
+                        view(too, s), dsecond);
+    if (!in_place) return join(planar(a, first), planar(b, second));
+    const std::vector<float> all = dy.host();
+    return from_blocks({all.begin() + shift_, all.end()}, s, block(s));
   }
+  const std::vector<float>& sum() const { return sum_; }
+  bool splits_in_place() const { return second.C > 0 && first.N == 1 && !last_; }
 
   Problem p;  // its x is what the parts make
   Shape first, second, plus;
 
  private:
+  SplitMap parts(const DeviceArray<float>& x, const DeviceArray<float>& b) const {
+    return {view(x, first), second.C ? view(b, second) : View<const float>()};
+  }
+  std::vector<float> outcome(const DeviceArray<float>& y, const DeviceArray<float>& x) const {
+    std::vector<float> all = planar(y, p.row.shape);
+    for (const std::vector<float>& each : {planar(x, first), stats_.host()})
+      all.insert(all.end(), each.begin(), each.end());
+    return all;
+  }
   std::vector<float> join(const std::vector<float>& a, const std::vector<float>& b) const {
     std::vector<float> all;
     const auto append = [&](const std::vector<float>& from, const Shape& s, int n) {
@@ -120,8 +144,8 @@ class OfSource {
     return all;
   }
   // Planar, straight from the formula.
-  std::vector<float> joined() const {
-    std::vector<float> sum = a_;
+  std::vector<float> joined() {
+    sum_ = a_;
     for (std::int64_t i = 0; i < first.size(); ++i) {
       const std::int64_t plane = i / first.plane();
       const int h = int(i / first.W % first.H), w = int(i % first.W);
@@ -134,9 +158,9 @@ class OfSource {
       if (row_.plus && row_.how == up) all += value(h / 2, w / 2);
       if (row_.plus && row_.how == down)
         for (const int k : {0, 1, 2, 3}) all += 0.25 * value(2 * h + k / 2, 2 * w + k % 2);
-      sum[std::size_t(i)] = float(all);
+      sum_[std::size_t(i)] = float(all);
     }
-    return join(sum, b_);
+    return join(sum_, b_);
   }
   int block(const Shape& s) const { return last_ ? s.C : p.block; }
   View<float> stats() const { return stats_.view({first.N, p.row.groups, 1, 2}); }
@@ -156,7 +180,7 @@ class OfSource {
   const SourceCase row_;
   std::int64_t shift_;
   bool last_;
-  std::vector<float> a_, b_, plus_, bias_;
+  std::vector<float> a_, b_, plus_, bias_, sum_;  // sum_: the first part, complete
   DeviceArray<float> gamma_, beta_, scale_shift_, bias_there_, stats_;
   GroupNormParameters parameters_;
 };
@@ -167,21 +191,22 @@ void check_values(Queue& q, const SourceCase& row, std::int64_t shift = 0) {
   const Reference expected(p);
   const std::string what = message(p.name(), " of ", device.first, " and ", device.plus);
   const std::vector<float> all = under_all_warp_orders(q, [&] { return device.forward(); });
-  const std::ptrdiff_t size = row.row.shape.size();
-  const std::vector<float> y(all.begin(), all.begin() + size), x(all.begin() + size, all.begin() + 2 * size);
+  const std::ptrdiff_t size = row.row.shape.size(), part = device.first.size();
+  const std::vector<float> y(all.begin(), all.begin() + size),
+      x(all.begin() + size, all.begin() + size + part);
   // Tolerances as in group_norm.cpp; x is a sum of three rounded twice, of terms up to 5.
   check_groups(what + " y", p, expected.stats, y, expected.y, largest(expected.y), 2e-6, 1);
-  check_dx(what + " x", x, std::vector<double>(p.x.begin(), p.x.end()), 5, 3e-7);
-  check_close(what + " stats", std::vector<float>(all.begin() + 2 * size, all.end()), expected.stats, 4e-7);
-  check_equal(what + ", y by itself", device.forward(false, true), all);
-  if (!device.second.C) {
-    check_equal(what + ", in place", under_all_warp_orders(q, [&] { return device.forward(true); }), all);
-    return;
-  }
+  check_dx(what + " x", x, std::vector<double>(device.sum().begin(), device.sum().end()), 5, 3e-7);
+  check_close(what + " stats", std::vector<float>(all.begin() + size + part, all.end()), expected.stats, 4e-7);
+  check_equal(what + ", in place", under_all_warp_orders(q, [&] { return device.forward(true); }), all);
+  check_equal(what + ", y again", device.complete(x, true), all);
+  check_equal(what + ", of the sum", under_all_warp_orders(q, [&] { return device.complete(x, false); }), all);
+  if (!device.second.C) return;
   std::vector<double> dx = expected.dx;
   for (std::size_t i = 0; i < dx.size(); ++i) dx[i] += p.plus[i] + p.x[i];
-  check_groups(what + " dx in two parts", p, expected.stats,
-               under_all_warp_orders(q, [&] { return device.backward(); }), dx, expected.dx_scale, 3e-6, 1);
+  const std::vector<float> two = under_all_warp_orders(q, [&] { return device.backward(); });
+  check_groups(what + " dx in two parts", p, expected.stats, two, dx, expected.dx_scale, 3e-6, 1);
+  if (device.splits_in_place()) check_equal(what + " dx in dy's place", device.backward(true), two);
 }
 
 }  // namespace
@@ -220,19 +245,24 @@ TEST_CASE("group_norm_of: parts that do not fit are refused in one line") {
     const View<float> whole = x.view({1, 16, 2, 2}, 4), statistics = stats.view({1, 2, 1, 2});
     GroupNormParameters p;
     p.groups = 2;
-    const auto of = [&](const GroupNormSource& from) { group_norm_of(q, {}, statistics, whole, from, p); };
-    const auto part = [&](int channels, int b) {
-      return View<const float>(a.data(), {1, channels, 2, 2}, b);
+    const auto part = [&](int channels, int b) { return View<float>(a.data(), {1, channels, 2, 2}, b); };
+    const auto of = [&](const GroupNormSource& from, View<float> to) {
+      group_norm_of(q, whole, statistics, to, from, p);
     };
-    CHECK_THROWS_WITH_AS(of({part(8, 4), nullptr, {}, none, part(4, 4)}),
+    CHECK_THROWS_WITH_AS(of({part(8, 4), nullptr, {}, none, part(4, 4)}, part(8, 4)),
                          "group_norm_of: (1, 8, 2, 2) and (1, 4, 2, 2) do not make up (1, 16, 2, 2)", Error);
-    CHECK_THROWS_WITH_AS(of({part(8, 8), nullptr, {}, none, part(8, 8)}),
+    CHECK_THROWS_WITH_AS(of({part(8, 8), nullptr, {}, none, part(8, 8)}, part(8, 8)),
                          "group_norm_of: blocks 8 and 8 do not go into blocks of 4", Error);
-    CHECK_THROWS_WITH_AS(of({part(16, 4), nullptr, part(16, 4), up, {}}),
+    CHECK_THROWS_WITH_AS(of({part(8, 4), nullptr, {}, none, part(8, 4)}, part(16, 4)),
+                         "group_norm_of: shapes or layouts differ: (1, 16, 2, 2) b=4 and (1, 8, 2, 2) b=4",
+                         Error);
+    CHECK_THROWS_WITH_AS(of({part(16, 4), nullptr, part(16, 4), up, {}}, part(16, 4)),
                          "group_norm_of: (1, 16, 2, 2) b=4 cannot be added to (1, 16, 2, 2) b=4", Error);
     p.resample = up;
     CHECK_THROWS_WITH_AS(group_norm_backward(q, {a.data(), {1, 8, 2, 2}, 4}, {x.data(), {1, 16, 4, 4}, 4},
                                              whole, statistics, p, {}, {}, {}, {a.data(), {1, 8, 2, 2}, 4}),
                          "group_norm_backward: a gradient in two parts, of a norm that resamples", Error);
+    CHECK_THROWS_WITH_AS(group_norm(q, {x.data(), {1, 16, 4, 4}, 4}, statistics, {part(8, 4), part(8, 4)}, p),
+                         "group_norm: a map in two parts, of a norm that resamples", Error);
   }
 }

@@ -66,8 +66,8 @@ TEST_CASE("the kernels of a step, counted by hand") {
   // The timestep 6 (sinusoids, two maps each with its SiLU, one projection for all blocks), the image's
   // layout, the first convolution; a block: norm, convolution, the embedding added, norm, convolution;
   // attention: norm, queries and so on, three for the heads, projection; on the way up a convolution for the
-  // residual. Residuals are added, and maps joined, by the norms that follow. The head 3.
-  CHECK(forward == 6 + 1 + 1 + 5 + (5 + 6 + 5) + 2 * 6 + 3);
+  // residual, whose two maps are joined. Residuals are added by the norms that follow. The head 3.
+  CHECK(forward == 6 + 1 + 1 + 5 + (5 + 6 + 5) + 2 * 7 + 3);
   // The head 3; on the way up three convolutions and two norms a block; attention: two
   // convolutions, a norm, seven for the heads; the first convolution, the image's layout. The gradients of
   // the two connections are added by norms on the way.
@@ -106,12 +106,12 @@ TEST_CASE("the kernels of a step: what they read and write") {
   // and attention's read what is added, too; the first ones on the way up have 64 channels.
   CHECK(pluses == std::map<int, int>{{0, 6}, {1, 4}, {2, 2}});
   CHECK(norms == map * (3 + 5 * 3 + 3 * 4 + 4 + 2 * 2 * 4 + 2));
-  // Going forward, a block's second norm and the head's read a map and write one. All others write their sum,
-  // too: the first block's is a map and a bias, the middle's three two maps; on the way up two maps side by
-  // side, of which one is a sum of two the first time.
-  CHECK(forward == map * (6 * 2 + 3 + 3 * 4 + 7 + 6));
+  // Going forward, a block's second norm and the head's read a map and write one. All others write
+  // their sum, too: the first block's is a map and a bias, the middle's three two maps; on the way up they read
+  // two maps as one, of which the first is a sum, of two the first time.
+  CHECK(forward == map * (6 * 2 + 3 + 3 * 4 + 6 + 5));
   CHECK(added == map * 5 * 2);  // five embeddings
-  CHECK(splits[32] == 2 * 2);
+  CHECK(splits[32] == 3 * 2);  // the two are put side by side for the skip's convolution
   CHECK(projected == 32 * 128 + 128 * 128 + 128 * (5 * 32));
 }
 

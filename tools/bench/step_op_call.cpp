@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/activation.hpp"
+#include "kernels/concat.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/group_norm.hpp"
 #include "kernels/layout.hpp"
@@ -28,7 +29,7 @@ Tensor feature(Bench& bench, const Shape& s) {
 
 /// What a call works on; one struct for all, as only few are alive at a time.
 struct CallTensors {
-  Tensor y, x, stats, a, b, c, first, second, plus;
+  Tensor y, x, stats, a, b, c, first, second, plus, dx, dsecond;
 };
 
 Call of_convolution(Bench& bench, const StepOp& op) {
@@ -48,16 +49,21 @@ Call of_convolution(Bench& bench, const StepOp& op) {
   };
 }
 
-/// What a norm forms its x of, in t.
-GroupNormSource source_of(Bench& bench, const StepOp& op, CallTensors& t) {
-  Shape first = op.x, second = op.x, plus = op.x;
-  if (op.split) first.C = plus.C = op.split;
+/// The map of `s` in two parts where the call has it so, in t.first and t.second; else t.first is all of it.
+void split(Bench& bench, const StepOp& op, const Shape& s, CallTensors& t) {
+  Shape first = s, second = s;
+  if (op.split) first.C = op.split;
   second.C -= first.C;
+  t.first = feature(bench, first);
+  if (op.split) t.second = feature(bench, second);
+}
+
+/// What a norm forms its x of, in t: the first part in its own place.
+GroupNormSource source_of(Bench& bench, const StepOp& op, CallTensors& t) {
+  Shape plus = t.first.shape();
   if (op.resample == Resample::up) plus = {plus.N, plus.C, plus.H / 2, plus.W / 2};
   if (op.resample == Resample::down) plus = {plus.N, plus.C, 2 * plus.H, 2 * plus.W};
-  t.first = feature(bench, first);
   if (op.pluses) t.plus = feature(bench, plus);
-  if (op.split) t.second = feature(bench, second);
   return {t.first, t.b.data(), t.plus, op.resample, t.second};
 }
 
@@ -66,7 +72,7 @@ Call of_group_norm(Bench& bench, const StepOp& op) {
   auto t = std::make_shared<CallTensors>();
   Queue& q = bench.queue();
   const Shape &s = op.backward ? op.y : op.x, &after = op.backward ? op.x : op.y;
-  t->x = feature(bench, s);
+  split(bench, op, s, *t);
   t->y = feature(bench, after);
   t->stats = room(bench, {s.N, 32, 1, 2});
   t->a = values(bench, {1, s.C, 1, 1});
@@ -79,19 +85,25 @@ Call of_group_norm(Bench& bench, const StepOp& op) {
   p.silu = op.silu;
   if (after.H != s.H) p.resample = after.H > s.H ? Resample::up : Resample::down;
   if (op.forms)
-    return [&q, t, p, from = source_of(bench, op, *t)] { group_norm_of(q, t->y, t->stats, t->x, from, p); };
-  group_norm(q, t->y, t->stats, t->x, p);  // the statistics that the way back reads
-  if (!op.backward) return [&q, t, p] { group_norm(q, t->y, t->stats, t->x, p); };
-  Shape first = s, second = s;
-  if (op.split) first.C = op.split;
-  second.C -= first.C;
-  t->first = feature(bench, first);
-  if (op.split) t->second = feature(bench, second);
+    return
+        [&q, t, p, from = source_of(bench, op, *t)] { group_norm_of(q, t->y, t->stats, t->first, from, p); };
+  group_norm(q, t->y, t->stats, {t->first, t->second}, p);  // the statistics that the way back reads
+  if (!op.backward) return [&q, t, p] { group_norm(q, t->y, t->stats, {t->first, t->second}, p); };
+  t->dx = feature(bench, t->first.shape());
+  if (op.split) t->dsecond = feature(bench, t->second.shape());
+  if (op.pluses > 1) t->plus = feature(bench, s);
   return [&q, t, p, pluses = op.pluses] {
-    const View<const float> dy = t->y, x = t->x, none;
-    group_norm_backward(q, t->first, dy, x, t->stats, p, pluses > 0 ? dy : none, {}, pluses > 1 ? x : none,
-                        t->second);
+    const View<const float> dy = t->y, none;
+    group_norm_backward(q, t->dx, dy, {t->first, t->second}, t->stats, p, pluses > 0 ? dy : none, {},
+                        t->plus, t->dsecond);
   };
+}
+
+Call of_concat(Bench& bench, const StepOp& op) {
+  auto t = std::make_shared<CallTensors>();
+  split(bench, op, op.x, *t);
+  t->y = feature(bench, op.y);
+  return [&bench, t] { concat_channels(bench.queue(), t->y, t->first, t->second); };
 }
 
 Call of_linear(Bench& bench, const StepOp& op) {
@@ -153,6 +165,7 @@ std::function<void()> call_of(Bench& bench, const StepOp& op) {
   const std::string& k = op.kernel;
   if (k == "convolution" || k == "convolution_backward_data") return of_convolution(bench, op);
   if (k == "group_norm" || k == "group_norm_backward") return of_group_norm(bench, op);
+  if (k == "concat_channels") return of_concat(bench, op);
   if (k == "linear_maps") return of_linear(bench, op);
   if (k == "matmul") return of_matmul(bench, op);
   const auto found = maps.find(k == "add_bias" && op.accumulate ? "add_bias added" : k);
