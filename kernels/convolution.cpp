@@ -122,10 +122,28 @@ void transpose_blocks(float* to, const float* packed, const ConvolutionGeometry&
 std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
 
 void run(Queue& q, const ConvolutionProblem& problem, float* to, const float* from, const float* packed,
+         const float* bias);
+
+// dx += W^T dy of a 1x1 kernel, as the convolution with W^T: oneDNN's way back overwrites.
+void run_transposed(Queue& q, const ConvolutionProblem& problem, float* dx, const float* dy,
+                    const float* packed) {
+  const ConvolutionGeometry& g = problem.g;
+  float* const transposed =
+      static_cast<float*>(q.scratch(std::size_t(convolution_packed_size(q, g)) * sizeof(float)));
+  if (onednn::channel_block() == 16)
+    transpose_blocks<16>(transposed, packed, g, true);
+  else
+    transpose_blocks<8>(transposed, packed, g, true);
+  run(q, {{g.out, g.in, 1, 1, 0}, problem.y(), false, true, false, false, problem.precision}, dx, dy,
+      transposed, nullptr);
+}
+
+void run(Queue& q, const ConvolutionProblem& problem, float* to, const float* from, const float* packed,
          const float* bias) {
 #if TWEEDIE_CUDA
   if (q.on_cuda()) return cuda::convolution(q, problem, to, from, packed, bias);
 #endif
+  if (problem.backward && problem.accumulate) return run_transposed(q, problem, to, from, packed);
   auto& convolutions = q.state<CpuConvolutions>();
   if (problem.precision == Precision::bf16) {
     onednn::Bf16Convolution& plan = convolutions.bf16_plan(problem);
@@ -288,10 +306,13 @@ void convolution(Queue& q, View<float> y, View<const float> x, View<const float>
 }
 
 void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, View<const float> packed,
-                               const ConvolutionGeometry& g) {
+                               const ConvolutionGeometry& g, bool accumulate) {
   check_shapes("convolution_backward_data", q, dx.shape, dx.b, dy.shape, dy.b, packed, g);
+  require(!accumulate || q.on_cuda() || (g.kernel == 1 && g.stride == 1),
+          "convolution_backward_data: on the CPU only 1x1 kernels without stride accumulate, not ", g.kernel,
+          " with stride ", g.stride);
   if (dx.size() == 0) return;
-  run(q, {g, dx.shape, true, false, false, false, q.precision()}, dx.data, dy.data, packed.data, nullptr);
+  run(q, {g, dx.shape, true, accumulate, false, false, q.precision()}, dx.data, dy.data, packed.data, nullptr);
 }
 
 void convolution_backward_weights(Queue& q, View<float> dpacked, float* dbias, View<const float> x,

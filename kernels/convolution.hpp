@@ -78,9 +78,10 @@ void convolution_unpack(Queue& q, float* weights, View<const float> packed, cons
 /// fit, too few or too many weights.
 void convolution(Queue& q, View<float> y, View<const float> x, View<const float> packed, const float* bias,
                  const ConvolutionGeometry& g, bool accumulate = false);
-/// dx = the transposed convolution of dy: the vjp of `convolution` with respect to x.
+/// dx = the transposed convolution of dy (+ dx before the call, when accumulating): the vjp of `convolution`
+/// with respect to x. Errors: as above; accumulating on the CPU with a kernel that is not 1x1 without stride.
 void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, View<const float> packed,
-                               const ConvolutionGeometry& g);
+                               const ConvolutionGeometry& g, bool accumulate = false);
 /// dpacked += the gradient of <dy, convolution(x)> by the packed weights, and dbias (`out` floats on the
 /// device, or null: not wanted) += the sum of dy over samples and pixels. dpacked is in the order of
 /// `convolution_pack`. The same bits at every call (on the CPU: with the same number of threads).

@@ -101,6 +101,10 @@ Tensor Conv2d::backward(Context& context, const Tensor& dy, int H, int W) const 
   return dx;
 }
 
+void Conv2d::add_backward(Context& context, Tensor& dx, const Tensor& dy) const {
+  convolution_backward_data(context.queue, dx, dy, packed_, geometry_, true);
+}
+
 void Conv2d::add_gradients(Context& context, Gradients& gradients, const Tensor& dy, const Tensor& x) const {
   convolution_backward_weights(context.queue, gradients.of(packed_),
                                bias_ ? gradients.of(bias_).data : nullptr, x, dy, geometry_);
@@ -190,7 +194,8 @@ Tensor Norm::again(Context& context, const SplitMap& x, const Tensor& stats, con
 Tensor Norm::take_gradient(Context& context, const Tensor& dy, const SplitMap& x, Tensor* dsecond) const {
   const Shape shape = x.shape();
   const bool over_dy = how_ == Resample::none && dy.unique();
-  if (!x.second) return over_dy ? dy : context.features(shape);
+  if (!dsecond) return over_dy ? dy : context.features(shape);
+  require(bool(x.second), weight_name_, ": a gradient in two parts, of an x in one");
   const Shape& first = x.first.shape;
   const Shape& second = x.second.shape;
   if (over_dy && shape.N == 1 && dy.b() == x.first.b) {
@@ -204,7 +209,6 @@ Tensor Norm::take_gradient(Context& context, const Tensor& dy, const SplitMap& x
 Tensor Norm::backward(Context& context, Tensor dy, const SplitMap& x, const Tensor& stats,
                       const NormInputs& with, const Tensor& plus, Gradients* gradients, Tensor* dmodulation,
                       const Tensor& plus2, Tensor* dsecond) const {
-  require(bool(x.second) == (dsecond != nullptr), weight_name_, ": a gradient in two parts, of an x in one");
   Tensor dx = take_gradient(context, dy, x, dsecond);
   GroupNormGradients to;
   if (gradients) to = {gradients->of(gamma_).data, gradients->of(beta_).data, nullptr};

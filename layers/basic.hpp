@@ -58,6 +58,8 @@ class Conv2d {
   void accumulate(Context& context, Sum& y, const Tensor& x, const Tensor& bias) const;
   /// Gradient with respect to an input of H x W pixels.
   Tensor backward(Context& context, const Tensor& dy, int H, int W) const;
+  /// Adds it to dx, where the kernel is 1x1 without stride.
+  void add_backward(Context& context, Tensor& dx, const Tensor& dy) const;
   /// Adds the gradients with respect to weight and bias, x being what `forward` was given.
   void add_gradients(Context& context, Gradients& gradients, const Tensor& dy, const Tensor& x) const;
   /// Appends weight and bias to `to`.
@@ -108,7 +110,8 @@ class Norm {
   /// What `forward` returned, from the statistics it left.
   Tensor again(Context& context, const SplitMap& x, const Tensor& stats, const NormInputs& with = {}) const;
   /// J^T dy (+ R^T plus (+ plus2), when not empty; R the resampling), in dy's memory where nobody else has
-  /// that. Of an x in two parts the result has the first, and `dsecond` receives the other. With `gradients`,
+  /// that. Of an x in two parts the result has the first where `dsecond` is given, which receives the other.
+  /// With `gradients`,
   /// adds those of weight and bias; `dmodulation` then receives the modulation's, if there is one.
   Tensor backward(Context& context, Tensor dy, const SplitMap& x, const Tensor& stats,
                   const NormInputs& with = {}, const Tensor& plus = {}, Gradients* gradients = nullptr,

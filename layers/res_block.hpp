@@ -49,6 +49,8 @@ class ResBlock {
   /// The biases of the two convolutions that make y, where there is a skip_.
   Tensor sum_of_biases(Context& context) const;
   Tensor backward_out(Context& context, const Tensor& dy, Saved& s, const Training* training) const;
+  Tensor backward_in(Context& context, Tensor dnormed, const Tensor& dy, const Saved& s, Gradients* gradients,
+                     const Tensor& plus, Tensor* dsecond) const;
   void add_skip_and_in_gradients(Context& context, const Tensor& dy, const Tensor& dh, const Saved& s,
                                  Gradients& gradients) const;
 

@@ -70,7 +70,7 @@ class Lister {
     p.x = {x.N, p.g.in, x.H, x.W};
     const Shape y = p.y();
     StepOp& op = add(back ? "convolution_backward_data" : "convolution", back ? y : p.x, back ? p.x : y,
-                     size(p.x) + (accumulate ? 2 : 1) * size(y));
+                     size(p.x) + size(y) + (accumulate ? size(back ? p.x : y) : 0));
     op.g = p.g;
     const bool in_sum = bias == Bias::in_sum && channels_last_;
     if (in_sum) lacking_.bias = true;
@@ -160,9 +160,15 @@ class Lister {
     convolution(v.after, m.out, 3, 1, true);
     norm_backward(v.after, v.after, true, config_.use_scale_shift_norm, 0);
     convolution(in, m.out, 3, 1, true);
-    if (m.in != m.out) convolution(in, m.out, 1, 1, true);
-    norm_backward(in, v.before, true, false, plus ? 2 : 1);
-    ops_.back().split = first;
+    // Where the gradient lies as one, the skip's share is added to it in its place.
+    const bool as_one = m.how == Resample::none && (!first || (in.N == 1 && !channels_last_));
+    const bool skip = m.in != m.out, later = skip && as_one;
+    if (skip && !later) convolution(in, m.out, 1, 1, true);
+    norm_backward(in, v.before, true, false, (plus ? 1 : 0) + (later ? 0 : 1));
+    if (later)
+      convolution(in, m.out, 1, 1, true, Bias::added, true);
+    else
+      ops_.back().split = first;
   }
 
   void attention(const Visit& v) {

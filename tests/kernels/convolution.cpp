@@ -47,9 +47,12 @@ struct Runner {
                 c.g, before != nullptr);
     return from_blocks(to.host(), c.y(), y_block);
   }
-  std::vector<float> backward(const std::vector<float>& dy) const {
-    const DeviceArray<float> from(q, to_blocks(dy, c.y(), y_block)), to(q, c.x.size());
-    convolution_backward_data(q, to.view(c.x, x_block), from.view(c.y(), y_block), packed_view(), c.g);
+  /// `before`: what the gradient is added to; null: to nothing.
+  std::vector<float> backward(const std::vector<float>& dy, const std::vector<float>* before = nullptr) const {
+    const DeviceArray<float> from(q, to_blocks(dy, c.y(), y_block)),
+        to(q, before ? to_blocks(*before, c.x, x_block) : std::vector<float>(std::size_t(c.x.size())));
+    convolution_backward_data(q, to.view(c.x, x_block), from.view(c.y(), y_block), packed_view(), c.g,
+                              before != nullptr);
     return from_blocks(to.host(), c.x, x_block);
   }
   // What is added to `before_weights` (plain order) and `before_bias`; the weights, then the bias.
@@ -107,6 +110,22 @@ TEST_CASE("convolution_backward_data equals the transposed definition") {
       const Runner run(q, c, reference.weights);
       check_close(message(name(device), " backward ", c.name()),
                   under_all_warp_orders(q, [&] { return run.backward(reference.dy); }), reference.dx,
+                  tolerance);
+    }
+}
+
+TEST_CASE("convolution_backward_data adds to what is there") {
+  for (const Device device : backends())
+    for (const Case c : cases::convolutions_small) {
+      if (device == Device::cpu && !(c.g.kernel == 1 && c.g.stride == 1)) continue;
+      Queue q(device);
+      const Reference reference(c);
+      const Runner run(q, c, reference.weights);
+      const std::vector<float> before = random_values(c.x.size(), 23);
+      std::vector<double> expected = reference.dx;
+      for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += before[i];
+      check_close(message(name(device), " backward, added, ", c.name()),
+                  under_all_warp_orders(q, [&] { return run.backward(reference.dy, &before); }), expected,
                   tolerance);
     }
 }
@@ -271,6 +290,10 @@ TEST_CASE("convolution refuses what does not fit") {
     CHECK_THROWS_WITH_AS(convolution_backward_data(q, x.view(c.x, in_block),
                                                    {y.data(), {1, 32, 6, 5}, out_block}, packed, c.g),
                          contains("convolution_backward_data: the output of"), Error);
+    if (device == Device::cpu)
+      CHECK_THROWS_WITH_AS(convolution_backward_data(q, x.view(c.x, in_block), y.view(c.y(), out_block), packed,
+                                                     c.g, true),
+                           contains("on the CPU only 1x1 kernels without stride accumulate, not 3 with"), Error);
     CHECK_THROWS_WITH_AS(convolution_backward_weights(q, View<float>{packed.data, {1, 1, 1, 9}}, nullptr,
                                                       x.view(c.x, in_block), y.view(c.y(), out_block), c.g),
                          contains("convolution_backward_weights: 4608 packed weights expected, got 9"),

@@ -43,7 +43,9 @@ Call of_convolution(Bench& bench, const StepOp& op) {
       context.download(context.normal({op.g.out, op.g.in, op.g.kernel.h, op.g.kernel.w}));
   convolution_pack(bench.queue(), t->a, weights.data(), op.g);
   if (op.backward)
-    return [&bench, t, g = op.g] { convolution_backward_data(bench.queue(), t->y, t->x, t->a, g); };
+    return [&bench, t, g = op.g, more = op.accumulate] {
+      convolution_backward_data(bench.queue(), t->y, t->x, t->a, g, more);
+    };
   return [&bench, t, g = op.g, more = op.accumulate] {
     convolution(bench.queue(), t->y, t->x, t->a, t->b.data(), g, more);
   };
