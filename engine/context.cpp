@@ -1,6 +1,8 @@
 #include "engine/context.hpp"
 
+#include "kernels/concat.hpp"
 #include "kernels/convolution.hpp"
+#include "kernels/narrow.hpp"
 #include "kernels/layout.hpp"
 #include "kernels/random.hpp"
 
@@ -28,6 +30,25 @@ Context::Context(Device device, std::uint64_t seed, bool guarded)
     : queue(device), pool(queue, guarded), seed_(seed) {}
 
 Tensor Context::features(Shape shape) { return Tensor(pool, shape, convolution_block(device(), shape.C)); }
+
+Feature Context::feature(Shape shape) {
+  if (queue.storage() == Storage::fp32) return features(shape);
+  return TensorOf<bf16>(pool, shape, convolution_block(device(), shape.C));
+}
+
+Feature Context::keep(const Tensor& x) {
+  if (queue.storage() == Storage::fp32) return x;
+  TensorOf<bf16> kept(pool, x.shape(), x.b());
+  narrow(queue, kept, x);
+  return kept;
+}
+
+Tensor Context::wide(const Feature& x) {
+  if (const Tensor* tensor = x.tensor()) return *tensor;
+  Tensor map(pool, x.shape(), x.b());
+  concat_channels(queue, map, x, {});
+  return map;
+}
 
 Tensor Context::upload(Shape shape, std::span<const float> values) {
   require(std::int64_t(values.size()) == shape.size(), "upload: ", values.size(), " values for shape ",

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/feature.hpp"
 #include "engine/pool.hpp"
 #include "engine/tensor.hpp"
 #include "kernels/queue.hpp"
@@ -51,6 +52,12 @@ class Context {
   Tensor planar(Shape shape) { return Tensor(pool, shape, 1); }
   /// An uninitialised feature map in the layout this device convolves fastest in; C a multiple of 16.
   Tensor features(Shape shape);
+  /// The same of a map that is kept, stored as the queue's precision says.
+  Feature feature(Shape shape);
+  /// x as a map that is kept: itself, or rounded.
+  Feature keep(const Tensor& x);
+  /// A map that is kept as fp32: itself, or a copy.
+  Tensor wide(const Feature& x);
   TensorOf<std::complex<float>> spectrum(Shape shape) { return {pool, shape, 1}; }
   /// One double a sample, for reductions.
   TensorOf<double> per_sample(int samples) { return {pool, {samples, 1, 1, 1}, 1}; }

@@ -1,7 +1,6 @@
 #include "kernels/concat.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 namespace tweedie {
 namespace {
@@ -27,8 +26,9 @@ Rows check(const char* op, const Shape& y, int block, const Shape& a, int block_
   return {y.N * y.plane(), a.C, b.C};
 }
 
-// Copies `rows` rows of `width` floats between two memories whose rows are further apart.
-void copy_rows(float* to, std::int64_t to_stride, const float* from, std::int64_t from_stride,
+// Copies `rows` rows of `width` elements between two memories whose rows are further apart.
+template <class T>
+void copy_rows(float* to, std::int64_t to_stride, const T* from, std::int64_t from_stride,
                std::int64_t rows, std::int64_t width) {
   if (rows * width == 0) return;
   const std::int64_t pieces = (width + piece_floats - 1) / piece_floats;
@@ -39,20 +39,24 @@ void copy_rows(float* to, std::int64_t to_stride, const float* from, std::int64_
     const std::int64_t begin = task % pieces * piece_floats, count = std::min(piece_floats, width - begin);
     const std::int64_t first = task / pieces * rows_at_once, last = std::min(rows, first + rows_at_once);
     for (std::int64_t row = first; row < last; ++row)
-      std::memcpy(to + row * to_stride + begin, from + row * from_stride + begin,
-                  std::size_t(count) * sizeof(float));
+      std::copy_n(from + row * from_stride + begin, count, to + row * to_stride + begin);
   }
 }
 
 }  // namespace
 
-void concat_channels(Queue& q, View<float> y, View<const float> a, View<const float> b) {
-  const Rows r = check("concat_channels", y.shape, y.b, a.shape, a.b, b.shape, b.b);
+void concat_channels(Queue& q, View<float> y, const MapView& a, const MapView& b) {
+  const Shape none{a.N(), 0, a.H(), a.W()};
+  const Rows r =
+      check("concat_channels", y.shape, y.b, a.shape, a.b, b ? b.shape : none, b ? b.b : y.b);
+  require(!b || b.storage == a.storage, "concat_channels: two maps that are stored differently");
   if (y.size() == 0) return;
   if constexpr (built_with_cuda)
-    if (q.on_cuda()) return cuda::concat_rows(q, y.data, a.data, b.data, r.rows, r.a, r.b);
-  copy_rows(y.data, r.a + r.b, a.data, r.a, r.rows, r.a);
-  copy_rows(y.data + r.a, r.a + r.b, b.data, r.b, r.rows, r.b);
+    if (q.on_cuda()) return cuda::concat_rows(q, y.data, a, b, r.rows, r.a, r.b);
+  with_storage(a.storage, [&]<class T>(T) {
+    copy_rows(y.data, r.a + r.b, a.as<T>().data, r.a, r.rows, r.a);
+    copy_rows(y.data + r.a, r.a + r.b, b.as<T>().data, r.b, r.rows, r.b);
+  });
 }
 
 void split_channels(Queue& q, View<float> a, View<float> b, View<const float> y) {

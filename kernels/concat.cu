@@ -4,51 +4,60 @@
 namespace tweedie::cuda {
 namespace {
 
-/// Between y, whose rows are [a's row, b's row], and the two; `joining` tells the direction. Lengths are in
-/// packs.
-template <class P, bool joining>
-__global__ void move_rows(P* y, P* a, P* b, std::int64_t rows, std::int64_t length_a, std::int64_t length_b) {
+/// y's rows are [a's row, b's row]. Lengths are in packs of `width`.
+template <class T, int width>
+__global__ void join_rows(float* y, const T* a, const T* b, std::int64_t rows, std::int64_t length_a,
+                          std::int64_t length_b) {
   const std::int64_t length = length_a + length_b;
   for (std::int64_t row = std::int64_t(blockIdx.y) * blockDim.y + threadIdx.y; row < rows;
        row += std::int64_t(gridDim.y) * blockDim.y)
     for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < length;
          i += std::int64_t(gridDim.x) * blockDim.x) {
-      P* part = i < length_a ? a + row * length_a + i : b + row * length_b + (i - length_a);
-      P* whole = y + row * length + i;
-      if (joining)
-        *whole = *part;
-      else
-        *part = *whole;
+      const T* part = i < length_a ? a + (row * length_a + i) * width : b + (row * length_b + i - length_a) * width;
+      store(y + (row * length + i) * width, as_floats(load<T, width>(part)));
     }
 }
 
-template <bool joining>
-void launch(Queue& q, float* y, float* a, float* b, std::int64_t rows, std::int64_t length_a,
-            std::int64_t length_b) {
-  using Four = Pack<float, 4>;
-  const bool packed = length_a % 4 == 0 && length_b % 4 == 0 && aligned(y, a, b);
-  const int pack = packed ? 4 : 1;
-  const RowGrid g(rows, (length_a + length_b) / pack);
-  if (packed)
-    move_rows<Four, joining><<<g.blocks, g.threads, 0, q.stream()>>>(
-        reinterpret_cast<Four*>(y), reinterpret_cast<Four*>(a), reinterpret_cast<Four*>(b), rows,
-        length_a / pack, length_b / pack);
-  else
-    move_rows<float, joining><<<g.blocks, g.threads, 0, q.stream()>>>(y, a, b, rows, length_a, length_b);
-  check_launch(joining ? "concat_channels" : "split_channels");
+template <int width>
+__global__ void part_rows(float* a, float* b, const float* y, std::int64_t rows, std::int64_t length_a,
+                          std::int64_t length_b) {
+  const std::int64_t length = length_a + length_b;
+  for (std::int64_t row = std::int64_t(blockIdx.y) * blockDim.y + threadIdx.y; row < rows;
+       row += std::int64_t(gridDim.y) * blockDim.y)
+    for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < length;
+         i += std::int64_t(gridDim.x) * blockDim.x) {
+      float* part = i < length_a ? a + (row * length_a + i) * width : b + (row * length_b + i - length_a) * width;
+      store(part, load<float, width>(y + (row * length + i) * width));
+    }
 }
+
+/// Whether four elements can be moved at once.
+bool packable(std::int64_t length_a, std::int64_t length_b) { return length_a % 4 == 0 && length_b % 4 == 0; }
 
 }  // namespace
 
-// The kernel's one signature serves both directions; what it does not write it is given without const.
-void concat_rows(Queue& q, float* y, const float* a, const float* b, std::int64_t rows, std::int64_t length_a,
-                 std::int64_t length_b) {
-  launch<true>(q, y, const_cast<float*>(a), const_cast<float*>(b), rows, length_a, length_b);
+void concat_rows(Queue& q, float* y, const MapView& a, const MapView& b, std::int64_t rows,
+                 std::int64_t length_a, std::int64_t length_b) {
+  const auto run = [&]<class T>(T) {
+    const T *from_a = a.as<T>().data, *from_b = b.as<T>().data;
+    const bool packed = packable(length_a, length_b) && aligned(y) && aligned(from_a, from_b);
+    const int pack = packed ? 4 : 1;
+    const RowGrid g(rows, (length_a + length_b) / pack);
+    const auto kernel = packed ? join_rows<T, 4> : join_rows<T, 1>;
+    kernel<<<g.blocks, g.threads, 0, q.stream()>>>(y, from_a, from_b, rows, length_a / pack, length_b / pack);
+  };
+  with_storage(a.storage, run);
+  check_launch("concat_channels");
 }
 
 void split_rows(Queue& q, float* a, float* b, const float* y, std::int64_t rows, std::int64_t length_a,
                 std::int64_t length_b) {
-  launch<false>(q, const_cast<float*>(y), a, b, rows, length_a, length_b);
+  const bool packed = packable(length_a, length_b) && aligned(y, a, b);
+  const int pack = packed ? 4 : 1;
+  const RowGrid g(rows, (length_a + length_b) / pack);
+  const auto kernel = packed ? part_rows<4> : part_rows<1>;
+  kernel<<<g.blocks, g.threads, 0, q.stream()>>>(a, b, y, rows, length_a / pack, length_b / pack);
+  check_launch("split_channels");
 }
 
 }  // namespace tweedie::cuda

@@ -301,7 +301,7 @@ void convolution(Queue& q, View<float> y, View<const float> x, View<const float>
                  const ConvolutionGeometry& g, bool accumulate) {
   check_shapes("convolution", q, x.shape, x.b, y.shape, y.b, packed, g);
   if (x.size() == 0) return;
-  run(q, {g, x.shape, false, accumulate, bias != nullptr, false, q.precision()}, y.data, x.data, packed.data,
+  run(q, {g, x.shape, false, accumulate, bias != nullptr, false, q.multiplied()}, y.data, x.data, packed.data,
       bias);
 }
 
@@ -312,7 +312,7 @@ void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, V
           "convolution_backward_data: on the CPU only 1x1 kernels without stride accumulate, not ", g.kernel,
           " with stride ", g.stride);
   if (dx.size() == 0) return;
-  run(q, {g, dx.shape, true, accumulate, false, false, q.precision()}, dx.data, dy.data, packed.data, nullptr);
+  run(q, {g, dx.shape, true, accumulate, false, false, q.multiplied()}, dx.data, dy.data, packed.data, nullptr);
 }
 
 void convolution_backward_weights(Queue& q, View<float> dpacked, float* dbias, View<const float> x,
@@ -322,13 +322,13 @@ void convolution_backward_weights(Queue& q, View<float> dpacked, float* dbias, V
   ConvolutionProblem problem{g, x.shape};
   problem.accumulate = problem.weights = true;
   problem.bias = dbias != nullptr;
-  problem.precision = q.precision();
+  problem.precision = q.multiplied();
   run_weights(q, problem, dpacked.data, dbias, x.data, dy.data);
 }
 
 std::string convolution_implementation(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward) {
   check_geometry("convolution_implementation", g);
-  const ConvolutionProblem problem{g, x, backward, false, false, false, q.precision()};
+  const ConvolutionProblem problem{g, x, backward, false, false, false, q.multiplied()};
 #if TWEEDIE_CUDA
   if (q.on_cuda()) return cuda::convolution_implementation(q, problem);
 #endif

@@ -26,8 +26,9 @@ T* in_part(const View<T>& first, const View<T>& second, const Tasks& tasks, std:
   return part.data + part.offset(n, c < first.C() ? c : c - first.C(), 0, 0) + offset % block_floats;
 }
 
-const float* in_part(const SplitMap& x, const Tasks& tasks, std::int64_t offset) {
-  return in_part(x.first, x.second, tasks, offset);
+template <class T>
+const T* in_part(const SplitMap& x, const Tasks& tasks, std::int64_t offset) {
+  return in_part(x.first.as<T>(), x.second.as<T>(), tasks, offset);
 }
 
 // gamma (1 + scale) of one channel: what multiplies the normalised value.
@@ -125,8 +126,8 @@ void write_tasks(const Tasks& tasks, bool threads, const GroupNormParameters& p,
 
 // Bands of x's rows are normalised into memory of a thread's own, and go up or down from there while they are
 // in its cache.
-template <bool with_silu>
-void again_resampled_cpu(Queue& q, View<float> y, View<const float> stats, const View<const float>& x,
+template <bool with_silu, class T>
+void again_resampled_cpu(Queue& q, View<float> y, View<const float> stats, const View<const T>& x,
                          const GroupNormParameters& p) {
   const Tasks tasks(x.shape, x.b);
   const std::int64_t row = std::int64_t(x.W()) * x.b;
@@ -156,20 +157,21 @@ void again_resampled_cpu(Queue& q, View<float> y, View<const float> stats, const
   }
 }
 
-template <bool with_silu>
+template <bool with_silu, class T>
 void again_cpu(Queue& q, View<float> y, View<const float> stats, const SplitMap& x,
                const GroupNormParameters& p) {
-  if (p.resample != Resample::none) return again_resampled_cpu<with_silu>(q, y, stats, x.first, p);
+  if (p.resample != Resample::none) return again_resampled_cpu<with_silu>(q, y, stats, x.first.as<T>(), p);
   const Tasks tasks(y.shape, y.b);
   write_tasks(tasks, y.size() >= parallel_floats, p, stats, nullptr,
               [&](const Coefficients& k, std::int64_t offset, std::int64_t rows, int width) {
-                write_y<with_silu>(y.data + offset, in_part(x, tasks, offset), k, rows, tasks.columns, width);
+                write_y<with_silu>(y.data + offset, in_part<T>(x, tasks, offset), k, rows, tasks.columns,
+                                   width);
               });
 }
 
 // `from` null: x is complete; else its first channels are made of that, in `formed`.
-template <bool with_silu>
-void forward_cpu(Queue& q, View<float> y, View<float> stats, const SplitMap& x, View<float> formed,
+template <bool with_silu, class T>
+void forward_cpu(Queue& q, View<float> y, View<float> stats, const SplitMap& x, const View<T>& formed,
                  const GroupNormSource* from, const GroupNormParameters& p) {
   const Shape shape = x.shape();
   const Tasks tasks(shape, y.b);
@@ -179,7 +181,7 @@ void forward_cpu(Queue& q, View<float> y, View<float> stats, const SplitMap& x, 
   sum_tasks(
       partial, tasks, threads,
       [&](LaneSums& sums, std::int64_t offset, std::int64_t rows, std::int64_t, int, int width) {
-        add_moments(sums, in_part(x, tasks, offset), rows, tasks.columns, width);
+        add_moments(sums, in_part<T>(x, tasks, offset), rows, tasks.columns, width);
       },
       [&](std::int64_t task) {
         if (from) form(formed, *from, tasks, task);
@@ -195,7 +197,7 @@ void forward_cpu(Queue& q, View<float> y, View<float> stats, const SplitMap& x, 
       stat[0] = float(mean);
       stat[1] = float(1.0 / std::sqrt(variance + double(p.eps)));
     }
-  again_cpu<with_silu>(q, y, stats, x, p);
+  again_cpu<with_silu, T>(q, y, stats, x, p);
 }
 
 // With S1 = sum dh and S2 = sum dh u over the pixels of one sample's channel, v = rstd S2:
@@ -224,7 +226,7 @@ void add_gradients(const GroupNormGradients& to, const Sums* partial, const Task
 
 // With u = x - mean, w = gamma (1 + scale), M elements in a group and sums over the group:
 //   dx = rstd w dh + k0 + k1 u ,  k0 = -rstd sum(w dh) / M ,  k1 = -rstd^3 sum(w dh u) / M .
-template <bool with_silu>
+template <bool with_silu, class T>
 void backward_cpu(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x, View<const float> stats,
                   const GroupNormParameters& p, View<const float> plus, const GroupNormGradients& gradients,
                   View<const float> plus2, View<float> dx_second) {
@@ -241,7 +243,7 @@ void backward_cpu(Queue& q, View<float> dx, View<const float> dy, const SplitMap
         Coefficients k;
         fill_coefficients(k, p, stats, nullptr, tasks, tasks.sample(task), tasks.first_channel(task), column,
                           width);
-        add_products<with_silu>(sums, dy.data + offset, in_part(x, tasks, offset), k, rows, tasks.columns,
+        add_products<with_silu>(sums, dy.data + offset, in_part<T>(x, tasks, offset), k, rows, tasks.columns,
                                 width);
       },
       [](std::int64_t) {});
@@ -258,7 +260,8 @@ void backward_cpu(Queue& q, View<float> dx, View<const float> dy, const SplitMap
   write_tasks(tasks, threads, p, stats, terms,
               [&](const Coefficients& k, std::int64_t offset, std::int64_t rows, int width) {
                 float* to = in_part(dx, dx_second, tasks, offset);
-                const float *from = dy.data + offset, *at = in_part(x, tasks, offset);
+                const float* from = dy.data + offset;
+                const T* at = in_part<T>(x, tasks, offset);
                 if (plus2)
                   write_dx<with_silu, 2>(to, from, at, plus.data + offset, plus2.data + offset, k, rows,
                                          tasks.columns, width);
@@ -271,7 +274,7 @@ void backward_cpu(Queue& q, View<float> dx, View<const float> dy, const SplitMap
 }
 
 // Where a norm resamples: dy goes back into dx, which the norm's own way back then overwrites.
-template <bool with_silu>
+template <bool with_silu, class T>
 void backward_resampled_cpu(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x,
                             View<const float> stats, const GroupNormParameters& p, View<const float> plus,
                             const GroupNormGradients& gradients, View<const float> plus2, View<float>) {
@@ -280,7 +283,7 @@ void backward_resampled_cpu(Queue& q, View<float> dx, View<const float> dy, cons
     resample_cpu::gather_all<false>(dx, dy, 1.f);
   else
     resample_cpu::spread_all<false>(dx, dy, 0.25f);
-  backward_cpu<with_silu>(q, dx, dx, x, stats, p, plus2, gradients, {}, {});
+  backward_cpu<with_silu, T>(q, dx, dx, x, stats, p, plus2, gradients, {}, {});
   if (!plus) return;
   if (up)
     resample_cpu::gather_all<true>(dx, plus, 1.f);
@@ -300,8 +303,8 @@ void check(const Shape& x, int b, const View<const float>& stats, const GroupNor
 }
 
 // The two make up `whole`, whose block is b.
-void check_parts(const char* op, const Queue& q, const Shape& whole, int b, const View<const float>& first,
-                 const View<const float>& second) {
+void check_parts(const char* op, const Queue& q, const Shape& whole, int b, const MapView& first,
+                 const MapView& second) {
   const auto pixels_match = [&](const Shape& s) {
     return s.N == whole.N && s.H == whole.H && s.W == whole.W;
   };
@@ -319,7 +322,8 @@ void check_map(const char* op, const Queue& q, const SplitMap& x, const View<con
                const GroupNormParameters& p) {
   const Shape shape = x.shape();
   if (!x.second)
-    return require_alike(op, y, View<const float>(x.first.data, resampled(p.resample, shape), x.first.b));
+    return require_alike(op, y, View<const float>(nullptr, resampled(p.resample, shape), x.first.b));
+  require(x.first.storage == x.second.storage, op, ": two parts that are stored differently");
   require(p.resample == Resample::none, op, ": a map in two parts, of a norm that resamples");
   check_parts(op, q, y.shape, y.b, x.first, x.second);
 }
@@ -332,14 +336,17 @@ void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x, c
   if (x.shape().size() == 0) return;
   if constexpr (built_with_cuda)
     if (q.on_cuda()) return cuda::group_norm(q, y, stats, x, p);
-  const auto run = p.silu ? forward_cpu<true> : forward_cpu<false>;
-  run(q, y, stats, x, {}, nullptr, p);
+  with_storage(x.first.storage, [&]<class T>(T) {
+    const auto run = p.silu ? forward_cpu<true, T> : forward_cpu<false, T>;
+    run(q, y, stats, x, {}, nullptr, p);
+  });
 }
 
-void group_norm_of(Queue& q, View<float> y, View<float> stats, View<float> x, const GroupNormSource& from,
-                   const GroupNormParameters& p) {
+void group_norm_of(Queue& q, View<float> y, View<float> stats, const MutableMapView& x,
+                   const GroupNormSource& from, const GroupNormParameters& p) {
   const SplitMap formed(x, from.second);
-  require_alike("group_norm_of", x, from.first);
+  require_alike("group_norm_of", View<const float>(nullptr, x.shape, x.b), from.first);
+  require(!from.plus || from.plus.storage == x.storage, "group_norm_of: a sum that is stored differently");
   check_map("group_norm_of", q, formed, y, p);
   check(formed.shape(), y.b, stats, p);
   const Shape plus{x.N(), from.first.C(), from.plus.H(), from.plus.W()};
@@ -351,8 +358,10 @@ void group_norm_of(Queue& q, View<float> y, View<float> stats, View<float> x, co
   if (x.size() == 0) return;
   if constexpr (built_with_cuda)
     if (q.on_cuda()) return cuda::group_norm_of(q, y, stats, x, from, p);
-  const auto run = p.silu ? forward_cpu<true> : forward_cpu<false>;
-  run(q, y, stats, formed, x, &from, p);
+  with_storage(x.storage, [&]<class T>(T) {
+    const auto run = p.silu ? forward_cpu<true, T> : forward_cpu<false, T>;
+    run(q, y, stats, formed, x.to<T>(), &from, p);
+  });
 }
 
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x,
@@ -366,9 +375,9 @@ void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const S
   if (dx_second)
     check_parts("group_norm_backward", q, shape, dy.b, dx, dx_second);
   else
-    require_alike("group_norm_backward", dx, View<const float>(x.first.data, shape, dy.b));
+    require_alike("group_norm_backward", dx, View<const float>(nullptr, shape, dy.b));
   if (plus) require_alike("group_norm_backward", plus, dy);
-  if (plus2) require_alike("group_norm_backward", plus2, View<const float>(x.first.data, shape, dy.b));
+  if (plus2) require_alike("group_norm_backward", plus2, View<const float>(nullptr, shape, dy.b));
   require(plus || !plus2, "group_norm_backward: a second map to add without a first");
   check(shape, dy.b, stats, p);
   require((gradients.gamma != nullptr) == (gradients.beta != nullptr),
@@ -379,10 +388,12 @@ void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const S
   if constexpr (built_with_cuda)
     if (q.on_cuda())
       return cuda::group_norm_backward(q, dx, dy, x, stats, p, plus, gradients, plus2, dx_second);
-  const auto run = p.resample == Resample::none
-                       ? (p.silu ? backward_cpu<true> : backward_cpu<false>)
-                       : (p.silu ? backward_resampled_cpu<true> : backward_resampled_cpu<false>);
-  run(q, dx, dy, x, stats, p, plus, gradients, plus2, dx_second);
+  with_storage(x.first.storage, [&]<class T>(T) {
+    const auto run = p.resample == Resample::none
+                         ? (p.silu ? backward_cpu<true, T> : backward_cpu<false, T>)
+                         : (p.silu ? backward_resampled_cpu<true, T> : backward_resampled_cpu<false, T>);
+    run(q, dx, dy, x, stats, p, plus, gradients, plus2, dx_second);
+  });
 }
 
 void group_norm_again(Queue& q, View<float> y, View<const float> stats, const SplitMap& x,
@@ -392,10 +403,10 @@ void group_norm_again(Queue& q, View<float> y, View<const float> stats, const Sp
   if (x.shape().size() == 0) return;
   if constexpr (built_with_cuda)
     if (q.on_cuda()) return cuda::group_norm_again(q, y, stats, x, p);
-  if (p.silu)
-    again_cpu<true>(q, y, stats, x, p);
-  else
-    again_cpu<false>(q, y, stats, x, p);
+  with_storage(x.first.storage, [&]<class T>(T) {
+    const auto run = p.silu ? again_cpu<true, T> : again_cpu<false, T>;
+    run(q, y, stats, x, p);
+  });
 }
 
 }  // namespace tweedie

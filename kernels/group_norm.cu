@@ -10,18 +10,18 @@ namespace {
 
 /// Sums of dh and of dh (x - mean) over a thread's pixels; dy is read as `back` says.
 template <class T, int width, bool with_silu>
-__device__ void add_products(float (&sums)[2 * width], const T* dy, const Parts<const T>& x,
+__device__ void add_products(float (&sums)[2 * width], const float* dy, const Parts<const T>& x,
                              const Sampling& back, const Coefficients<width>& c, const Tiling& t,
                              const Place& at) {
   const Strip<const T> strip = x.strip(t, at, t.plane);
-  const T* from = dy + at.offset(t, back.source_plane(t.plane));
+  const float* from = dy + at.offset(t, back.source_plane(t.plane));
   for (std::int64_t pixel = at.begin; pixel < at.end; pixel += blockDim.y) {
     const Pack<T, width> value = load<T, width>(strip.data + pixel * strip.step);
-    const Pack<T, width> slope = sample<T, width>(from, t.b, pixel, back);
+    const Pack<float, width> slope = sample<float, width>(from, t.b, pixel, back);
 #pragma unroll
     for (int k = 0; k < width; ++k) {
       const float difference = float(value.v[k]) - c.mean[k];
-      const float dh = before_silu<with_silu>(float(slope.v[k]), difference, c.scale[k], c.shift[k]);
+      const float dh = before_silu<with_silu>(slope.v[k], difference, c.scale[k], c.shift[k]);
       sums[k] += dh;
       sums[width + k] = fmaf(dh, difference, sums[width + k]);
     }
@@ -52,7 +52,7 @@ __global__ void moments(double2* partial, Source<T> from, const float* x_bias, T
 
 /// Not `resampled`, `back` is not looked at: the common case is spared the registers of the other.
 template <class T, int width, bool with_silu, bool resampled>
-__global__ void products(double2* partial, const T* dy, Parts<const T> x, Sampling back, const float* stats,
+__global__ void products(double2* partial, const float* dy, Parts<const T> x, Sampling back, const float* stats,
                          GroupNormParameters p, Tiling t) {
   const Place at(t);
   float sums[2 * width] = {};
@@ -159,7 +159,7 @@ __global__ void combine_gradients(GroupNormGradients to, const double2* partial,
 
 /// t cuts the smaller of x and y, which is W wide.
 template <class T, int width, bool with_silu, Resample how>
-__global__ void write_y(T* y, Parts<const T> x, const float* stats, GroupNormParameters p, Tiling t, unsigned W) {
+__global__ void write_y(float* y, Parts<const T> x, const float* stats, GroupNormParameters p, Tiling t, unsigned W) {
   const Place at(t);
   if (!at.active) return;
   const Coefficients<width> c(t, at, p, stats, nullptr);
@@ -167,8 +167,8 @@ __global__ void write_y(T* y, Parts<const T> x, const float* stats, GroupNormPar
 }
 
 template <class T, int width, bool with_silu, bool resampled>
-__global__ void write_dx(Parts<T> dx, const T* dy, Parts<const T> x, const T* plus, const T* plus2,
-                         Sampling back, const float* stats, const float2* terms, GroupNormParameters p,
+__global__ void write_dx(Parts<float> dx, const float* dy, Parts<const T> x, const float* plus,
+                         const float* plus2, Sampling back, const float* stats, const float2* terms, GroupNormParameters p,
                          Tiling t) {
   const Place at(t);
   if (!at.active) return;
@@ -180,7 +180,7 @@ __global__ void write_dx(Parts<T> dx, const T* dy, Parts<const T> x, const T* pl
 
 /// t cuts x, which is W wide.
 template <class T, int width, bool with_silu, bool forms>
-__global__ void whole_forward(T* y, float* stats, Source<T> from, GroupNormParameters p, Tiling t,
+__global__ void whole_forward(float* y, float* stats, Source<T> from, GroupNormParameters p, Tiling t,
                               unsigned W) {
   const Place at = Place::of_group(t, p.groups);
   double sums[2 * width] = {};
@@ -191,8 +191,7 @@ __global__ void whole_forward(T* y, float* stats, Source<T> from, GroupNormParam
   const double2 sum = sum_whole_block(own);
   if (threadIdx.x == 0 && threadIdx.y == 0) write_statistics(stats + 2 * blockIdx.x, sum, p, t);
   __syncthreads();  // statistics and x are written
-  Parts<const T> x = from.parts;
-  if (forms) x.first = from.to;
+  const Parts<const T>& x = from.parts;
   const Coefficients<width> c(t, at, p, stats, nullptr);
   const std::int64_t first = threadIdx.y, quarter = t.plane / 4;
   if (p.resample == Resample::up)
@@ -204,8 +203,8 @@ __global__ void whole_forward(T* y, float* stats, Source<T> from, GroupNormParam
 }
 
 template <class T, int width, bool with_silu>
-__global__ void whole_backward(Parts<T> dx, const T* dy, Parts<const T> x, const T* plus, const T* plus2,
-                               Sampling back, const float* stats, GroupNormParameters p, Tiling t) {
+__global__ void whole_backward(Parts<float> dx, const float* dy, Parts<const T> x, const float* plus,
+                               const float* plus2, Sampling back, const float* stats, GroupNormParameters p, Tiling t) {
   const Place at = Place::of_group(t, p.groups);
   Coefficients<width> c(t, at, p, stats, nullptr);
   float sums[2 * width] = {};
@@ -226,57 +225,55 @@ __global__ void whole_backward(Parts<T> dx, const T* dy, Parts<const T> x, const
 }
 
 /// x is of `shape` and its norm's output y, whose block is the joint one of x's parts.
-template <int width, bool with_silu>
-void again(Queue& q, View<float> y, View<const float> stats, const Parts<const float>& x, const Shape& shape,
+template <class T, int width, bool with_silu>
+void again(Queue& q, View<float> y, View<const float> stats, const Parts<const T>& x, const Shape& shape,
            const GroupNormParameters& p) {
   const Shape smaller = p.resample == Resample::down ? y.shape : shape;
   const Tiling t(smaller, y.b, width == 4);
-  const auto kernel = p.resample == Resample::up     ? write_y<float, width, with_silu, Resample::up>
-                      : p.resample == Resample::down ? write_y<float, width, with_silu, Resample::down>
-                                                     : write_y<float, width, with_silu, Resample::none>;
+  const auto kernel = p.resample == Resample::up     ? write_y<T, width, with_silu, Resample::up>
+                      : p.resample == Resample::down ? write_y<T, width, with_silu, Resample::down>
+                                                     : write_y<T, width, with_silu, Resample::none>;
   kernel<<<t.grid(), t.threads(), 0, q.stream()>>>(y.data, x, stats.data, p, t, unsigned(smaller.W));
   check_launch("group_norm write_y");
 }
 
-/// `forms`: x is made of `from` and written to `from.to`; else it is from.parts.
-template <int width, bool with_silu, bool forms>
-void forward(Queue& q, View<float> y, View<float> stats, const Source<float>& from, const Shape& shape,
+/// `forms`: from.parts' first is written; else it is complete.
+template <class T, int width, bool with_silu, bool forms>
+void forward(Queue& q, View<float> y, View<float> stats, const Source<T>& from, const Shape& shape,
              const GroupNormParameters& p) {
   const Tiling t(shape, y.b, width == 4);
   if (const WholeGroup whole(t, p.groups); whole.fits) {
-    whole_forward<float, width, with_silu, forms><<<whole.blocks, whole.threads, 0, q.stream()>>>(
+    whole_forward<T, width, with_silu, forms><<<whole.blocks, whole.threads, 0, q.stream()>>>(
         y.data, stats.data, from, p, t, unsigned(shape.W));
     return check_launch("group_norm whole_forward");
   }
   auto* partial = static_cast<double2*>(q.scratch(std::size_t(t.partials()) * sizeof(double2)));
-  moments<float, width, forms><<<t.grid(), t.threads(), 0, q.stream()>>>(partial, from, p.x_bias, t);
+  moments<T, width, forms><<<t.grid(), t.threads(), 0, q.stream()>>>(partial, from, p.x_bias, t);
   check_launch("group_norm moments");
   combine_moments<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(stats.data, partial, p, t);
   check_launch("group_norm combine_moments");
-  Parts<const float> x = from.parts;
-  if (forms) x.first = from.to;
-  again<width, with_silu>(q, y, stats, x, shape, p);
+  again<T, width, with_silu>(q, y, stats, from.parts, shape, p);
 }
 
-template <int width, bool with_silu>
-void backward_whole(Queue& q, const Parts<float>& dx, View<const float> dy, const Parts<const float>& x,
+template <class T, int width, bool with_silu>
+void backward_whole(Queue& q, const Parts<float>& dx, View<const float> dy, const Parts<const T>& x,
                     int W, View<const float> stats, const GroupNormParameters& p, View<const float> plus,
                     View<const float> plus2, const WholeGroup& whole, const Tiling& t) {
-  whole_backward<float, width, with_silu><<<whole.blocks, whole.threads, 0, q.stream()>>>(
+  whole_backward<T, width, with_silu><<<whole.blocks, whole.threads, 0, q.stream()>>>(
       dx, dy.data, x, plus.data, plus2.data, Sampling::back(p.resample, W), stats.data, p, t);
   check_launch("group_norm whole_backward");
 }
 
 // dx is the same, to the bit, with gradients or without. Where a block has a group to itself the gradients'
 // sums are a pass of their own: only training pays for it, and only on small maps.
-template <int width, bool with_silu>
-void backward(Queue& q, const Parts<float>& dx, View<const float> dy, const Parts<const float>& x,
+template <class T, int width, bool with_silu>
+void backward(Queue& q, const Parts<float>& dx, View<const float> dy, const Parts<const T>& x,
               const Shape& shape, View<const float> stats, const GroupNormParameters& p,
               View<const float> plus, const GroupNormGradients& gradients, View<const float> plus2) {
   const Tiling t(shape, dy.b, width == 4);
   const WholeGroup whole(t, p.groups);
   if (whole.fits && !gradients)
-    return backward_whole<width, with_silu>(q, dx, dy, x, shape.W, stats, p, plus, plus2, whole, t);
+    return backward_whole<T, width, with_silu>(q, dx, dy, x, shape.W, stats, p, plus, plus2, whole, t);
   const std::size_t partial_bytes = std::size_t(t.partials()) * sizeof(double2);
   auto* partial = static_cast<double2*>(
       q.scratch(partial_bytes + std::size_t(t.N) * std::size_t(p.groups) * sizeof(float2)));
@@ -284,7 +281,7 @@ void backward(Queue& q, const Parts<float>& dx, View<const float> dy, const Part
   const bool resamples = p.resample != Resample::none;
   const Sampling back = Sampling::back(p.resample, shape.W);
   const auto sum =
-      resamples ? products<float, width, with_silu, true> : products<float, width, with_silu, false>;
+      resamples ? products<T, width, with_silu, true> : products<T, width, with_silu, false>;
   sum<<<t.grid(), t.threads(), 0, q.stream()>>>(partial, dy.data, x, back, stats.data, p, t);
   check_launch("group_norm products");
   if (gradients) {
@@ -292,12 +289,12 @@ void backward(Queue& q, const Parts<float>& dx, View<const float> dy, const Part
     check_launch("group_norm combine_gradients");
   }
   if (whole.fits)
-    return backward_whole<width, with_silu>(q, dx, dy, x, shape.W, stats, p, plus, plus2, whole, t);
+    return backward_whole<T, width, with_silu>(q, dx, dy, x, shape.W, stats, p, plus, plus2, whole, t);
   combine_products<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(terms, partial, stats.data,
                                                                                  p, t);
   check_launch("group_norm combine_products");
   const auto write =
-      resamples ? write_dx<float, width, with_silu, true> : write_dx<float, width, with_silu, false>;
+      resamples ? write_dx<T, width, with_silu, true> : write_dx<T, width, with_silu, false>;
   write<<<t.grid(), t.threads(), 0, q.stream()>>>(dx, dy.data, x, plus.data, plus2.data, back, stats.data,
                                                   terms, p, t);
   check_launch("group_norm write_dx");
@@ -308,7 +305,10 @@ template <class T>
 Parts<T> parts(View<T> first, View<T> second) {
   return {first.data, second.data, first.C(), first.b, second ? second.b : first.b};
 }
-Parts<const float> parts(const SplitMap& x) { return parts(x.first, x.second); }
+template <class T>
+Parts<const T> parts(const SplitMap& x) {
+  return parts(x.first.as<T>(), x.second.as<T>());
+}
 
 /// Whether four channels can be moved at once.
 template <class T>
@@ -319,21 +319,28 @@ bool packable(const Parts<T>& x) {
 }  // namespace
 
 void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x, const GroupNormParameters& p) {
-  const Source<float> source{parts(x), nullptr, nullptr, {}, nullptr};
-  const bool packed = y.b % 4 == 0 && packable(source.parts) && aligned(y.data);
-  const auto run = packed ? (p.silu ? forward<4, true, false> : forward<4, false, false>)
-                          : (p.silu ? forward<1, true, false> : forward<1, false, false>);
-  run(q, y, stats, source, x.shape(), p);
+  with_storage(x.first.storage, [&]<class T>(T) {
+    const Source<T> source{parts<T>(x)};
+    const bool packed = y.b % 4 == 0 && packable(source.parts) && aligned(y.data);
+    const auto run = packed ? (p.silu ? forward<T, 4, true, false> : forward<T, 4, false, false>)
+                            : (p.silu ? forward<T, 1, true, false> : forward<T, 1, false, false>);
+    run(q, y, stats, source, x.shape(), p);
+  });
 }
 
-void group_norm_of(Queue& q, View<float> y, View<float> stats, View<float> x, const GroupNormSource& from,
-                   const GroupNormParameters& p) {
-  const Source<float> source{parts(from.first, from.second), from.bias, from.plus.data,
-                             Sampling::of(from.resample, x.W()), x.data};
-  const bool packed = y.b % 4 == 0 && packable(source.parts) && aligned(y.data, x.data, from.plus.data);
-  const auto run = packed ? (p.silu ? forward<4, true, true> : forward<4, false, true>)
-                          : (p.silu ? forward<1, true, true> : forward<1, false, true>);
-  run(q, y, stats, source, SplitMap(x, from.second).shape(), p);
+void group_norm_of(Queue& q, View<float> y, View<float> stats, const MutableMapView& x,
+                   const GroupNormSource& from, const GroupNormParameters& p) {
+  const SplitMap formed(x, from.second);
+  with_storage(x.storage, [&]<class T>(T) {
+    const Source<T> source{parts<T>(formed),         from.first.data,
+                           from.bias,                from.plus.as<T>().data,
+                           Sampling::of(from.resample, x.W()), x.to<T>().data};
+    const bool packed = y.b % 4 == 0 && packable(source.parts) && aligned(y.data, source.sum) &&
+                        aligned(source.plus);
+    const auto run = packed ? (p.silu ? forward<T, 4, true, true> : forward<T, 4, false, true>)
+                            : (p.silu ? forward<T, 1, true, true> : forward<T, 1, false, true>);
+    run(q, y, stats, source, formed.shape(), p);
+  });
 }
 
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x,
@@ -341,21 +348,25 @@ void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const S
                          const GroupNormGradients& gradients, View<const float> plus2,
                          View<float> dx_second) {
   const Parts<float> to = parts(dx, dx_second);
-  const Parts<const float> from = parts(x);
-  const bool packed =
-      dy.b % 4 == 0 && packable(to) && packable(from) && aligned(dy.data, plus.data, plus2.data);
-  const auto run = packed ? (p.silu ? backward<4, true> : backward<4, false>)
-                          : (p.silu ? backward<1, true> : backward<1, false>);
-  run(q, to, dy, from, x.shape(), stats, p, plus, gradients, plus2);
+  with_storage(x.first.storage, [&]<class T>(T) {
+    const Parts<const T> from = parts<T>(x);
+    const bool packed =
+        dy.b % 4 == 0 && packable(to) && packable(from) && aligned(dy.data, plus.data, plus2.data);
+    const auto run = packed ? (p.silu ? backward<T, 4, true> : backward<T, 4, false>)
+                            : (p.silu ? backward<T, 1, true> : backward<T, 1, false>);
+    run(q, to, dy, from, x.shape(), stats, p, plus, gradients, plus2);
+  });
 }
 
 void group_norm_again(Queue& q, View<float> y, View<const float> stats, const SplitMap& x,
                       const GroupNormParameters& p) {
-  const Parts<const float> from = parts(x);
-  const bool packed = y.b % 4 == 0 && packable(from) && aligned(y.data);
-  const auto run =
-      packed ? (p.silu ? again<4, true> : again<4, false>) : (p.silu ? again<1, true> : again<1, false>);
-  run(q, y, stats, from, x.shape(), p);
+  with_storage(x.first.storage, [&]<class T>(T) {
+    const Parts<const T> from = parts<T>(x);
+    const bool packed = y.b % 4 == 0 && packable(from) && aligned(y.data);
+    const auto run = packed ? (p.silu ? again<T, 4, true> : again<T, 4, false>)
+                            : (p.silu ? again<T, 1, true> : again<T, 1, false>);
+    run(q, y, stats, from, x.shape(), p);
+  });
 }
 
 }  // namespace tweedie::cuda

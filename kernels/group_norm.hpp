@@ -1,8 +1,7 @@
 // GroupNorm fused with its affine map, optional scale/shift modulation, optional SiLU and resampling.
 #pragma once
 
-#include <type_traits>
-
+#include "kernels/map.hpp"
 #include "kernels/queue.hpp"
 #include "kernels/resample.hpp"
 #include "kernels/view.hpp"
@@ -23,13 +22,12 @@ struct GroupNormParameters {
 };
 
 /// A map whose channels lie in two tensors, [first, second] along channels, or in one: `second` is empty then.
-/// Their blocks are those of what goes with the map, or on CUDA all are channels-last. (What a U-Net joins on
-/// its way up is never written side by side for a norm.)
+/// Their blocks are those of what goes with the map, or on CUDA all are channels-last, and both are stored the
+/// same way. (What a U-Net joins on its way up is never written side by side for a norm.)
 struct SplitMap {
-  View<const float> first, second;
+  MapView first, second;
   template <class Map>
-  SplitMap(Map&& a, View<const float> b = {}) requires(std::is_convertible_v<Map, View<const float>>)
-      : first(a), second(b) {}
+  SplitMap(Map&& a, MapView b = {}) requires(std::is_convertible_v<Map, MapView>) : first(a), second(b) {}
   Shape shape() const {
     return {first.N(), first.C() + (second ? second.C() : 0), first.H(), first.W()};
   }
@@ -47,15 +45,16 @@ void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x, c
 struct GroupNormSource {
   View<const float> first;             ///< (N, C1, H, W)
   const float* bias = nullptr;         ///< C1 values on the device
-  View<const float> plus;              ///< (N, C1, ., .): after resampling H x W
+  MapView plus;                        ///< (N, C1, ., .): after resampling H x W
   Resample resample = Resample::none;  ///< of plus
-  View<const float> second;            ///< (N, C - C1, H, W)
+  MapView second;                      ///< (N, C - C1, H, W)
 };
 
-/// `group_norm` of the x that `from` makes, whose first channels are written to `x` (alike `first`, which it
-/// may be).
-void group_norm_of(Queue& q, View<float> y, View<float> stats, View<float> x, const GroupNormSource& from,
-                   const GroupNormParameters& p);
+/// `group_norm` of the x that `from` makes, whose first channels are written to `x` (its shape and block are
+/// those of `first`, which it may be). plus and second are stored as x is; statistics and y are those of x as
+/// it is stored.
+void group_norm_of(Queue& q, View<float> y, View<float> stats, const MutableMapView& x,
+                   const GroupNormSource& from, const GroupNormParameters& p);
 
 /// y as `group_norm` made it, from the statistics it left: one pass, for what a backward pass forms again.
 void group_norm_again(Queue& q, View<float> y, View<const float> stats, const SplitMap& x,
@@ -85,8 +84,8 @@ void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x, c
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
                          const GroupNormGradients& gradients, View<const float> plus2, View<float> dx_second);
-void group_norm_of(Queue& q, View<float> y, View<float> stats, View<float> x, const GroupNormSource& from,
-                   const GroupNormParameters& p);
+void group_norm_of(Queue& q, View<float> y, View<float> stats, const MutableMapView& x,
+                   const GroupNormSource& from, const GroupNormParameters& p);
 void group_norm_again(Queue& q, View<float> y, View<const float> stats, const SplitMap& x,
                       const GroupNormParameters& p);
 }  // namespace cuda

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/group_norm_tasks.hpp"
+#include "kernels/map.hpp"
 #include "kernels/vector_math.hpp"
 
 namespace tweedie::group_norm_cpu {
@@ -39,14 +40,15 @@ struct LaneSums {
 // Sums of x and x^2 of each lane. A run is summed in float about a pivot, the lane's mean so far, so that
 // data far from 0 lose nothing: with d = sum(x - p) and q = sum((x - p)^2) over r rows,
 // sum x = r p + d and sum x^2 = q + 2 p d + r p^2, these two in double.
-inline void add_moments(LaneSums& sums, const float* x, std::int64_t rows, std::int64_t stride, int width) {
+template <class T>
+void add_moments(LaneSums& sums, const T* x, std::int64_t rows, std::int64_t stride, int width) {
   for (std::int64_t begin = 0, end; begin < rows; begin = end) {
     end = std::min(rows, begin == 0 ? first_run_rows : begin + run_rows);
     float pivot[lanes], d[lanes] = {}, q[lanes] = {};
-    for (int j = 0; j < width; ++j) pivot[j] = begin == 0 ? x[j] : float(sums.first[j] / double(begin));
+    for (int j = 0; j < width; ++j) pivot[j] = begin == 0 ? float(x[j]) : float(sums.first[j] / double(begin));
     for_rows(
         begin, end, width, [&](std::int64_t row, int j) __attribute__((always_inline)) {
-          const float difference = x[row * stride + j] - pivot[j];
+          const float difference = float(x[row * stride + j]) - pivot[j];
           d[j] += difference;
           q[j] = multiply_add(difference, difference, q[j]);
         });
@@ -68,15 +70,15 @@ template <bool with_silu>
 }
 
 // Sums of dh and dh (x - mean) of each lane.
-template <bool with_silu>
-void add_products(LaneSums& sums, const float* dy, const float* x, const Coefficients& k, std::int64_t rows,
+template <bool with_silu, class T>
+void add_products(LaneSums& sums, const float* dy, const T* x, const Coefficients& k, std::int64_t rows,
                   std::int64_t stride, int width) {
   for (std::int64_t begin = 0; begin < rows; begin += run_rows) {
     const std::int64_t end = std::min(rows, begin + run_rows);
     float first[lanes] = {}, second[lanes] = {};
     for_rows(
         begin, end, width, [&](std::int64_t row, int j) __attribute__((always_inline)) {
-          const float difference = x[row * stride + j] - k.mean[j];
+          const float difference = float(x[row * stride + j]) - k.mean[j];
           const float dh = before_silu<with_silu>(dy[row * stride + j], difference, k.scale[j], k.shift[j]);
           first[j] += dh;
           second[j] = multiply_add(dh, difference, second[j]);
@@ -90,24 +92,24 @@ void add_products(LaneSums& sums, const float* dy, const float* x, const Coeffic
 
 // ---- passes that write
 
-template <bool with_silu>
-void write_y(float* y, const float* x, const Coefficients& k, std::int64_t rows, std::int64_t stride,
+template <bool with_silu, class T>
+void write_y(float* y, const T* x, const Coefficients& k, std::int64_t rows, std::int64_t stride,
              int width) {
   for_rows(
       0, rows, width, [&](std::int64_t row, int j) __attribute__((always_inline)) {
         const std::int64_t i = row * stride + j;
-        const float h = multiply_add(x[i] - k.mean[j], k.scale[j], k.shift[j]);
+        const float h = multiply_add(float(x[i]) - k.mean[j], k.scale[j], k.shift[j]);
         y[i] = with_silu ? h * sigmoid(h) : h;
       });
 }
 
-template <bool with_silu, int pluses>
-void write_dx(float* dx, const float* dy, const float* x, const float* plus, const float* plus2,
+template <bool with_silu, int pluses, class T>
+void write_dx(float* dx, const float* dy, const T* x, const float* plus, const float* plus2,
               const Coefficients& k, std::int64_t rows, std::int64_t stride, int width) {
   for_rows(
       0, rows, width, [&](std::int64_t row, int j) __attribute__((always_inline)) {
         const std::int64_t i = row * stride + j;
-        const float difference = x[i] - k.mean[j];
+        const float difference = float(x[i]) - k.mean[j];
         const float dh = before_silu<with_silu>(dy[i], difference, k.scale[j], k.shift[j]);
         float rest = pluses > 0 ? k.k0[j] + plus[i] : k.k0[j];
         if (pluses > 1) rest += plus2[i];

@@ -13,14 +13,16 @@ struct Stored {
   __device__ Pack<T, width> take(std::int64_t pixel) const { return look(pixel); }
 };
 
-/// What x is made of (GroupNormSource) on the device.
+/// What x is made of (GroupNormSource) on the device. x is stored as T; its first part is read as it is, or
+/// made of `sum`.
 template <class T>
 struct Source {
   Parts<const T> parts;
-  const float* bias;
-  const T* plus;
+  const float* sum = nullptr;  ///< null: x is complete
+  const float* bias = nullptr;
+  const T* plus = nullptr;
   Sampling sampling;  ///< of plus
-  T* to;              ///< where the first part goes
+  T* to = nullptr;    ///< where the first part goes, and lies as parts.first would
 };
 
 /// x as it comes about: `take` also writes its first channels, perhaps to where they come from: a thread reads
@@ -29,32 +31,38 @@ template <class T, int width>
 class Formed {
  public:
   __device__ Formed(const Source<T>& from, const Tiling& t, const Place& at)
-      : part_(from.parts.strip(t, at, t.plane)), sampling_(from.sampling) {
-    const bool first = at.c < from.parts.channels;
-    if (first) to_ = from.to + (part_.data - from.parts.first);
-    if (first && from.plus) {
+      : x_(from.parts.strip(t, at, t.plane)), sampling_(from.sampling) {
+    if (at.c >= from.parts.channels) return;
+    const std::int64_t offset = x_.data - from.parts.first;
+    sum_ = from.sum + offset;
+    to_ = from.to + offset;
+    if (from.plus) {
       const Parts<const T> like{from.plus, nullptr, from.parts.channels, from.parts.first_b, 0};
       plus_ = like.strip(t, at, sampling_.source_plane(t.plane)).data;
     }
 #pragma unroll
-    for (int k = 0; k < width; ++k) bias_[k] = first && from.bias ? from.bias[at.c + k] : 0;
+    for (int k = 0; k < width; ++k) bias_[k] = from.bias ? from.bias[at.c + k] : 0;
   }
   __device__ Pack<T, width> look(std::int64_t pixel) const {
-    Pack<T, width> value = load<T, width>(part_.data + pixel * part_.step), more{};
-    if (plus_) more = sample<T, width>(plus_, part_.step, pixel, sampling_);
+    if (!sum_) return load<T, width>(x_.data + pixel * x_.step);
+    const Pack<float, width> value = load<float, width>(sum_ + pixel * x_.step);
+    Pack<float, width> more{};
+    if (plus_) more = sample<T, width>(plus_, x_.step, pixel, sampling_);
+    Pack<T, width> x;
 #pragma unroll
-    for (int k = 0; k < width; ++k) value.v[k] = T(float(value.v[k]) + bias_[k] + float(more.v[k]));
-    return value;
+    for (int k = 0; k < width; ++k) x.v[k] = stored<T>(value.v[k] + bias_[k] + more.v[k]);
+    return x;
   }
   __device__ Pack<T, width> take(std::int64_t pixel) const {
     const Pack<T, width> value = look(pixel);
-    if (to_) store(to_ + pixel * part_.step, value);
+    if (to_) store(to_ + pixel * x_.step, value);
     return value;
   }
 
  private:
-  T* to_ = nullptr;  ///< null: of the second part
-  Strip<const T> part_;
+  Strip<const T> x_;
+  const float* sum_ = nullptr;  ///< null: of the second part
+  T* to_ = nullptr;
   const T* plus_ = nullptr;
   Sampling sampling_;
   float bias_[width];

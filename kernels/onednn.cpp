@@ -6,11 +6,16 @@
 
 namespace tweedie::onednn {
 
-bool multiplies_bf16() {
+namespace {
+bool has(dnnl::cpu_isa set) {
   const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
-  const int bf16 = static_cast<int>(dnnl::cpu_isa::avx512_core_bf16);
-  return (isa & bf16) == bf16;
+  return (isa & static_cast<int>(set)) == static_cast<int>(set);
 }
+}  // namespace
+
+bool multiplies_bf16() { return has(dnnl::cpu_isa::avx512_core_bf16); }
+
+bool has_matrix_units() { return has(dnnl::cpu_isa::avx512_core_amx); }
 
 int channel_block() {
   const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());  // a set of bits; 0 when not x86

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "kernels/cuda.hpp"
+#include "kernels/map.hpp"
 
 namespace tweedie::cuda {
 
@@ -24,6 +25,14 @@ __device__ inline Pack<T, width> load(const T* from) {
 template <class T, int width>
 __device__ inline void store(T* to, const Pack<T, width>& values) {
   *reinterpret_cast<Pack<T, width>*>(to) = values;
+}
+
+template <class T, int width>
+__device__ inline Pack<float, width> as_floats(const Pack<T, width>& from) {
+  Pack<float, width> to;
+#pragma unroll
+  for (int k = 0; k < width; ++k) to.v[k] = float(from.v[k]);
+  return to;
 }
 
 /// Whether all pointers (null counts as well) allow 16-byte accesses.

@@ -51,10 +51,19 @@ Queue::Queue(Device device) : device_(device) {
 }
 
 void Queue::set_precision(Precision precision) {
-  require(precision == Precision::fp32 || !on_cuda(), "precision bf16: on CUDA everything is fp32 so far");
-  require(precision == Precision::fp32 || onednn::multiplies_bf16(),
-          "precision bf16: this CPU multiplies no bfloat16 (AVX512-BF16 or AMX); use fp32");
+  Precision multiplied = precision;
+  if (precision == Precision::bf16)
+    multiplied = on_cuda() ? Precision::tf32 : onednn::has_matrix_units() ? Precision::bf16 : Precision::fp32;
+  set_multiplied(multiplied);
   precision_ = precision;
+}
+
+void Queue::set_multiplied(Precision precision) {
+  require(precision != Precision::tf32 || on_cuda(), "precision tf32: of NVIDIA's GPUs; use fp32 or bf16");
+  require(precision != Precision::bf16 || !on_cuda(), "precision bf16: convolutions on CUDA multiply tf32");
+  require(precision != Precision::bf16 || onednn::multiplies_bf16(),
+          "precision bf16: this CPU multiplies no bfloat16 (AVX512-BF16 or AMX)");
+  multiplied_ = precision;
 }
 
 Queue::~Queue() {

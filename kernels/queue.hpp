@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "kernels/error.hpp"
+#include "kernels/map.hpp"
 
 #ifndef TWEEDIE_CUDA
 #define TWEEDIE_CUDA 0
@@ -25,11 +26,15 @@ inline const char* name(Device device) { return device == Device::cpu ? "cpu" : 
 /// True when this build holds CUDA code (real, or run by the simulated machine of the tests).
 inline constexpr bool built_with_cuda = TWEEDIE_CUDA != 0;
 
-/// What convolutions multiply: float32, or operands rounded to bfloat16 (products and sums stay float32, and
-/// so does everything that is stored). bf16 is for matrix units: 5 to 10 times as fast where a CPU has AMX.
-enum class Precision { fp32, bf16 };
+/// How exactly a network computes. fp32: throughout. tf32: convolutions on CUDA round what they multiply to 10
+/// bits of mantissa. bf16: what a network keeps of its maps is stored as bfloat16, and convolutions round what
+/// they multiply where matrix units are: to bfloat16 on CPUs with AMX, to TF32 on CUDA; elsewhere they multiply
+/// fp32. Sums, statistics and what passes from kernel to kernel are fp32 always.
+enum class Precision { fp32, tf32, bf16 };
 
-inline const char* name(Precision precision) { return precision == Precision::fp32 ? "fp32" : "bf16"; }
+inline const char* name(Precision precision) {
+  return precision == Precision::fp32 ? "fp32" : precision == Precision::tf32 ? "tf32" : "bf16";
+}
 
 /// CUDA devices this process can use: 0 without a driver, a GPU or CUDA in the build.
 int cuda_device_count();
@@ -63,8 +68,15 @@ class Queue {
   bool on_cuda() const { return built_with_cuda && device_ == Device::cuda; }
   cudaStream_t stream() const { return stream_; }
   Precision precision() const { return precision_; }
-  /// Errors: bf16 where the device's library multiplies none (CPUs without AVX512-BF16; CUDA, not yet).
+  /// Errors: tf32 on a CPU.
   void set_precision(Precision precision);
+  /// How maps are stored that a network keeps.
+  Storage storage() const { return precision_ == Precision::bf16 ? Storage::bf16 : Storage::fp32; }
+  /// What convolutions round to that they multiply.
+  Precision multiplied() const { return multiplied_; }
+  /// The same of other hardware, to be looked at on this. Errors: bf16 where the CPU has no instructions for it
+  /// (AVX512-BF16), or on CUDA; tf32 on a CPU.
+  void set_multiplied(Precision precision);
   /// Waits until all queued work is done.
   void synchronize();
 
@@ -94,7 +106,7 @@ class Queue {
 
   Device device_;
   cudaStream_t stream_ = nullptr;
-  Precision precision_ = Precision::fp32;
+  Precision precision_ = Precision::fp32, multiplied_ = Precision::fp32;
   MemoryMeter meter_;
   Buffer scratch_, workspace_;
   std::unordered_map<std::type_index, std::shared_ptr<void>> states_;

@@ -41,14 +41,14 @@ __device__ inline std::int64_t first_of_four(std::int64_t pixel, unsigned W) {
 
 /// `from` at a pixel; its pixels are `step` elements apart.
 template <class T, int width>
-__device__ Pack<T, width> sample(const T* from, int step, std::int64_t pixel, const Sampling& s) {
-  if (s.source == Sampling::Source::same) return load<T, width>(from + pixel * step);
-  Pack<T, width> value;
+__device__ Pack<float, width> sample(const T* from, int step, std::int64_t pixel, const Sampling& s) {
+  if (s.source == Sampling::Source::same) return as_floats(load<T, width>(from + pixel * step));
+  Pack<float, width> value;
   if (s.source == Sampling::Source::half) {
     const unsigned row = unsigned(pixel) / s.W, column = unsigned(pixel) - row * s.W;
-    value = load<T, width>(from + (std::int64_t(row / 2) * (s.W / 2) + column / 2) * step);
+    value = as_floats(load<T, width>(from + (std::int64_t(row / 2) * (s.W / 2) + column / 2) * step));
 #pragma unroll
-    for (int k = 0; k < width; ++k) value.v[k] = T(s.factor * float(value.v[k]));
+    for (int k = 0; k < width; ++k) value.v[k] = s.factor * value.v[k];
     return value;
   }
   const T* above = from + first_of_four(pixel, s.W) * step;
@@ -57,7 +57,7 @@ __device__ Pack<T, width> sample(const T* from, int step, std::int64_t pixel, co
   const Pack<T, width> c = load<T, width>(below), d = load<T, width>(below + step);
 #pragma unroll
   for (int k = 0; k < width; ++k)
-    value.v[k] = T(s.factor * ((float(a.v[k]) + float(b.v[k])) + (float(c.v[k]) + float(d.v[k]))));
+    value.v[k] = s.factor * ((float(a.v[k]) + float(b.v[k])) + (float(c.v[k]) + float(d.v[k])));
   return value;
 }
 

@@ -66,8 +66,12 @@ Tensor AttentionBlock::weights(Context& context, const Heads& h) const {
 Sum AttentionBlock::forward(Context& context, Sum x, Saved* saved) const {
   const Shape shape = x.value.shape();
   const int C = shape.C;
-  Tensor stats;
-  Tensor qkv = in_layout(context, qkv_.forward(context, norm_.forward(context, x, stats)), 3 * C);
+  const int block = x.value.b();
+  Feature kept;
+  Tensor stats, normed = norm_.forward(context, x, kept, stats);
+  x = {};
+  Tensor qkv = in_layout(context, qkv_.forward(context, normed), 3 * C);
+  normed = {};
   Tensor mixed(context.pool, shape, C);  // (N, C, H, W) channels-last
   for (int n = 0; n < shape.N; ++n) {
     const Heads h = heads(qkv, n);
@@ -75,10 +79,10 @@ Sum AttentionBlock::forward(Context& context, Sum x, Saved* saved) const {
     matmul(context.queue, {mixed.view().sample(n).data, h.T, h.c, C, h.c, false},
            {w.data(), h.T, h.T, h.T, std::int64_t(h.T) * h.T, false}, h.at(h.v), h.count);
   }
-  Sum y{.value = proj_.forward_without_bias(context, in_layout(context, mixed, x.value.b())),
+  Sum y{.value = proj_.forward_without_bias(context, in_layout(context, mixed, block)),
         .bias = proj_.bias(),
-        .plus = x.value};
-  if (saved) *saved = {std::move(x.value), std::move(stats), std::move(qkv)};
+        .plus = kept};
+  if (saved) *saved = {std::move(kept), std::move(stats), std::move(qkv)};
   return y;
 }
 

@@ -15,7 +15,8 @@ class AttentionBlock {
     bool new_order = false;
   };
   struct Saved {
-    Tensor x, stats, qkv;  ///< qkv is channels-last
+    Feature x;
+    Tensor stats, qkv;  ///< qkv is channels-last
   };
   AttentionBlock(Context& context, const WeightScope& scope, const Config& config);
   /// x's last sum is perhaps left to us, as y's is to its reader.

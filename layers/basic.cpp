@@ -21,7 +21,7 @@ bool bias_takes_a_pass(const Context& context) { return context.device() == Devi
 
 Tensor complete(Context& context, Sum sum) {
   require(!sum.second, "a sum of two maps side by side is a norm's to complete");
-  const Tensor plus = sum.plus ? resample(context, sum.resample, sum.plus) : Tensor();
+  const Tensor plus = sum.plus ? resample(context, sum.resample, context.wide(sum.plus)) : Tensor();
   if (sum.bias)
     add_bias(context.queue, sum.value, sum.value, sum.bias.data(), plus);
   else if (plus)
@@ -29,10 +29,12 @@ Tensor complete(Context& context, Sum sum) {
   return std::move(sum.value);
 }
 
-Tensor joined(Context& context, const Sum& sum) {
-  if (!sum.second) return sum.value;
-  Tensor map = context.features(sum.map().shape());
-  concat_channels(context.queue, map, sum.value, sum.second);
+Tensor joined(Context& context, const Feature& first, const Feature& second) {
+  if (!second) return context.wide(first);
+  Shape shape = first.shape();
+  shape.C += second.shape().C;
+  Tensor map = context.features(shape);
+  concat_channels(context.queue, map, first, second);
   return map;
 }
 
@@ -164,22 +166,18 @@ GroupNormParameters Norm::parameters(const NormInputs& with) const {
   return {gamma_.data(), beta_.data(), modulation, 32, 1e-5f, silu_, with.x_bias, how_};
 }
 
-Tensor Norm::forward(Context& context, const SplitMap& x, Tensor& stats, const NormInputs& with) const {
-  const Shape shape = x.shape();
-  Tensor y = context.features(resampled(how_, shape));
-  stats = context.planar({shape.N, 32, 1, 2});
-  group_norm(context.queue, y, stats, x, parameters(with));
-  return y;
-}
-
-Tensor Norm::forward(Context& context, Sum& x, Tensor& stats, const NormInputs& with) const {
-  if (x.complete()) return forward(context, x.map(), stats, with);
-  const Shape shape = x.map().shape();
-  Tensor y = context.features(resampled(how_, shape));
-  stats = context.planar({shape.N, 32, 1, 2});
-  group_norm_of(context.queue, y, stats, x.value, {x.value, x.bias.data(), x.plus, x.resample, x.second},
-                parameters(with));
-  x.bias = x.plus = {};
+Tensor Norm::forward(Context& context, const Sum& x, Feature& kept, Tensor& stats,
+                     const NormInputs& with) const {
+  const bool in_place = context.queue.storage() == Storage::fp32;
+  kept = in_place ? Feature(x.value) : context.feature(x.value.shape());
+  const SplitMap map(kept, x.second);
+  Tensor y = context.features(resampled(how_, map.shape()));
+  stats = context.planar({map.shape().N, 32, 1, 2});
+  if (in_place && x.complete())
+    group_norm(context.queue, y, stats, map, parameters(with));
+  else
+    group_norm_of(context.queue, y, stats, kept.to(), {x.value, x.bias.data(), x.plus, x.resample, x.second},
+                  parameters(with));
   return y;
 }
 

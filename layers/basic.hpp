@@ -23,17 +23,15 @@ inline int padded_channels(int channels) { return (channels + 15) / 16 * 16; }
 struct Sum {
   Tensor value = {};                   ///< in features layout, as all maps here
   Tensor bias = {};                    ///< (1, C, 1, 1); empty: none
-  Tensor plus = {};                    ///< empty: none
+  Feature plus = {};                   ///< empty: none
   Resample resample = Resample::none;  ///< of plus
-  Tensor second = {};                  ///< channels that follow; empty: none
+  Feature second = {};                 ///< channels that follow; empty: none
   bool complete() const { return !bias && !plus; }
-  /// What a norm reads once the sum is complete.
-  SplitMap map() const { return {value, second}; }
 };
 /// The map itself, in place of `value`, for readers that are no norms; there is no `second`.
 Tensor complete(Context& context, Sum sum);
-/// The parts of a complete sum side by side; `value` itself where there is no second.
-Tensor joined(Context& context, const Sum& sum);
+/// Two maps that are kept side by side; a map itself where there is no second and it is fp32.
+Tensor joined(Context& context, const Feature& first, const Feature& second);
 
 /// A convolution with its packed weights. Channel counts of images (1, 3, 6) are padded to 16 with zero
 /// weights. Reads `weight` (out, in, kernel, kernel) and, when `bias`, `bias` (out); `rank` 3 reads a
@@ -103,10 +101,9 @@ struct NormInputs {
 class Norm {
  public:
   Norm(Context& context, const WeightScope& scope, int channels, bool silu, Resample how = Resample::none);
-  /// Of a sum, which is complete afterwards. `stats` receives what the backward pass needs.
-  Tensor forward(Context& context, Sum& x, Tensor& stats, const NormInputs& with = {}) const;
-  /// The same of a map that is complete.
-  Tensor forward(Context& context, const SplitMap& x, Tensor& stats, const NormInputs& with = {}) const;
+  /// `kept` receives x's first part, complete, and `stats` the statistics: what the backward pass needs.
+  Tensor forward(Context& context, const Sum& x, Feature& kept, Tensor& stats,
+                 const NormInputs& with = {}) const;
   /// What `forward` returned, from the statistics it left.
   Tensor again(Context& context, const SplitMap& x, const Tensor& stats, const NormInputs& with = {}) const;
   /// J^T dy (+ R^T plus (+ plus2), when not empty; R the resampling), in dy's memory where nobody else has

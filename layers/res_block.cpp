@@ -23,28 +23,33 @@ Tensor ResBlock::sum_of_biases(Context& context) const {
   return sum;
 }
 
-Sum ResBlock::forward(Context& context, Sum x, Tensor modulation, Saved* saved) const {
+Sum ResBlock::forward(Context& context, Sum x, Tensor modulation, Feature& kept, Saved* saved) const {
   Saved local;
   Saved& s = saved ? *saved : local;
   s.modulation = std::move(modulation);
-  s.h = conv_in_.forward_without_bias(context, norm_in_.forward(context, x, s.stats_in));
+  Tensor normed = norm_in_.forward(context, x, kept, s.stats_in);
+  x = {.second = std::move(x.second)};
+  Sum h{.value = conv_in_.forward_without_bias(context, normed)};
+  normed = {};
   if (!config_.scale_shift) {  // h += e, then nothing of e is left to save
-    for (int n = 0; n < s.h.shape().N; ++n) {
-      const View<float> h = s.h.view().sample(n);
-      add_bias(context.queue, h, h, s.modulation.data() + std::ptrdiff_t(n) * config_.out);
+    for (int n = 0; n < h.value.shape().N; ++n) {
+      const View<float> sample = h.value.view().sample(n);
+      add_bias(context.queue, sample, sample, s.modulation.data() + std::ptrdiff_t(n) * config_.out);
     }
     s.modulation = {};
   }
-  Sum y{.value = norm_out_.forward(context, s.h, s.stats_out, inputs_out(s))};
-  y.value = conv_out_.forward_without_bias(context, y.value);
+  normed = norm_out_.forward(context, h, s.h, s.stats_out, inputs_out(s));
+  h = {};
+  Sum y{.value = conv_out_.forward_without_bias(context, normed)};
+  normed = {};
   if (!saved) local = {};
   if (skip_)
-    skip_->accumulate(context, y, resample(context, config_.how, joined(context, x)),
+    skip_->accumulate(context, y, resample(context, config_.how, joined(context, kept, x.second)),
                       biases_ ? biases_ : sum_of_biases(context));
   else
-    y = {std::move(y.value), conv_out_.bias(), x.value, config_.how, {}};
+    y = {std::move(y.value), conv_out_.bias(), kept, config_.how, {}};
   if (saved) {
-    saved->x = std::move(x.value);
+    saved->x = kept;
     saved->second = std::move(x.second);
   }
   return y;
@@ -74,7 +79,7 @@ void ResBlock::add_skip_and_in_gradients(Context& context, const Tensor& dy, con
                                          Gradients& gradients) const {
   conv_in_.add_gradients(context, gradients, dh, norm_in_.again(context, s.in(), s.stats_in));
   if (!skip_) return;
-  const Tensor x = joined(context, {.value = s.x, .second = s.second});
+  const Tensor x = joined(context, s.x, s.second);
   skip_->add_gradients(context, gradients, dy, resample(context, config_.how, x));
 }
 

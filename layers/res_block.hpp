@@ -20,7 +20,8 @@ class ResBlock {
   };
   /// What the backward pass needs: the two norms' inputs and a few numbers a sample.
   struct Saved {
-    Tensor x, second, h, stats_in, stats_out, modulation;  ///< second: of an x in two parts
+    Feature x, second, h;  ///< second: of an x in two parts
+    Tensor stats_in, stats_out, modulation;
     SplitMap in() const { return {x, second}; }
   };
   ResBlock(Context& context, const WeightScope& scope, const Config& config);
@@ -28,8 +29,8 @@ class ResBlock {
   /// once.
   const Linear& projection() const { return embed_; }
   /// x (N, in, H, W), its last sum perhaps left to us, as y's is to its reader; `modulation`: what the
-  /// projection made. `saved` null: inference.
-  Sum forward(Context& context, Sum x, Tensor modulation, Saved* saved = nullptr) const;
+  /// projection made. `kept` receives x's first part, complete. `saved` null: inference.
+  Sum forward(Context& context, Sum x, Tensor modulation, Feature& kept, Saved* saved = nullptr) const;
   /// What a backward pass needs, and leaves, beside: the gradients of all parameters and of the embedding.
   struct Training {
     Gradients& gradients;

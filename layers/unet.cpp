@@ -42,14 +42,16 @@ void of_classes(Tensor& embedding, const std::vector<int>& labels, const Use& us
 /// embedding.
 struct UNet::Tape : Saved {
   std::vector<LayerSaved> layers;
-  Tensor head_x, head_bias, head_stats;  // head_bias: which head_x lacks; may be empty
+  Feature head_x;
+  Tensor head_bias, head_stats;  // head_bias: which head_x lacks; may be empty
   Shape image;
   bool training = false;
   Tensor sinusoids, hidden_before, hidden, embedding_before, embedding;  // before: SiLU
   std::vector<int> labels;
 
   void clear() {
-    head_x = head_bias = head_stats = sinusoids = hidden_before = hidden = embedding_before = embedding = {};
+    head_x = {};
+    head_bias = head_stats = sinusoids = hidden_before = hidden = embedding_before = embedding = {};
     for (LayerSaved& each : layers) each.emplace<std::monostate>();
   }
 };
@@ -197,17 +199,19 @@ void UNet::backward_embedding(Tape& tape, Tensor& dembedding, Gradients& gradien
   time_in_->add_gradients(context_, gradients, dhidden, tape.sinusoids);
 }
 
-Sum UNet::forward(const Layer& layer, Sum x, LayerSaved* saved, bool training) {
+Sum UNet::forward(const Layer& layer, Sum x, Feature* kept, LayerSaved* saved, bool training) {
   if (const auto* block = std::get_if<ResBlock>(&layer)) {
     Tensor modulation = std::move(modulations_.back());
     modulations_.pop_back();
-    return block->forward(context_, std::move(x), std::move(modulation),
+    Feature own;
+    return block->forward(context_, std::move(x), std::move(modulation), kept ? *kept : own,
                           saved ? &saved->emplace<ResBlock::Saved>() : nullptr);
   }
   if (const auto* attention = std::get_if<AttentionBlock>(&layer))
     return attention->forward(context_, std::move(x),
                               saved ? &saved->emplace<AttentionBlock::Saved>() : nullptr);
   Tensor map = complete(context_, std::move(x));
+  if (kept) *kept = context_.keep(map);
   const auto* resampler = std::get_if<Resampler>(&layer);
   const auto* convolution = std::get_if<Conv2d>(&layer);
   if (resampler) {
@@ -264,27 +268,32 @@ Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* s
   Sum h{.value = context_.features({s.N, padded_channels(s.C), s.H, s.W})};
   convert_layout(context_.queue, h.value, x);
   std::size_t at = 0;
+  bool skip = false;  // what the stage before made goes to the way up, too
   for (const Stage& stage : stages_) {
     if (stage.skip_channels) {  // a residual block reads the two as one
       h.second = std::move(skips_.back());
       skips_.pop_back();
     }
     for (std::size_t i = 0; i < stage.layers.size(); ++i) {
-      h = forward(stage.layers[i], std::move(h), tape ? &tape->layers[at++] : nullptr, training);
+      // The stage's first layer completes what it is given.
+      Feature* const kept = i == 0 && skip ? &skips_.emplace_back() : nullptr;
+      h = forward(stage.layers[i], std::move(h), kept, tape ? &tape->layers[at++] : nullptr, training);
       if (!probe_) continue;
       h = {.value = complete(context_, std::move(h))};
       probe_(stage.names[i], h.value);
     }
-    // What the sum still lacks the next layer adds in place, long before the way up reads it.
-    if (stage.pushes_skip) skips_.push_back(h.value);
+    skip = stage.pushes_skip;
   }
   // The head is its map's only reader: a bias alone need not be written into it.
+  Feature kept;
   Tensor stats, bias = h.plus ? Tensor() : std::exchange(h.bias, {});
-  const Tensor wide =
-      conv_out_->forward(context_, norm_out_->forward(context_, h, stats, {nullptr, bias.data()}));
+  Tensor normed = norm_out_->forward(context_, h, kept, stats, {nullptr, bias.data()});
+  h = {};
+  const Tensor wide = conv_out_->forward(context_, normed);
+  normed = {};
   if (probe_) probe_("out", wide);
   if (tape) {
-    tape->head_x = std::move(h.value);
+    tape->head_x = std::move(kept);
     tape->head_bias = std::move(bias);
     tape->head_stats = std::move(stats);
   }
@@ -307,29 +316,30 @@ Tensor UNet::backward_head(const Tensor& dout, Tape& tape, Gradients* gradients)
                              norm_out_->again(context_, tape.head_x, tape.head_stats, with));
   Tensor dh = norm_out_->backward(context_, conv_out_->backward(context_, dy, c.H, c.W), tape.head_x,
                                   tape.head_stats, with, {}, gradients);
-  tape.head_x = tape.head_bias = tape.head_stats = {};
+  tape.head_x = {};
+  tape.head_bias = tape.head_stats = {};
   return dh;
 }
 
 Tensor UNet::backward(const Tensor& dout, Tape& tape, const ResBlock::Training* training, bool input) {
   Tensor dh = backward_head(dout, tape, training ? &training->gradients : nullptr);
   std::size_t at = tape.layers.size();
-  skips_.clear();
+  dskips_.clear();
   for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
     if (stage->pushes_skip && !std::prev(stage)->adds_branch) {
-      add(context_.queue, dh, dh, skips_.back());
-      skips_.pop_back();
+      add(context_.queue, dh, dh, dskips_.back());
+      dskips_.pop_back();
     }
     Tensor plus;
     if (const auto next = std::next(stage);
         stage->adds_branch && next != stages_.rend() && next->pushes_skip) {
-      plus = std::move(skips_.back());
-      skips_.pop_back();
+      plus = std::move(dskips_.back());
+      dskips_.pop_back();
     }
     for (auto layer = stage->layers.rbegin(); layer != stage->layers.rend(); ++layer) {
       --at;
       const bool first = std::next(layer) == stage->layers.rend();
-      Tensor* const dsecond = first && stage->skip_channels ? &skips_.emplace_back() : nullptr;
+      Tensor* const dsecond = first && stage->skip_channels ? &dskips_.emplace_back() : nullptr;
       dh = backward(*layer, dh, tape.layers[at], training, input || at > 0, first ? plus : Tensor(), dsecond);
     }
   }

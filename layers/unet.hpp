@@ -83,7 +83,8 @@ class UNet : public Denoiser {
   void add_labels(Tensor& embedding, Tape* tape);
   void project(const Tensor& embedding);
   void backward_embedding(Tape& tape, Tensor& dembedding, Gradients& gradients);
-  Sum forward(const Layer& layer, Sum x, LayerSaved* saved, bool training);
+  /// `kept` receives x's first part, complete, as the way up reads it; null: nobody will.
+  Sum forward(const Layer& layer, Sum x, Feature* kept, LayerSaved* saved, bool training);
   Tensor backward(const Layer& layer, const Tensor& dy, LayerSaved& saved, const ResBlock::Training* training,
                   bool input, const Tensor& plus = {}, Tensor* dsecond = nullptr);
   Tensor backward_head(const Tensor& dout, Tape& tape, Gradients* gradients);
@@ -105,7 +106,8 @@ class UNet : public Denoiser {
   std::size_t layers_ = 0;
   std::function<void(const std::string&, const Tensor&)> probe_;
   // Used up by every call; vectors keep their capacity, so that a step allocates nothing.
-  std::vector<Tensor> skips_, modulations_;  ///< modulations: of the residual blocks, the last one first
+  std::vector<Feature> skips_;
+  std::vector<Tensor> dskips_, modulations_;  ///< modulations: of the residual blocks, the last one first
   std::vector<LinearWeights> projections_;
   std::vector<float> times_;
 };

@@ -157,7 +157,7 @@ TEST_CASE(
     "in bf16 the operands are rounded, once, to nearest, and nothing else is: forward and both backwards") {
   Queue q(Device::cpu);
   try {
-    q.set_precision(Precision::bf16);
+    q.set_multiplied(Precision::bf16);
   } catch (const Error& e) {
     MESSAGE("not tried here: ", e.what());
     return;

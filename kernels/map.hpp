@@ -1,0 +1,87 @@
+// Feature maps whose elements are stored as fp32 or bf16.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/both.hpp"
+#include "kernels/view.hpp"
+
+namespace tweedie {
+
+/// bfloat16: a float's sign, exponent and first seven bits of mantissa. Made by rounding to nearest, ties to
+/// even; NaN stays NaN.
+struct bf16 {
+  std::uint16_t bits = 0;
+
+  bf16() = default;
+  TWEEDIE_BOTH static bf16 rounded(float x) {
+    std::uint32_t u = std::bit_cast<std::uint32_t>(x);
+    const bool nan = (u & 0x7fffffffu) > 0x7f800000u;
+    u += 0x7fffu + ((u >> 16) & 1u);
+    bf16 y;
+    y.bits = std::uint16_t(nan ? 0x7fc0u : u >> 16);
+    return y;
+  }
+  TWEEDIE_BOTH operator float() const { return std::bit_cast<float>(std::uint32_t(bits) << 16); }
+};
+
+/// x as a T: itself, or rounded.
+template <class T>
+TWEEDIE_BOTH T stored(float x) {
+  if constexpr (std::is_same_v<T, bf16>)
+    return bf16::rounded(x);
+  else
+    return x;
+}
+
+enum class Storage { fp32, bf16 };
+
+/// A borrowed map, to read; layouts as a View's.
+struct MapView {
+  const void* data = nullptr;
+  Storage storage = Storage::fp32;
+  Shape shape;
+  int b = 1;
+
+  MapView() = default;
+  template <class Map>
+  MapView(Map&& x) requires(std::is_convertible_v<Map, View<const float>>) : MapView(View<const float>(x), 0) {}
+  MapView(const View<const bf16>& x) : data(x.data), storage(Storage::bf16), shape(x.shape), b(x.b) {}
+  MapView(const View<bf16>& x) : MapView(View<const bf16>(x)) {}
+  explicit operator bool() const { return data != nullptr; }
+  int N() const { return shape.N; }
+  int C() const { return shape.C; }
+  int H() const { return shape.H; }
+  int W() const { return shape.W; }
+  std::int64_t size() const { return shape.size(); }
+  /// T is how it is stored.
+  template <class T>
+  View<const T> as() const {
+    return {static_cast<const T*>(data), shape, b};
+  }
+
+ private:
+  MapView(const View<const float>& x, int) : data(x.data), shape(x.shape), b(x.b) {}
+};
+
+/// The same, to write.
+struct MutableMapView : MapView {
+  MutableMapView() = default;
+  template <class Map>
+  MutableMapView(Map&& x) requires(std::is_convertible_v<Map, View<float>>) : MapView(View<float>(x)) {}
+  MutableMapView(const View<bf16>& x) : MapView(x) {}
+  template <class T>
+  View<T> to() const {
+    return {static_cast<T*>(const_cast<void*>(data)), shape, b};
+  }
+};
+
+/// f(T()), T being how elements are stored.
+template <class F>
+decltype(auto) with_storage(Storage storage, F&& f) {
+  return storage == Storage::bf16 ? f(bf16()) : f(float());
+}
+
+}  // namespace tweedie
