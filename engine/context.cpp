@@ -31,8 +31,8 @@ Context::Context(Device device, std::uint64_t seed, bool guarded)
 
 Tensor Context::features(Shape shape) { return Tensor(pool, shape, convolution_block(device(), shape.C)); }
 
-Feature Context::feature(Shape shape) {
-  if (queue.storage() == Storage::fp32) return features(shape);
+Feature Context::feature(Shape shape, Storage storage) {
+  if (storage == Storage::fp32) return features(shape);
   return TensorOf<bf16>(pool, shape, convolution_block(device(), shape.C));
 }
 

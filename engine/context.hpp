@@ -52,9 +52,9 @@ class Context {
   Tensor planar(Shape shape) { return Tensor(pool, shape, 1); }
   /// An uninitialised feature map in the layout this device convolves fastest in; C a multiple of 16.
   Tensor features(Shape shape);
-  /// The same of a map that is kept, stored as the queue's precision says.
-  Feature feature(Shape shape);
-  /// x as a map that is kept: itself, or rounded.
+  /// The same, stored so.
+  Feature feature(Shape shape, Storage storage);
+  /// x as a map that is kept, stored as the queue's precision says: itself, or rounded.
   Feature keep(const Tensor& x);
   /// A map that is kept as fp32: itself, or a copy.
   Tensor wide(const Feature& x);

@@ -121,11 +121,11 @@ void transpose_blocks(float* to, const float* packed, const ConvolutionGeometry&
 
 std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
 
-void run(Queue& q, const ConvolutionProblem& problem, float* to, const float* from, const float* packed,
+void run(Queue& q, const ConvolutionProblem& problem, float* to, const void* from, const float* packed,
          const float* bias);
 
 // dx += W^T dy of a 1x1 kernel, as the convolution with W^T: oneDNN's way back overwrites.
-void run_transposed(Queue& q, const ConvolutionProblem& problem, float* dx, const float* dy,
+void run_transposed(Queue& q, const ConvolutionProblem& problem, float* dx, const void* dy,
                     const float* packed) {
   const ConvolutionGeometry& g = problem.g;
   float* const transposed =
@@ -134,14 +134,15 @@ void run_transposed(Queue& q, const ConvolutionProblem& problem, float* dx, cons
     transpose_blocks<16>(transposed, packed, g, true);
   else
     transpose_blocks<8>(transposed, packed, g, true);
-  run(q, {{g.out, g.in, 1, 1, 0}, problem.y(), false, true, false, false, problem.precision}, dx, dy,
+  run(q, {{g.out, g.in, 1, 1, 0}, problem.y(), false, true, false, false, problem.precision,
+          problem.operand}, dx, dy,
       transposed, nullptr);
 }
 
-void run(Queue& q, const ConvolutionProblem& problem, float* to, const float* from, const float* packed,
+void run(Queue& q, const ConvolutionProblem& problem, float* to, const void* from, const float* packed,
          const float* bias) {
 #if TWEEDIE_CUDA
-  if (q.on_cuda()) return cuda::convolution(q, problem, to, from, packed, bias);
+  if (q.on_cuda()) return cuda::convolution(q, problem, to, static_cast<const float*>(from), packed, bias);
 #endif
   if (problem.backward && problem.accumulate) return run_transposed(q, problem, to, from, packed);
   auto& convolutions = q.state<CpuConvolutions>();
@@ -172,7 +173,7 @@ void run(Queue& q, const ConvolutionProblem& problem, float* to, const float* fr
       transpose_blocks<8>(reordered, packed, problem.g, swap);
     weights = reordered;
   }
-  plan.execute(convolutions.stream(), to, from, weights, bias, workspace);
+  plan.execute(convolutions.stream(), to, static_cast<const float*>(from), weights, bias, workspace);
 }
 
 // oneDNN overwrites, and we add: the gradient is made in the workspace first.
@@ -261,7 +262,8 @@ double best_seconds_cpu(Queue& q, const ConvolutionProblem& problem, int repeats
 
 std::size_t ConvolutionProblem::Hash::operator()(const ConvolutionProblem& p) const {
   std::size_t hash =
-      p.backward + 2 * p.accumulate + 4 * p.bias + 8 * p.weights + 16 * std::size_t(p.precision);
+      p.backward + 2 * p.accumulate + 4 * p.bias + 8 * p.weights + 16 * std::size_t(p.precision) +
+                     64 * std::size_t(p.operand);
   for (int field : {p.g.in, p.g.out, p.g.kernel.h, p.g.kernel.w, p.g.stride.h, p.g.stride.w, p.g.pad.h,
                     p.g.pad.w, p.x.N, p.x.H, p.x.W})
     hash = hash * 1000003 + std::size_t(field);
@@ -297,22 +299,59 @@ void convolution_unpack(Queue& q, float* weights, View<const float> packed, cons
   for_each_weight(g, [&](std::int64_t from, std::int64_t to) { weights[to] = packed.data[from]; });
 }
 
-void convolution(Queue& q, View<float> y, View<const float> x, View<const float> packed, const float* bias,
-                 const ConvolutionGeometry& g, bool accumulate) {
-  check_shapes("convolution", q, x.shape, x.b, y.shape, y.b, packed, g);
-  if (x.size() == 0) return;
-  run(q, {g, x.shape, false, accumulate, bias != nullptr, false, q.multiplied()}, y.data, x.data, packed.data,
-      bias);
+namespace {
+
+// What cannot be read as it is stored is a mistake of the caller, who would not want a copy.
+void check_operand(const char* op, Queue& q, const ConvolutionGeometry& g, const Shape& x, bool backward,
+                   Storage operand) {
+  require(operand == Storage::fp32 || convolution_operand(q, g, x, backward) == Storage::bf16, op,
+          ": a convolution of ", x, " with a kernel of ", g.kernel, " does not read bf16 here");
 }
 
-void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, View<const float> packed,
+}  // namespace
+
+Storage convolution_operand(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward) {
+  if (q.storage() == Storage::fp32 || q.on_cuda()) return Storage::fp32;
+  const ConvolutionProblem problem{g, x, backward, false, false, false, q.multiplied(), Storage::bf16};
+  const bool reads =
+      problem.precision == Precision::bf16 || q.state<CpuConvolutions>().own(problem) != nullptr;
+  return reads ? Storage::bf16 : Storage::fp32;
+}
+
+void convolution(Queue& q, View<float> y, const MapView& x, View<const float> packed, const float* bias,
+                 const ConvolutionGeometry& g, bool accumulate) {
+  check_shapes("convolution", q, x.shape, x.b, y.shape, y.b, packed, g);
+  check_operand("convolution", q, g, x.shape, false, x.storage);
+  if (x.size() == 0) return;
+  run(q, {g, x.shape, false, accumulate, bias != nullptr, false, q.multiplied(), x.storage}, y.data, x.data,
+      packed.data, bias);
+}
+
+void convolution_of_part(Queue& q, View<float> y, View<const float> x, int first, View<const float> packed,
+                         const float* bias, const ConvolutionGeometry& g) {
+  const int b = onednn::channel_block();
+  require(!q.on_cuda() && first >= 0 && first % b == 0 && x.C() % 16 == 0 && first + x.C() <= g.in,
+          "convolution_of_part: channels ", first, " to ", first + x.C(), " of ", g.in, " on ",
+          name(q.device()));
+  ConvolutionGeometry part = g;
+  part.in = x.C();
+  // Packed weights lie by blocks of results, then of sources.
+  const std::int64_t block = std::int64_t(g.taps()) * b * b, all = g.in / b * block, taken = part.in / b * block;
+  float* const weights = static_cast<float*>(q.scratch(std::size_t(g.out / b * taken) * sizeof(float)));
+  for (int o = 0; o < g.out / b; ++o)
+    std::copy_n(packed.data + o * all + first / b * block, taken, weights + o * taken);
+  convolution(q, y, x, {weights, {1, 1, 1, int(convolution_packed_size(q, part))}}, bias, part, true);
+}
+
+void convolution_backward_data(Queue& q, View<float> dx, const MapView& dy, View<const float> packed,
                                const ConvolutionGeometry& g, bool accumulate) {
   check_shapes("convolution_backward_data", q, dx.shape, dx.b, dy.shape, dy.b, packed, g);
   require(!accumulate || q.on_cuda() || (g.kernel == 1 && g.stride == 1),
           "convolution_backward_data: on the CPU only 1x1 kernels without stride accumulate, not ", g.kernel,
           " with stride ", g.stride);
+  check_operand("convolution_backward_data", q, g, dx.shape, true, dy.storage);
   if (dx.size() == 0) return;
-  run(q, {g, dx.shape, true, accumulate, false, false, q.multiplied()}, dx.data, dy.data, packed.data, nullptr);
+  run(q, {g, dx.shape, true, accumulate, false, false, q.multiplied(), dy.storage}, dx.data, dy.data, packed.data, nullptr);
 }
 
 void convolution_backward_weights(Queue& q, View<float> dpacked, float* dbias, View<const float> x,

@@ -6,6 +6,7 @@
 #include <ostream>
 #include <string>
 
+#include "kernels/map.hpp"
 #include "kernels/queue.hpp"
 #include "kernels/view.hpp"
 
@@ -51,6 +52,7 @@ struct ConvolutionProblem {
   bool backward = false, accumulate = false, bias = false;
   bool weights = false;  ///< the gradient by the weights; `accumulate` then adds to it
   Precision precision = Precision::fp32;
+  Storage operand = Storage::fp32;  ///< of x, or backward of dy
   Shape y() const { return {x.N, g.out, g.output_rows(x.H), g.output_columns(x.W)}; }
   bool operator==(const ConvolutionProblem&) const = default;
   struct Hash {
@@ -76,11 +78,18 @@ void convolution_unpack(Queue& q, float* weights, View<const float> packed, cons
 /// or null. Computed in the queue's precision; fp32 is that throughout: no TF32. Plans (algorithm, kernels,
 /// workspace) are made once per shape. Errors: channels not multiples of 16, shapes or blocks that do not
 /// fit, too few or too many weights.
-void convolution(Queue& q, View<float> y, View<const float> x, View<const float> packed, const float* bias,
+void convolution(Queue& q, View<float> y, const MapView& x, View<const float> packed, const float* bias,
                  const ConvolutionGeometry& g, bool accumulate = false);
+/// y += what a convolution makes of its input channels from `first` on, which are x's (N, C, H, W), + bias: a
+/// map in two parts need not be joined. On the CPU.
+void convolution_of_part(Queue& q, View<float> y, View<const float> x, int first, View<const float> packed,
+                         const float* bias, const ConvolutionGeometry& g);
+/// How x, or backward dy, may be stored without being copied: bf16, where the queue's storage is that and this
+/// convolution reads it, which gives the bits that the same numbers give as fp32.
+Storage convolution_operand(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward);
 /// dx = the transposed convolution of dy (+ dx before the call, when accumulating): the vjp of `convolution`
 /// with respect to x. Errors: as above; accumulating on the CPU with a kernel that is not 1x1 without stride.
-void convolution_backward_data(Queue& q, View<float> dx, View<const float> dy, View<const float> packed,
+void convolution_backward_data(Queue& q, View<float> dx, const MapView& dy, View<const float> packed,
                                const ConvolutionGeometry& g, bool accumulate = false);
 /// dpacked += the gradient of <dy, convolution(x)> by the packed weights, and dbias (`out` floats on the
 /// device, or null: not wanted) += the sum of dy over samples and pixels. dpacked is in the order of

@@ -126,8 +126,8 @@ void write_tasks(const Tasks& tasks, bool threads, const GroupNormParameters& p,
 
 // Bands of x's rows are normalised into memory of a thread's own, and go up or down from there while they are
 // in its cache.
-template <bool with_silu, class T>
-void again_resampled_cpu(Queue& q, View<float> y, View<const float> stats, const View<const T>& x,
+template <bool with_silu, class T, class Y>
+void again_resampled_cpu(Queue& q, View<Y> y, View<const float> stats, const View<const T>& x,
                          const GroupNormParameters& p) {
   const Tasks tasks(x.shape, x.b);
   const std::int64_t row = std::int64_t(x.W()) * x.b;
@@ -157,8 +157,8 @@ void again_resampled_cpu(Queue& q, View<float> y, View<const float> stats, const
   }
 }
 
-template <bool with_silu, class T>
-void again_cpu(Queue& q, View<float> y, View<const float> stats, const SplitMap& x,
+template <bool with_silu, class T, class Y>
+void again_cpu(Queue& q, View<Y> y, View<const float> stats, const SplitMap& x,
                const GroupNormParameters& p) {
   if (p.resample != Resample::none) return again_resampled_cpu<with_silu>(q, y, stats, x.first.as<T>(), p);
   const Tasks tasks(y.shape, y.b);
@@ -170,8 +170,8 @@ void again_cpu(Queue& q, View<float> y, View<const float> stats, const SplitMap&
 }
 
 // `from` null: x is complete; else its first channels are made of that, in `formed`.
-template <bool with_silu, class T>
-void forward_cpu(Queue& q, View<float> y, View<float> stats, const SplitMap& x, const View<T>& formed,
+template <bool with_silu, class T, class Y>
+void forward_cpu(Queue& q, View<Y> y, View<float> stats, const SplitMap& x, const View<T>& formed,
                  const GroupNormSource* from, const GroupNormParameters& p) {
   const Shape shape = x.shape();
   const Tasks tasks(shape, y.b);
@@ -197,7 +197,7 @@ void forward_cpu(Queue& q, View<float> y, View<float> stats, const SplitMap& x, 
       stat[0] = float(mean);
       stat[1] = float(1.0 / std::sqrt(variance + double(p.eps)));
     }
-  again_cpu<with_silu, T>(q, y, stats, x, p);
+  again_cpu<with_silu, T, Y>(q, y, stats, x, p);
 }
 
 // With S1 = sum dh and S2 = sum dh u over the pixels of one sample's channel, v = rstd S2:
@@ -226,8 +226,8 @@ void add_gradients(const GroupNormGradients& to, const Sums* partial, const Task
 
 // With u = x - mean, w = gamma (1 + scale), M elements in a group and sums over the group:
 //   dx = rstd w dh + k0 + k1 u ,  k0 = -rstd sum(w dh) / M ,  k1 = -rstd^3 sum(w dh u) / M .
-template <bool with_silu, class T>
-void backward_cpu(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x, View<const float> stats,
+template <bool with_silu, class T, class D>
+void backward_cpu(Queue& q, View<D> dx, View<const float> dy, const SplitMap& x, View<const float> stats,
                   const GroupNormParameters& p, View<const float> plus, const GroupNormGradients& gradients,
                   View<const float> plus2, View<float> dx_second) {
   const Shape shape = x.shape();
@@ -259,7 +259,8 @@ void backward_cpu(Queue& q, View<float> dx, View<const float> dy, const SplitMap
   if (gradients) add_gradients(gradients, partial, tasks, shape.N, stats, p);
   write_tasks(tasks, threads, p, stats, terms,
               [&](const Coefficients& k, std::int64_t offset, std::int64_t rows, int width) {
-                float* to = in_part(dx, dx_second, tasks, offset);
+                D* to = dx.data + offset;
+                if constexpr (std::is_same_v<D, float>) to = in_part(dx, dx_second, tasks, offset);
                 const float* from = dy.data + offset;
                 const T* at = in_part<T>(x, tasks, offset);
                 if (plus2)
@@ -283,7 +284,7 @@ void backward_resampled_cpu(Queue& q, View<float> dx, View<const float> dy, cons
     resample_cpu::gather_all<false>(dx, dy, 1.f);
   else
     resample_cpu::spread_all<false>(dx, dy, 0.25f);
-  backward_cpu<with_silu, T>(q, dx, dx, x, stats, p, plus2, gradients, {}, {});
+  backward_cpu<with_silu, T, float>(q, dx, dx, x, stats, p, plus2, gradients, {}, {});
   if (!plus) return;
   if (up)
     resample_cpu::gather_all<true>(dx, plus, 1.f);
@@ -317,12 +318,24 @@ void check_parts(const char* op, const Queue& q, const Shape& whole, int b, cons
           " do not go into blocks of ", b);
 }
 
+// A map's shape and layout alone.
+View<const float> geometry(const MapView& x) { return {nullptr, x.shape, x.b}; }
+
+// f(T(), Y()) of how x and what is made of it are stored.
+template <class F>
+void with_storages(Storage x, Storage y, F&& f) {
+  if (y == Storage::bf16) return f(bf16(), bf16());
+  with_storage(x, [&]<class T>(T) { f(T(), float()); });
+}
+
 // x, `b` its block, as what goes with it has to lie: y and dy are of its sides resampled.
-void check_map(const char* op, const Queue& q, const SplitMap& x, const View<const float>& y,
+void check_map(const char* op, const Queue& q, const SplitMap& x, const MapView& y,
                const GroupNormParameters& p) {
   const Shape shape = x.shape();
+  require(y.storage == Storage::fp32 || (!q.on_cuda() && x.first.storage == Storage::bf16), op,
+          ": what a norm makes is stored as bf16 only on the CPU, and of such a map");
   if (!x.second)
-    return require_alike(op, y, View<const float>(nullptr, resampled(p.resample, shape), x.first.b));
+    return require_alike(op, geometry(y), View<const float>(nullptr, resampled(p.resample, shape), x.first.b));
   require(x.first.storage == x.second.storage, op, ": two parts that are stored differently");
   require(p.resample == Resample::none, op, ": a map in two parts, of a norm that resamples");
   check_parts(op, q, y.shape, y.b, x.first, x.second);
@@ -330,19 +343,20 @@ void check_map(const char* op, const Queue& q, const SplitMap& x, const View<con
 
 }  // namespace
 
-void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x, const GroupNormParameters& p) {
+void group_norm(Queue& q, const MutableMapView& y, View<float> stats, const SplitMap& x,
+                const GroupNormParameters& p) {
   check_map("group_norm", q, x, y, p);
   check(x.shape(), y.b, stats, p);
   if (x.shape().size() == 0) return;
   if constexpr (built_with_cuda)
-    if (q.on_cuda()) return cuda::group_norm(q, y, stats, x, p);
-  with_storage(x.first.storage, [&]<class T>(T) {
-    const auto run = p.silu ? forward_cpu<true, T> : forward_cpu<false, T>;
-    run(q, y, stats, x, {}, nullptr, p);
+    if (q.on_cuda()) return cuda::group_norm(q, y.to<float>(), stats, x, p);
+  with_storages(x.first.storage, y.storage, [&]<class T, class Y>(T, Y) {
+    const auto run = p.silu ? forward_cpu<true, T, Y> : forward_cpu<false, T, Y>;
+    run(q, y.to<Y>(), stats, x, {}, nullptr, p);
   });
 }
 
-void group_norm_of(Queue& q, View<float> y, View<float> stats, const MutableMapView& x,
+void group_norm_of(Queue& q, const MutableMapView& y, View<float> stats, const MutableMapView& x,
                    const GroupNormSource& from, const GroupNormParameters& p) {
   const SplitMap formed(x, from.second);
   require_alike("group_norm_of", View<const float>(nullptr, x.shape, x.b), from.first);
@@ -357,14 +371,14 @@ void group_norm_of(Queue& q, View<float> y, View<float> stats, const MutableMapV
             " b=", from.first.b);
   if (x.size() == 0) return;
   if constexpr (built_with_cuda)
-    if (q.on_cuda()) return cuda::group_norm_of(q, y, stats, x, from, p);
-  with_storage(x.storage, [&]<class T>(T) {
-    const auto run = p.silu ? forward_cpu<true, T> : forward_cpu<false, T>;
-    run(q, y, stats, formed, x.to<T>(), &from, p);
+    if (q.on_cuda()) return cuda::group_norm_of(q, y.to<float>(), stats, x, from, p);
+  with_storages(x.storage, y.storage, [&]<class T, class Y>(T, Y) {
+    const auto run = p.silu ? forward_cpu<true, T, Y> : forward_cpu<false, T, Y>;
+    run(q, y.to<Y>(), stats, formed, x.to<T>(), &from, p);
   });
 }
 
-void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x,
+void group_norm_backward(Queue& q, const MutableMapView& dx, View<const float> dy, const SplitMap& x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
                          const GroupNormGradients& gradients, View<const float> plus2,
                          View<float> dx_second) {
@@ -375,7 +389,11 @@ void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const S
   if (dx_second)
     check_parts("group_norm_backward", q, shape, dy.b, dx, dx_second);
   else
-    require_alike("group_norm_backward", dx, View<const float>(nullptr, shape, dy.b));
+    require_alike("group_norm_backward", geometry(dx), View<const float>(nullptr, shape, dy.b));
+  require(dx.storage == Storage::fp32 ||
+              (!q.on_cuda() && x.first.storage == Storage::bf16 && !dx_second && p.resample == Resample::none),
+          "group_norm_backward: a gradient is stored as bf16 only on the CPU, in one part, by such a map, and "
+          "by a norm that does not resample");
   if (plus) require_alike("group_norm_backward", plus, dy);
   if (plus2) require_alike("group_norm_backward", plus2, View<const float>(nullptr, shape, dy.b));
   require(plus || !plus2, "group_norm_backward: a second map to add without a first");
@@ -387,25 +405,28 @@ void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const S
   if (shape.size() == 0) return;
   if constexpr (built_with_cuda)
     if (q.on_cuda())
-      return cuda::group_norm_backward(q, dx, dy, x, stats, p, plus, gradients, plus2, dx_second);
-  with_storage(x.first.storage, [&]<class T>(T) {
-    const auto run = p.resample == Resample::none
-                         ? (p.silu ? backward_cpu<true, T> : backward_cpu<false, T>)
-                         : (p.silu ? backward_resampled_cpu<true, T> : backward_resampled_cpu<false, T>);
-    run(q, dx, dy, x, stats, p, plus, gradients, plus2, dx_second);
+      return cuda::group_norm_backward(q, dx.to<float>(), dy, x, stats, p, plus, gradients, plus2, dx_second);
+  if (p.resample != Resample::none)
+    return with_storage(x.first.storage, [&]<class T>(T) {
+      const auto run = p.silu ? backward_resampled_cpu<true, T> : backward_resampled_cpu<false, T>;
+      run(q, dx.to<float>(), dy, x, stats, p, plus, gradients, plus2, dx_second);
+    });
+  with_storages(x.first.storage, dx.storage, [&]<class T, class D>(T, D) {
+    const auto run = p.silu ? backward_cpu<true, T, D> : backward_cpu<false, T, D>;
+    run(q, dx.to<D>(), dy, x, stats, p, plus, gradients, plus2, dx_second);
   });
 }
 
-void group_norm_again(Queue& q, View<float> y, View<const float> stats, const SplitMap& x,
+void group_norm_again(Queue& q, const MutableMapView& y, View<const float> stats, const SplitMap& x,
                       const GroupNormParameters& p) {
   check_map("group_norm_again", q, x, y, p);
   check(x.shape(), y.b, stats, p);
   if (x.shape().size() == 0) return;
   if constexpr (built_with_cuda)
-    if (q.on_cuda()) return cuda::group_norm_again(q, y, stats, x, p);
-  with_storage(x.first.storage, [&]<class T>(T) {
-    const auto run = p.silu ? again_cpu<true, T> : again_cpu<false, T>;
-    run(q, y, stats, x, p);
+    if (q.on_cuda()) return cuda::group_norm_again(q, y.to<float>(), stats, x, p);
+  with_storages(x.first.storage, y.storage, [&]<class T, class Y>(T, Y) {
+    const auto run = p.silu ? again_cpu<true, T, Y> : again_cpu<false, T, Y>;
+    run(q, y.to<Y>(), stats, x, p);
   });
 }
 

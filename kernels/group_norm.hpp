@@ -36,8 +36,10 @@ struct SplitMap {
 /// h = gamma (x - mean) rstd + beta;  h = h (1 + scale) + shift when modulated;  y = resample(silu(h) or h).
 /// x (N, C, H, W), b dividing C; y: alike but for the sides, which `resample` changes; stats: (N, groups, 1,
 /// 2) planar, mean then 1/sqrt(var + eps), the biased variance over the C/groups channels and all pixels. (Wu
-/// & He 2018; guided-diffusion's GroupNorm32 and use_scale_shift_norm.) y may not be x.
-void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x, const GroupNormParameters& p);
+/// & He 2018; guided-diffusion's GroupNorm32 and use_scale_shift_norm.) y may not be x. On the CPU y may be
+/// stored as bf16 where x is.
+void group_norm(Queue& q, const MutableMapView& y, View<float> stats, const SplitMap& x,
+                const GroupNormParameters& p);
 
 /// What a norm makes its x of in the pass that takes the statistics: x = [first + bias + R plus, second]
 /// along channels, R a resampling; parts that are empty or null are left out. (The residual sums of a U-Net:
@@ -53,11 +55,11 @@ struct GroupNormSource {
 /// `group_norm` of the x that `from` makes, whose first channels are written to `x` (its shape and block are
 /// those of `first`, which it may be). plus and second are stored as x is; statistics and y are those of x as
 /// it is stored.
-void group_norm_of(Queue& q, View<float> y, View<float> stats, const MutableMapView& x,
+void group_norm_of(Queue& q, const MutableMapView& y, View<float> stats, const MutableMapView& x,
                    const GroupNormSource& from, const GroupNormParameters& p);
 
 /// y as `group_norm` made it, from the statistics it left: one pass, for what a backward pass forms again.
-void group_norm_again(Queue& q, View<float> y, View<const float> stats, const SplitMap& x,
+void group_norm_again(Queue& q, const MutableMapView& y, View<const float> stats, const SplitMap& x,
                       const GroupNormParameters& p);
 
 /// Where the gradients by the parameters go, on the device; null: not wanted.
@@ -72,15 +74,17 @@ struct GroupNormGradients {
 /// stats as in the forward call, h is recomputed. With `dx_second` (of a norm that does not resample) dx has
 /// the first channels alone and dx_second the rest. Where nothing is resampled dx may be dy, plus or plus2;
 /// dx and dx_second may be the channels of one of these where they follow each other in memory, as those of
-/// one sample do where blocks are equal. `gradients` costs no further pass (on CUDA: of large maps): the sums
+/// one sample do where blocks are equal. On the CPU a dx in one part may be stored as bf16 where x is and
+/// nothing is resampled. `gradients` costs no further pass (on CUDA: of large maps): the sums
 /// that dx needs are what they are made of.
-void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x,
+void group_norm_backward(Queue& q, const MutableMapView& dx, View<const float> dy, const SplitMap& x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus = {},
                          const GroupNormGradients& gradients = {}, View<const float> plus2 = {},
                          View<float> dx_second = {});
 
 namespace cuda {
-void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x, const GroupNormParameters& p);
+void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x,
+                const GroupNormParameters& p);
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
                          const GroupNormGradients& gradients, View<const float> plus2, View<float> dx_second);

@@ -92,19 +92,19 @@ void add_products(LaneSums& sums, const float* dy, const T* x, const Coefficient
 
 // ---- passes that write
 
-template <bool with_silu, class T>
-void write_y(float* y, const T* x, const Coefficients& k, std::int64_t rows, std::int64_t stride,
+template <bool with_silu, class Y, class T>
+void write_y(Y* y, const T* x, const Coefficients& k, std::int64_t rows, std::int64_t stride,
              int width) {
   for_rows(
       0, rows, width, [&](std::int64_t row, int j) __attribute__((always_inline)) {
         const std::int64_t i = row * stride + j;
         const float h = multiply_add(float(x[i]) - k.mean[j], k.scale[j], k.shift[j]);
-        y[i] = with_silu ? h * sigmoid(h) : h;
+        y[i] = stored<Y>(with_silu ? h * sigmoid(h) : h);
       });
 }
 
-template <bool with_silu, int pluses, class T>
-void write_dx(float* dx, const float* dy, const T* x, const float* plus, const float* plus2,
+template <bool with_silu, int pluses, class D, class T>
+void write_dx(D* dx, const float* dy, const T* x, const float* plus, const float* plus2,
               const Coefficients& k, std::int64_t rows, std::int64_t stride, int width) {
   for_rows(
       0, rows, width, [&](std::int64_t row, int j) __attribute__((always_inline)) {
@@ -114,7 +114,7 @@ void write_dx(float* dx, const float* dy, const T* x, const float* plus, const f
         float rest = pluses > 0 ? k.k0[j] + plus[i] : k.k0[j];
         if (pluses > 1) rest += plus2[i];
         rest = multiply_add(difference, k.k1[j], rest);
-        dx[i] = multiply_add(dh, k.scale[j], rest);
+        dx[i] = stored<D>(multiply_add(dh, k.scale[j], rest));
       });
 }
 

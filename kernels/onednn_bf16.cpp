@@ -43,6 +43,9 @@ Bf16Convolution::Bf16Convolution(const dnnl::engine& engine, const ConvolutionPr
   Operands own = forward;
   if (problem.backward) own = {channels_last(x, f32), weights_of(problem.g, bf16), channels_last(y, bf16)};
   if (problem.weights) own = {channels_last(x, bf16), weights_of(problem.g, f32), channels_last(y, bf16)};
+  const auto operand = [&](const Shape& s) {
+    return activations(s, problem.operand == Storage::bf16 ? bf16 : f32);
+  };
   ConvolutionProblem overwriting = problem;  // sums are made when the result is copied to its place
   overwriting.accumulate = false;
   const Descriptions d = describe(engine, overwriting, Method::direct, forward, own);
@@ -61,12 +64,12 @@ Bf16Convolution::Bf16Convolution(const dnnl::engine& engine, const ConvolutionPr
     result_ = make_copy(engine, d.weights.diff_weights_desc(), packed, true);
   } else if (problem.backward) {
     if (!adopt(d.backward, dnnl::convolution_backward_data())) return;
-    a_ = make_copy(engine, activations(y), own.y, false);
+    a_ = make_copy(engine, operand(y), own.y, false);
     b_ = make_copy(engine, packed, d.backward.weights_desc(), false);
     result_ = make_copy(engine, own.x, activations(x), false);
   } else {
     if (!adopt(d.forward, dnnl::convolution_forward())) return;
-    a_ = make_copy(engine, activations(x), own.x, false);
+    a_ = make_copy(engine, operand(x), own.x, false);
     b_ = make_copy(engine, packed, d.forward.weights_desc(), false);
     result_ = make_copy(engine, own.y, activations(y), problem.accumulate);
   }
@@ -89,7 +92,7 @@ void Bf16Convolution::copy(dnnl::stream& stream, Copy& c, const void* from, void
       3);
 }
 
-void Bf16Convolution::execute(dnnl::stream& stream, float* to, const float* a, const float* b,
+void Bf16Convolution::execute(dnnl::stream& stream, float* to, const void* a, const float* b,
                               const float* bias, float* dbias, void* workspace) {
   char* const base = static_cast<char*>(workspace);
   char* const a16 = base + aligned(scratch_bytes_);

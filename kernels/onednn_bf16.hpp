@@ -1,4 +1,5 @@
-// A convolution of bfloat16 operands by oneDNN, between tensors of float32. For kernels/convolution.cpp only.
+// A convolution of bfloat16 operands by oneDNN, between tensors of float32,
+// or of operands that are stored so. For kernels/convolution.cpp only.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +25,8 @@ class Bf16Convolution {
 
   /// Forward: to = y, a = x, b = packed weights. Backward by data: to = dx, a = dy, b = packed weights. By
   /// weights: to = dpacked, which is added to, a = x, b = dy, and dbias is added to. `bias`: of the forward.
-  void execute(dnnl::stream& stream, float* to, const float* a, const float* b, const float* bias,
+  /// x, or backward by data dy, is stored as the problem's `operand`.
+  void execute(dnnl::stream& stream, float* to, const void* a, const float* b, const float* bias,
                float* dbias, void* workspace);
 
  private:

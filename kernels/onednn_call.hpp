@@ -13,8 +13,8 @@ using dnnl::memory;
 using Tag = memory::format_tag;
 constexpr auto f32 = memory::data_type::f32;
 
-inline memory::desc activations(const Shape& s) {
-  return {{s.N, s.C, s.H, s.W}, f32, channel_block() == 16 ? Tag::nChw16c : Tag::nChw8c};
+inline memory::desc activations(const Shape& s, memory::data_type type = f32) {
+  return {{s.N, s.C, s.H, s.W}, type, channel_block() == 16 ? Tag::nChw16c : Tag::nChw8c};
 }
 
 inline memory::desc weights(const ConvolutionGeometry& g, Tag tag) {

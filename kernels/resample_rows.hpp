@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/view.hpp"
+#include "kernels/map.hpp"
 
 namespace tweedie::resample_cpu {
 
@@ -31,8 +31,8 @@ template <int fixed_b, class Body>
   }
 }
 
-template <int fixed_b, bool adds>
-void spread(float* large, const float* small, float factor, const Rows& r) {
+template <int fixed_b, bool adds, class T>
+void spread(T* large, const float* small, float factor, const Rows& r) {
   for_block<fixed_b>(r, [&](std::int64_t to, std::int64_t from, int b) {
     const float value = factor * small[from];
     if constexpr (adds) {
@@ -41,24 +41,24 @@ void spread(float* large, const float* small, float factor, const Rows& r) {
       large[to + r.stride] += value;
       large[to + r.stride + b] += value;
     } else {
-      large[to] = large[to + b] = large[to + r.stride] = large[to + r.stride + b] = value;
+      large[to] = large[to + b] = large[to + r.stride] = large[to + r.stride + b] = stored<T>(value);
     }
   });
 }
 
-template <int fixed_b, bool adds>
-void gather(float* small, const float* large, float factor, const Rows& r) {
+template <int fixed_b, bool adds, class T>
+void gather(T* small, const float* large, float factor, const Rows& r) {
   for_block<fixed_b>(r, [&](std::int64_t from, std::int64_t to, int b) {
     const float top = large[from] + large[from + b];
     const float sum = factor * (top + (large[from + r.stride] + large[from + r.stride + b]));
-    small[to] = adds ? small[to] + sum : sum;
+    small[to] = stored<T>(adds ? small[to] + sum : sum);
   });
 }
 
 // One row of `small`, `width` pixels of b floats, and the two of `large` that belong to it, whose first
-// elements are given; `adds`: to what is there.
-template <bool adds>
-void spread_row(float* large, const float* small, float factor, int width, int b) {
+// elements are given; `adds`: to what is there, which is fp32.
+template <bool adds, class T>
+void spread_row(T* large, const float* small, float factor, int width, int b) {
   const Rows r{width, b, 2 * std::int64_t(width) * b};
   if (b == 16)
     spread<16, adds>(large, small, factor, r);
@@ -68,8 +68,8 @@ void spread_row(float* large, const float* small, float factor, int width, int b
     spread<0, adds>(large, small, factor, r);
 }
 
-template <bool adds>
-void gather_row(float* small, const float* large, float factor, int width, int b) {
+template <bool adds, class T>
+void gather_row(T* small, const float* large, float factor, int width, int b) {
   const Rows r{width, b, 2 * std::int64_t(width) * b};
   if (b == 16)
     gather<16, adds>(small, large, factor, r);

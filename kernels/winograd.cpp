@@ -118,7 +118,7 @@ Division divide(const Kernels& k, const ConvolutionProblem& p, int threads) {
 class Run {
  public:
   Run(const Kernels& kernels, const ConvolutionProblem& problem, const Division& division, float* to,
-      const float* from, const float* packed, const float* bias)
+      const void* from, const float* packed, const float* bias)
       : k_(kernels), p_(problem), d_(division), to_(to), from_(from), packed_(packed), bias_(bias) {}
 
   void with_weights_shared(float* shared, float* own) const {
@@ -131,8 +131,7 @@ class Run {
     for (int first = 0; first < all; first += d_.tiles) {
       const int tiles = std::min(d_.tiles, all - first);
       for (int block = 0; block < d_.sources; ++block)
-        k_.transform_input(own + std::int64_t(block) * tiles * k_.lanes, d_.v_plane, from_, d_.maps,
-                           d_.sources, block, first, tiles);
+        sources(own + std::int64_t(block) * tiles * k_.lanes, block, first, tiles);
       for (int group = 0; group < d_.groups; ++group) {
         products(m, own, shared + group * points * d_.u_plane, group, 0, d_.sources, tiles);
         output(m, group, first, tiles);
@@ -149,8 +148,8 @@ class Run {
         for (int block = 0; block < d_.sources; ++block) {
           const int first = begin + part * d_.tiles, tiles = std::min(d_.tiles, all - first);
           if (tiles <= 0) continue;
-          k_.transform_input(shared + part * points * d_.v_plane + std::int64_t(block) * tiles * k_.lanes,
-                             d_.v_plane, from_, d_.maps, d_.sources, block, first, tiles);
+          sources(shared + part * points * d_.v_plane + std::int64_t(block) * tiles * k_.lanes, block, first,
+                  tiles);
         }
 #pragma omp for collapse(2) schedule(dynamic)
       for (int group = 0; group < d_.groups; ++group)
@@ -172,8 +171,7 @@ class Run {
     float* const turned = own + points * d_.m_plane;
 #pragma omp for
     for (int block = 0; block < d_.sources; ++block)
-      k_.transform_input(shared + std::int64_t(block) * d_.tiles * k_.lanes, d_.v_plane, from_, d_.maps,
-                         d_.sources, block, 0, d_.tiles);
+      sources(shared + std::int64_t(block) * d_.tiles * k_.lanes, block, 0, d_.tiles);
 #pragma omp for schedule(dynamic)
     for (int block = 0; block < d_.results; ++block) {
       for (int source = 0; source < d_.sources; source += d_.step) {
@@ -203,6 +201,16 @@ class Run {
   }
   /// Floats from one block of sources to the next.
   std::int64_t packed_step() const { return (p_.backward ? p_.g.in / k_.lanes : 1) * packed_block(k_); }
+
+  // v = the transformed tiles of a block of sources.
+  void sources(float* v, int block, int first, int tiles) const {
+    if (p_.operand == Storage::bf16)
+      k_.transform_bf16_input(v, d_.v_plane, static_cast<const std::uint16_t*>(from_), d_.maps, d_.sources,
+                              block, first, tiles);
+    else
+      k_.transform_input(v, d_.v_plane, static_cast<const float*>(from_), d_.maps, d_.sources, block, first,
+                         tiles);
+  }
 
   // u = the transformed weights from `count` blocks of sources, the first of them `first`, to a group.
   void weights(float* u, int group, int first, int count) const {
@@ -237,7 +245,8 @@ class Run {
   const ConvolutionProblem& p_;
   const Division& d_;
   float* to_;
-  const float *from_, *packed_, *bias_;
+  const void* from_;
+  const float *packed_, *bias_;
 };
 
 }  // namespace
@@ -275,7 +284,7 @@ std::size_t workspace_bytes(const Kernels& kernels, const ConvolutionProblem& pr
   return std::size_t(d.shared + threads * d.own) * sizeof(float);
 }
 
-void convolution(const Kernels& kernels, const ConvolutionProblem& problem, float* to, const float* from,
+void convolution(const Kernels& kernels, const ConvolutionProblem& problem, float* to, const void* from,
                  const float* packed, const float* bias, void* workspace, int threads) {
   const Division d = divide(kernels, problem, threads);
   const Run run(kernels, problem, d, to, from, packed, problem.bias ? bias : nullptr);

@@ -29,6 +29,9 @@ struct Kernels {
   /// channel block `block` of x's `blocks`. Pixels outside of the map are 0.
   void (*transform_input)(float* v, std::int64_t plane, const float* x, const Maps& maps, int blocks,
                           int block, int first, int tiles);
+  /// The same of an x stored as bfloat16, by its bits.
+  void (*transform_bf16_input)(float* v, std::int64_t plane, const std::uint16_t* x, const Maps& maps,
+                               int blocks, int block, int first, int tiles);
 
   /// u[point * plane + (s * vectors + k) * lanes + r] = the transformed weights from source channel s of one
   /// block to result channel r of block k; `weights[k]` is the packed block (9 taps, lanes x lanes) of the

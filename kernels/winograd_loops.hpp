@@ -24,6 +24,14 @@ constexpr float a2 = a * a, b2 = b * b;  // exact, as are a2 * b2 and a2 + b2
   return *reinterpret_cast<const Unaligned*>(from);
 }
 
+typedef std::uint16_t Halves __attribute__((vector_size(sizeof(Vector) / 2), aligned(2), may_alias));
+typedef std::uint32_t Bits __attribute__((vector_size(sizeof(Vector))));
+
+/// Of bfloat16 numbers, the upper halves of floats.
+[[gnu::always_inline]] inline Vector load(const std::uint16_t* from) {
+  return Vector(__builtin_convertvector(*reinterpret_cast<const Halves*>(from), Bits) << 16);
+}
+
 [[gnu::always_inline]] inline void store(float* to, const Vector& v) {
   *reinterpret_cast<Unaligned*>(to) = v;
 }
@@ -90,8 +98,8 @@ struct Place {
 
 // `inner`: all 6 x 6 pixels are within the map. x: the first channel block of the tile's pixel (0, 0), which
 // may lie outside.
-template <bool inner>
-[[gnu::always_inline]] inline void transform_tile(float* v, std::int64_t plane, const float* x,
+template <bool inner, class T>
+[[gnu::always_inline]] inline void transform_tile(float* v, std::int64_t plane, const T* x,
                                                   const Maps& maps, const Place& p) {
   Vector half[6][6];
 #pragma GCC unroll 6
@@ -116,11 +124,12 @@ template <bool inner>
   }
 }
 
-void transform_input(float* v, std::int64_t plane, const float* x, const Maps& maps, int blocks, int block,
+template <class T>
+void transform_input(float* v, std::int64_t plane, const T* x, const Maps& maps, int blocks, int block,
                      int first, int tiles) {
   Place p = place_of(maps, first);
   for (int t = 0; t < tiles; ++t, advance(maps, p)) {
-    const float* const from =
+    const T* const from =
         x + (((std::int64_t(p.n) * blocks + block) * maps.H + p.h) * maps.W + p.w) * lanes;
     if (p.h > 0 && p.w > 0 && p.h + 5 <= maps.H && p.w + 5 <= maps.W)
       transform_tile<true>(v + t * lanes, plane, from, maps, p);

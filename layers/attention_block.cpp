@@ -68,7 +68,8 @@ Sum AttentionBlock::forward(Context& context, Sum x, Saved* saved) const {
   const int C = shape.C;
   const int block = x.value.b();
   Feature kept;
-  Tensor stats, normed = norm_.forward(context, x, kept, stats);
+  Tensor stats;
+  Feature normed = norm_.forward(context, qkv_, x, kept, stats);
   x = {};
   Tensor qkv = in_layout(context, qkv_.forward(context, normed), 3 * C);
   normed = {};

@@ -70,16 +70,16 @@ Conv2d::Conv2d(Context& context, const ConvolutionGeometry& geometry, const std:
   bias_ = upload_vector(context, bias);
 }
 
-Tensor Conv2d::forward(Context& context, const Tensor& x) const {
-  const Shape& s = x.shape();
+Tensor Conv2d::forward(Context& context, const MapView& x) const {
+  const Shape& s = x.shape;
   Tensor y =
       context.features({s.N, geometry_.out, geometry_.output_rows(s.H), geometry_.output_columns(s.W)});
   convolution(context.queue, y, x, packed_, bias_.data(), geometry_);
   return y;
 }
 
-Tensor Conv2d::forward_without_bias(Context& context, const Tensor& x) const {
-  const Shape& s = x.shape();
+Tensor Conv2d::forward_without_bias(Context& context, const MapView& x) const {
+  const Shape& s = x.shape;
   Tensor y =
       context.features({s.N, geometry_.out, geometry_.output_rows(s.H), geometry_.output_columns(s.W)});
   convolution(context.queue, y, x, packed_, nullptr, geometry_);
@@ -91,14 +91,24 @@ Sum Conv2d::forward_sum(Context& context, const Tensor& x) const {
   return {.value = forward_without_bias(context, x), .bias = bias_};
 }
 
-void Conv2d::accumulate(Context& context, Sum& y, const Tensor& x, const Tensor& bias) const {
-  const bool left = bias_takes_a_pass(context);
-  convolution(context.queue, y.value, x, packed_, left ? nullptr : bias.data(), geometry_, true);
+// On the CPU the two parts are read one after the other, and need not be joined.
+void Conv2d::accumulate(Context& context, Sum& y, const Feature& first, const Feature& second,
+                        const Tensor& bias) const {
+  const bool left = bias_takes_a_pass(context), parts = second && context.device() == Device::cpu;
   if (left) y.bias = bias;
+  if (!parts)
+    return convolution(context.queue, y.value, joined(context, first, second), packed_,
+                       left ? nullptr : bias.data(), geometry_, true);
+  convolution_of_part(context.queue, y.value, context.wide(first), 0, packed_, bias.data(), geometry_);
+  convolution_of_part(context.queue, y.value, context.wide(second), first.shape().C, packed_, nullptr, geometry_);
 }
 
-Tensor Conv2d::backward(Context& context, const Tensor& dy, int H, int W) const {
-  Tensor dx = context.features({dy.shape().N, geometry_.in, H, W});
+Storage Conv2d::operand(Context& context, const Shape& x, bool backward) const {
+  return convolution_operand(context.queue, geometry_, x, backward);
+}
+
+Tensor Conv2d::backward(Context& context, const MapView& dy, int H, int W) const {
+  Tensor dx = context.features({dy.N(), geometry_.in, H, W});
   convolution_backward_data(context.queue, dx, dy, packed_, geometry_);
   return dx;
 }
@@ -166,17 +176,18 @@ GroupNormParameters Norm::parameters(const NormInputs& with) const {
   return {gamma_.data(), beta_.data(), modulation, 32, 1e-5f, silu_, with.x_bias, how_};
 }
 
-Tensor Norm::forward(Context& context, const Sum& x, Feature& kept, Tensor& stats,
-                     const NormInputs& with) const {
+Feature Norm::forward(Context& context, const Conv2d& reader, const Sum& x, Feature& kept, Tensor& stats,
+                      const NormInputs& with) const {
   const bool in_place = context.queue.storage() == Storage::fp32;
-  kept = in_place ? Feature(x.value) : context.feature(x.value.shape());
+  kept = in_place ? Feature(x.value) : context.feature(x.value.shape(), Storage::bf16);
   const SplitMap map(kept, x.second);
-  Tensor y = context.features(resampled(how_, map.shape()));
+  const Shape shape = resampled(how_, map.shape());
+  Feature y = context.feature(shape, reader.operand(context, shape));
   stats = context.planar({map.shape().N, 32, 1, 2});
   if (in_place && x.complete())
-    group_norm(context.queue, y, stats, map, parameters(with));
+    group_norm(context.queue, y.to(), stats, map, parameters(with));
   else
-    group_norm_of(context.queue, y, stats, kept.to(), {x.value, x.bias.data(), x.plus, x.resample, x.second},
+    group_norm_of(context.queue, y.to(), stats, kept.to(), {x.value, x.bias.data(), x.plus, x.resample, x.second},
                   parameters(with));
   return y;
 }
@@ -208,15 +219,28 @@ Tensor Norm::backward(Context& context, Tensor dy, const SplitMap& x, const Tens
                       const NormInputs& with, const Tensor& plus, Gradients* gradients, Tensor* dmodulation,
                       const Tensor& plus2, Tensor* dsecond) const {
   Tensor dx = take_gradient(context, dy, x, dsecond);
-  GroupNormGradients to;
-  if (gradients) to = {gradients->of(gamma_).data, gradients->of(beta_).data, nullptr};
-  if (gradients && with.modulation && *with.modulation) {
+  group_norm_backward(context.queue, dx, dy, x, stats, parameters(with), plus,
+                      gradients_of(context, with, gradients, dmodulation), plus2,
+                      dsecond ? dsecond->view() : View<float>());
+  return dx;
+}
+
+void Norm::backward_into(Context& context, MutableMapView dx, const Tensor& dy, const SplitMap& x,
+                         const Tensor& stats, const NormInputs& with, Gradients* gradients,
+                         Tensor* dmodulation) const {
+  group_norm_backward(context.queue, dx, dy, x, stats, parameters(with), {},
+                      gradients_of(context, with, gradients, dmodulation));
+}
+
+GroupNormGradients Norm::gradients_of(Context& context, const NormInputs& with, Gradients* gradients,
+                                      Tensor* dmodulation) const {
+  if (!gradients) return {};
+  GroupNormGradients to{gradients->of(gamma_).data, gradients->of(beta_).data, nullptr};
+  if (with.modulation && *with.modulation) {
     *dmodulation = context.planar(with.modulation->shape());
     to.scale_shift = dmodulation->data();
   }
-  group_norm_backward(context.queue, dx, dy, x, stats, parameters(with), plus, to, plus2,
-                      dsecond ? dsecond->view() : View<float>());
-  return dx;
+  return to;
 }
 
 void Norm::list_parameters(std::vector<Parameter>& to) {

@@ -45,17 +45,21 @@ class Conv2d {
   Conv2d(Context& context, const ConvolutionGeometry& geometry, const std::vector<float>& weight,
          std::vector<float> bias);
   /// x (N, in, H, W) in features layout -> (N, out, H', W').
-  Tensor forward(Context& context, const Tensor& x) const;
+  Tensor forward(Context& context, const MapView& x) const;
   /// The same without the bias, for a reader that adds it (`bias`).
-  Tensor forward_without_bias(Context& context, const Tensor& x) const;
+  Tensor forward_without_bias(Context& context, const MapView& x) const;
+  /// How `forward` reads an x of this shape, or `backward` the gradient by its output, without copying it.
+  Storage operand(Context& context, const Shape& x, bool backward = false) const;
   /// One value an output channel, on the device (1, out, 1, 1); empty where there is none.
   const Tensor& bias() const { return bias_; }
   /// The same with the bias left to the reader where it is a pass over y: on a GPU.
   Sum forward_sum(Context& context, const Tensor& x) const;
-  /// y += conv(x) with `bias` in place of its own, which is left to y's reader where it is a pass over y.
-  void accumulate(Context& context, Sum& y, const Tensor& x, const Tensor& bias) const;
+  /// y += conv([first, second]) with `bias` in place of its own, which is left to y's reader where it is a pass
+  /// over y; `second` may be empty.
+  void accumulate(Context& context, Sum& y, const Feature& first, const Feature& second,
+                  const Tensor& bias) const;
   /// Gradient with respect to an input of H x W pixels.
-  Tensor backward(Context& context, const Tensor& dy, int H, int W) const;
+  Tensor backward(Context& context, const MapView& dy, int H, int W) const;
   /// Adds it to dx, where the kernel is 1x1 without stride.
   void add_backward(Context& context, Tensor& dx, const Tensor& dy) const;
   /// Adds the gradients with respect to weight and bias, x being what `forward` was given.
@@ -101,9 +105,10 @@ struct NormInputs {
 class Norm {
  public:
   Norm(Context& context, const WeightScope& scope, int channels, bool silu, Resample how = Resample::none);
-  /// `kept` receives x's first part, complete, and `stats` the statistics: what the backward pass needs.
-  Tensor forward(Context& context, const Sum& x, Feature& kept, Tensor& stats,
-                 const NormInputs& with = {}) const;
+  /// For `reader`. `kept` receives x's first part, complete, and `stats` the statistics: what the backward pass
+  /// needs.
+  Feature forward(Context& context, const Conv2d& reader, const Sum& x, Feature& kept, Tensor& stats,
+                  const NormInputs& with = {}) const;
   /// What `forward` returned, from the statistics it left.
   Tensor again(Context& context, const SplitMap& x, const Tensor& stats, const NormInputs& with = {}) const;
   /// J^T dy (+ R^T plus (+ plus2), when not empty; R the resampling), in dy's memory where nobody else has
@@ -113,11 +118,17 @@ class Norm {
   Tensor backward(Context& context, Tensor dy, const SplitMap& x, const Tensor& stats,
                   const NormInputs& with = {}, const Tensor& plus = {}, Gradients* gradients = nullptr,
                   Tensor* dmodulation = nullptr, const Tensor& plus2 = {}, Tensor* dsecond = nullptr) const;
+  /// The same, of an x in one part and without anything added, into dx.
+  void backward_into(Context& context, MutableMapView dx, const Tensor& dy, const SplitMap& x,
+                     const Tensor& stats, const NormInputs& with, Gradients* gradients,
+                     Tensor* dmodulation) const;
   void list_parameters(std::vector<Parameter>& to);
 
  private:
   std::string weight_name_, bias_name_;
   GroupNormParameters parameters(const NormInputs& with) const;
+  GroupNormGradients gradients_of(Context& context, const NormInputs& with, Gradients* gradients,
+                                  Tensor* dmodulation) const;
   Tensor take_gradient(Context& context, const Tensor& dy, const SplitMap& x, Tensor* dsecond) const;
   Tensor gamma_, beta_;
   bool silu_;

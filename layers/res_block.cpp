@@ -13,6 +13,7 @@ ResBlock::ResBlock(Context& context, const WeightScope& scope, const Config& c)
       norm_out_(context, scope.sub("out_layers.0"), c.out, true),
       conv_out_(context, scope.sub("out_layers.3"), c.out, c.out, 3) {
   if (c.in == c.out) return;
+  require(c.how == Resample::none, scope.prefix(), ": a block that resamples keeps its channels");
   skip_.emplace(context, scope.sub("skip_connection"), c.in, c.out, 1);
   biases_ = sum_of_biases(context);
 }
@@ -27,7 +28,7 @@ Sum ResBlock::forward(Context& context, Sum x, Tensor modulation, Feature& kept,
   Saved local;
   Saved& s = saved ? *saved : local;
   s.modulation = std::move(modulation);
-  Tensor normed = norm_in_.forward(context, x, kept, s.stats_in);
+  Feature normed = norm_in_.forward(context, conv_in_, x, kept, s.stats_in);
   x = {.second = std::move(x.second)};
   Sum h{.value = conv_in_.forward_without_bias(context, normed)};
   normed = {};
@@ -38,14 +39,13 @@ Sum ResBlock::forward(Context& context, Sum x, Tensor modulation, Feature& kept,
     }
     s.modulation = {};
   }
-  normed = norm_out_.forward(context, h, s.h, s.stats_out, inputs_out(s));
+  normed = norm_out_.forward(context, conv_out_, h, s.h, s.stats_out, inputs_out(s));
   h = {};
   Sum y{.value = conv_out_.forward_without_bias(context, normed)};
   normed = {};
   if (!saved) local = {};
   if (skip_)
-    skip_->accumulate(context, y, resample(context, config_.how, joined(context, kept, x.second)),
-                      biases_ ? biases_ : sum_of_biases(context));
+    skip_->accumulate(context, y, kept, x.second, biases_ ? biases_ : sum_of_biases(context));
   else
     y = {std::move(y.value), conv_out_.bias(), kept, config_.how, {}};
   if (saved) {
@@ -55,20 +55,24 @@ Sum ResBlock::forward(Context& context, Sum x, Tensor modulation, Feature& kept,
   return y;
 }
 
-// Through the second convolution and norm; the modulation's gradient goes on to the embedding.
-Tensor ResBlock::backward_out(Context& context, const Tensor& dy, Saved& s, const Training* training) const {
+// Through the second convolution and norm, for the first convolution to read; the modulation's gradient goes on
+// to the embedding.
+Feature ResBlock::backward_out(Context& context, const Tensor& dy, Saved& s, const Training* training) const {
   Gradients* const gradients = training ? &training->gradients : nullptr;
   if (training)
     conv_out_.add_gradients(context, *gradients, dy,
                             norm_out_.again(context, s.h, s.stats_out, inputs_out(s)));
-  Tensor dmodulation;
-  Tensor dh = norm_out_.backward(context, conv_out_.backward(context, dy, s.h.shape().H, s.h.shape().W), s.h,
-                                 s.stats_out, inputs_out(s), {}, gradients, &dmodulation);
+  const Shape shape = s.h.shape();
+  Tensor dnormed = conv_out_.backward(context, dy, shape.H, shape.W), dmodulation;
+  const Shape in{shape.N, config_.in, shape.H, shape.W};
+  Feature dh = conv_in_.operand(context, in, true) == Storage::bf16 ? context.feature(shape, Storage::bf16)
+                                                                     : Feature(dnormed);
+  norm_out_.backward_into(context, dh.to(), dnormed, s.h, s.stats_out, inputs_out(s), gradients, &dmodulation);
   if (!training) return dh;
   if (!config_.scale_shift) {
-    dmodulation = context.planar({dh.shape().N, config_.out, 1, 1});
+    dmodulation = context.planar({shape.N, config_.out, 1, 1});
     fill(context.queue, dmodulation, 0);
-    add_pixel_sums(context.queue, dmodulation, dh);
+    add_pixel_sums(context.queue, dmodulation, context.wide(dh));
   }
   embed_.add_gradients(context, *gradients, dmodulation, training->embedding);
   embed_.add_backward(context, training->dembedding, dmodulation);
@@ -80,7 +84,7 @@ void ResBlock::add_skip_and_in_gradients(Context& context, const Tensor& dy, con
   conv_in_.add_gradients(context, gradients, dh, norm_in_.again(context, s.in(), s.stats_in));
   if (!skip_) return;
   const Tensor x = joined(context, s.x, s.second);
-  skip_->add_gradients(context, gradients, dy, resample(context, config_.how, x));
+  skip_->add_gradients(context, gradients, dy, x);
 }
 
 // Through the first norm and along the skip. Where the gradient lies as one, the skip's share is added in its
@@ -88,8 +92,7 @@ void ResBlock::add_skip_and_in_gradients(Context& context, const Tensor& dy, con
 Tensor ResBlock::backward_in(Context& context, Tensor dnormed, const Tensor& dy, const Saved& s,
                              Gradients* gradients, const Tensor& plus, Tensor* dsecond) const {
   const Shape inner = dnormed.shape();
-  const bool as_one =
-      config_.how == Resample::none && (!dsecond || (inner.N == 1 && dnormed.b() == s.x.b()));
+  const bool as_one = !dsecond || (inner.N == 1 && dnormed.b() == s.x.b());
   if (!skip_ || !as_one) {
     const Tensor dskip = skip_ ? skip_->backward(context, dy, inner.H, inner.W) : dy;
     return norm_in_.backward(context, std::move(dnormed), s.in(), s.stats_in, {}, dskip, gradients, nullptr,
@@ -106,9 +109,9 @@ Tensor ResBlock::backward_in(Context& context, Tensor dnormed, const Tensor& dy,
 Tensor ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const Training* training,
                           const Tensor& plus, Tensor* dsecond) const {
   const Shape inner = s.h.shape();
-  Tensor dh = backward_out(context, dy, s, training);
+  Feature dh = backward_out(context, dy, s, training);
   s.h = {};
-  if (training) add_skip_and_in_gradients(context, dy, dh, s, training->gradients);
+  if (training) add_skip_and_in_gradients(context, dy, context.wide(dh), s, training->gradients);
   Tensor dnormed = conv_in_.backward(context, dh, inner.H, inner.W);
   dh = {};
   Tensor dx = backward_in(context, std::move(dnormed), dy, s, training ? &training->gradients : nullptr, plus,

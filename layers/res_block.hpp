@@ -49,7 +49,7 @@ class ResBlock {
   NormInputs inputs_out(const Saved& s) const { return {&s.modulation, conv_in_.bias().data()}; }
   /// The biases of the two convolutions that make y, where there is a skip_.
   Tensor sum_of_biases(Context& context) const;
-  Tensor backward_out(Context& context, const Tensor& dy, Saved& s, const Training* training) const;
+  Feature backward_out(Context& context, const Tensor& dy, Saved& s, const Training* training) const;
   Tensor backward_in(Context& context, Tensor dnormed, const Tensor& dy, const Saved& s, Gradients* gradients,
                      const Tensor& plus, Tensor* dsecond) const;
   void add_skip_and_in_gradients(Context& context, const Tensor& dy, const Tensor& dh, const Saved& s,

@@ -287,7 +287,7 @@ Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* s
   // The head is its map's only reader: a bias alone need not be written into it.
   Feature kept;
   Tensor stats, bias = h.plus ? Tensor() : std::exchange(h.bias, {});
-  Tensor normed = norm_out_->forward(context_, h, kept, stats, {nullptr, bias.data()});
+  Feature normed = norm_out_->forward(context_, *conv_out_, h, kept, stats, {nullptr, bias.data()});
   h = {};
   const Tensor wide = conv_out_->forward(context_, normed);
   normed = {};
@@ -327,20 +327,25 @@ Tensor UNet::backward(const Tensor& dout, Tape& tape, const ResBlock::Training* 
   dskips_.clear();
   for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
     if (stage->pushes_skip && !std::prev(stage)->adds_branch) {
-      add(context_.queue, dh, dh, dskips_.back());
+      add(context_.queue, dh, dh, context_.wide(dskips_.back()));
       dskips_.pop_back();
     }
     Tensor plus;
     if (const auto next = std::next(stage);
         stage->adds_branch && next != stages_.rend() && next->pushes_skip) {
-      plus = std::move(dskips_.back());
+      plus = context_.wide(dskips_.back());
       dskips_.pop_back();
     }
     for (auto layer = stage->layers.rbegin(); layer != stage->layers.rend(); ++layer) {
       --at;
       const bool first = std::next(layer) == stage->layers.rend();
-      Tensor* const dsecond = first && stage->skip_channels ? &dskips_.emplace_back() : nullptr;
+      Tensor dskip;
+      Tensor* const dsecond = first && stage->skip_channels ? &dskip : nullptr;
       dh = backward(*layer, dh, tape.layers[at], training, input || at > 0, first ? plus : Tensor(), dsecond);
+      // What the stage before left for the way down shares no memory any more with what this one read.
+      if (first && !dskips_.empty())
+        if (const Tensor* const waiting = dskips_.back().tensor()) dskips_.back() = context_.keep(*waiting);
+      if (dsecond) dskips_.push_back(std::move(dskip));
     }
   }
   if (!input) return {};

@@ -106,8 +106,8 @@ class UNet : public Denoiser {
   std::size_t layers_ = 0;
   std::function<void(const std::string&, const Tensor&)> probe_;
   // Used up by every call; vectors keep their capacity, so that a step allocates nothing.
-  std::vector<Feature> skips_;
-  std::vector<Tensor> dskips_, modulations_;  ///< modulations: of the residual blocks, the last one first
+  std::vector<Feature> skips_, dskips_;
+  std::vector<Tensor> modulations_;  ///< of the residual blocks, the last one first
   std::vector<LinearWeights> projections_;
   std::vector<float> times_;
 };
