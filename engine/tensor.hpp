@@ -59,17 +59,6 @@ class TensorOf {
     result.view_ = View<T>(view_.data + offset, shape, 1);
     return result;
   }
-  /// Channels [first, first + count) of one sample as a tensor of its own, which shares the memory; b divides
-  /// both.
-  TensorOf channels(int first, int count) const {
-    const Shape& s = view_.shape;
-    require(s.N == 1 && first >= 0 && count > 0 && first + count <= s.C && first % view_.b == 0 &&
-                count % view_.b == 0,
-            "channels ", first, " to ", first + count, " of ", s, " b=", view_.b);
-    TensorOf result = *this;
-    result.view_ = View<T>(view_.data + first * s.plane(), {1, count, s.H, s.W}, view_.b);
-    return result;
-  }
   /// True when nobody else shares the memory, so that it may be overwritten.
   bool unique() const { return block_ && block_->references == 1; }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/concat.hpp"
 #include "kernels/for_each_index.hpp"
 #include "kernels/onednn.hpp"
 #include "kernels/onednn_bf16.hpp"
@@ -124,8 +125,9 @@ std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
 void run(Queue& q, const ConvolutionProblem& problem, float* to, const void* from, const float* packed,
          const float* bias);
 
-// dx += W^T dy of a 1x1 kernel, as the convolution with W^T: oneDNN's way back overwrites.
-void run_transposed(Queue& q, const ConvolutionProblem& problem, float* dx, const void* dy,
+// dx += W^T dy of a 1x1 kernel, as the convolution with W^T: oneDNN's way back overwrites. dx (C channels) has
+// those from `first` on.
+void run_transposed(Queue& q, const ConvolutionProblem& problem, float* dx, int first, int C, const void* dy,
                     const float* packed) {
   const ConvolutionGeometry& g = problem.g;
   float* const transposed =
@@ -134,9 +136,8 @@ void run_transposed(Queue& q, const ConvolutionProblem& problem, float* dx, cons
     transpose_blocks<16>(transposed, packed, g, true);
   else
     transpose_blocks<8>(transposed, packed, g, true);
-  run(q, {{g.out, g.in, 1, 1, 0}, problem.y(), false, true, false, false, problem.precision,
-          problem.operand}, dx, dy,
-      transposed, nullptr);
+  run(q, {{g.out, C, 1, 1, 0}, problem.y(), false, true, false, false, problem.precision, problem.operand}, dx,
+      dy, transposed + std::int64_t(first) * g.out, nullptr);
 }
 
 void run(Queue& q, const ConvolutionProblem& problem, float* to, const void* from, const float* packed,
@@ -144,7 +145,7 @@ void run(Queue& q, const ConvolutionProblem& problem, float* to, const void* fro
 #if TWEEDIE_CUDA
   if (q.on_cuda()) return cuda::convolution(q, problem, to, static_cast<const float*>(from), packed, bias);
 #endif
-  if (problem.backward && problem.accumulate) return run_transposed(q, problem, to, from, packed);
+  if (problem.backward && problem.accumulate) return run_transposed(q, problem, to, 0, problem.g.in, from, packed);
   auto& convolutions = q.state<CpuConvolutions>();
   if (problem.precision == Precision::bf16) {
     onednn::Bf16Convolution& plan = convolutions.bf16_plan(problem);
@@ -352,6 +353,35 @@ void convolution_backward_data(Queue& q, View<float> dx, const MapView& dy, View
   check_operand("convolution_backward_data", q, g, dx.shape, true, dy.storage);
   if (dx.size() == 0) return;
   run(q, {g, dx.shape, true, accumulate, false, false, q.multiplied(), dy.storage}, dx.data, dy.data, packed.data, nullptr);
+}
+
+void convolution_backward_data_in_parts(Queue& q, View<float> dx, View<float> dx_second, const MapView& dy,
+                                        View<const float> packed, const ConvolutionGeometry& g,
+                                        bool accumulate) {
+  const Shape all{dx.N(), dx.C() + dx_second.C(), dx.H(), dx.W()};
+  check_shapes("convolution_backward_data_in_parts", q, all, dx.b, dy.shape, dy.b, packed, g);
+  require(!q.on_cuda() && dx_second.b == dx.b && dx.C() % 16 == 0 &&
+              dx_second.shape == Shape{all.N, all.C - dx.C(), all.H, all.W},
+          "convolution_backward_data_in_parts: ", dx.shape, " and ", dx_second.shape, " on ",
+          name(q.device()));
+  require(!accumulate || (g.kernel == 1 && g.stride == 1),
+          "convolution_backward_data_in_parts: only 1x1 kernels without stride accumulate");
+  check_operand("convolution_backward_data_in_parts", q, g, all, true, dy.storage);
+  if (all.size() == 0) return;
+  const ConvolutionProblem problem{g, all, true, accumulate, false, false, q.multiplied(), dy.storage};
+  if (accumulate) {
+    run_transposed(q, problem, dx.data, 0, dx.C(), dy.data, packed.data);
+    return run_transposed(q, problem, dx_second.data, dx.C(), dx_second.C(), dy.data, packed.data);
+  }
+  if (const winograd::Kernels* own = q.state<CpuConvolutions>().own(problem)) {
+    const int threads = omp_get_max_threads();
+    return winograd::convolution(*own, problem, dx.data, dy.data, packed.data, nullptr,
+                                 q.workspace(winograd::workspace_bytes(*own, problem, threads)), threads,
+                                 dx_second.data, dx.C());
+  }
+  const View<float> joined(static_cast<float*>(q.scratch(std::size_t(all.size()) * sizeof(float))), all, dx.b);
+  run(q, problem, joined.data, dy.data, packed.data, nullptr);
+  split_channels(q, dx, dx_second, joined);
 }
 
 void convolution_backward_weights(Queue& q, View<float> dpacked, float* dbias, View<const float> x,

@@ -91,6 +91,10 @@ Storage convolution_operand(Queue& q, const ConvolutionGeometry& g, Shape x, boo
 /// with respect to x. Errors: as above; accumulating on the CPU with a kernel that is not 1x1 without stride.
 void convolution_backward_data(Queue& q, View<float> dx, const MapView& dy, View<const float> packed,
                                const ConvolutionGeometry& g, bool accumulate = false);
+/// The same with dx's channels in two tensors. On the CPU.
+void convolution_backward_data_in_parts(Queue& q, View<float> dx, View<float> dx_second, const MapView& dy,
+                                        View<const float> packed, const ConvolutionGeometry& g,
+                                        bool accumulate = false);
 /// dpacked += the gradient of <dy, convolution(x)> by the packed weights, and dbias (`out` floats on the
 /// device, or null: not wanted) += the sum of dy over samples and pixels. dpacked is in the order of
 /// `convolution_pack`. The same bits at every call (on the CPU: with the same number of threads).

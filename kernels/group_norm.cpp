@@ -227,11 +227,11 @@ void add_gradients(const GroupNormGradients& to, const Sums* partial, const Task
 // With u = x - mean, w = gamma (1 + scale), M elements in a group and sums over the group:
 //   dx = rstd w dh + k0 + k1 u ,  k0 = -rstd sum(w dh) / M ,  k1 = -rstd^3 sum(w dh u) / M .
 template <bool with_silu, class T, class D>
-void backward_cpu(Queue& q, View<D> dx, View<const float> dy, const SplitMap& x, View<const float> stats,
+void backward_cpu(Queue& q, View<D> dx, const SplitMap& dy, const SplitMap& x, View<const float> stats,
                   const GroupNormParameters& p, View<const float> plus, const GroupNormGradients& gradients,
                   View<const float> plus2, View<float> dx_second) {
   const Shape shape = x.shape();
-  const Tasks tasks(shape, dy.b);
+  const Tasks tasks(shape, dy.first.b);
   const bool threads = shape.size() >= parallel_floats;
   const int group_channels = shape.C / p.groups;
   const std::int64_t partials = tasks.count * tasks.b, groups = std::int64_t(shape.N) * p.groups;
@@ -243,7 +243,7 @@ void backward_cpu(Queue& q, View<D> dx, View<const float> dy, const SplitMap& x,
         Coefficients k;
         fill_coefficients(k, p, stats, nullptr, tasks, tasks.sample(task), tasks.first_channel(task), column,
                           width);
-        add_products<with_silu>(sums, dy.data + offset, in_part<T>(x, tasks, offset), k, rows, tasks.columns,
+        add_products<with_silu>(sums, in_part<float>(dy, tasks, offset), in_part<T>(x, tasks, offset), k, rows, tasks.columns,
                                 width);
       },
       [](std::int64_t) {});
@@ -261,7 +261,7 @@ void backward_cpu(Queue& q, View<D> dx, View<const float> dy, const SplitMap& x,
               [&](const Coefficients& k, std::int64_t offset, std::int64_t rows, int width) {
                 D* to = dx.data + offset;
                 if constexpr (std::is_same_v<D, float>) to = in_part(dx, dx_second, tasks, offset);
-                const float* from = dy.data + offset;
+                const float* from = in_part<float>(dy, tasks, offset);
                 const T* at = in_part<T>(x, tasks, offset);
                 if (plus2)
                   write_dx<with_silu, 2>(to, from, at, plus.data + offset, plus2.data + offset, k, rows,
@@ -378,26 +378,34 @@ void group_norm_of(Queue& q, const MutableMapView& y, View<float> stats, const M
   });
 }
 
-void group_norm_backward(Queue& q, const MutableMapView& dx, View<const float> dy, const SplitMap& x,
+void group_norm_backward(Queue& q, const MutableMapView& dx, const SplitMap& dy, const SplitMap& x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
                          const GroupNormGradients& gradients, View<const float> plus2,
                          View<float> dx_second) {
   const Shape shape = x.shape();
-  check_map("group_norm_backward", q, x, dy, p);
+  // Of a dy in parts the two blocks are those of the whole: that is so on the CPU.
+  const View<const float> whole(nullptr, resampled(p.resample, shape), dy.first.b), like_x(nullptr, shape, whole.b);
+  require(dy.first.storage == Storage::fp32 && (!dy.second || (dx_second && !q.on_cuda())),
+          "group_norm_backward: a dy in two parts is for a gradient in two, on the CPU");
+  if (dy.second)
+    check_parts("group_norm_backward", q, shape, whole.b, dy.first, dy.second);
+  else
+    require_alike("group_norm_backward", geometry(dy.first), whole);
+  check_map("group_norm_backward", q, x, whole, p);
   require(!dx_second || p.resample == Resample::none,
           "group_norm_backward: a gradient in two parts, of a norm that resamples");
   if (dx_second)
-    check_parts("group_norm_backward", q, shape, dy.b, dx, dx_second);
+    check_parts("group_norm_backward", q, shape, whole.b, dx, dx_second);
   else
-    require_alike("group_norm_backward", geometry(dx), View<const float>(nullptr, shape, dy.b));
+    require_alike("group_norm_backward", geometry(dx), like_x);
   require(dx.storage == Storage::fp32 ||
               (!q.on_cuda() && x.first.storage == Storage::bf16 && !dx_second && p.resample == Resample::none),
           "group_norm_backward: a gradient is stored as bf16 only on the CPU, in one part, by such a map, and "
           "by a norm that does not resample");
-  if (plus) require_alike("group_norm_backward", plus, dy);
-  if (plus2) require_alike("group_norm_backward", plus2, View<const float>(nullptr, shape, dy.b));
+  if (plus) require_alike("group_norm_backward", plus, whole);
+  if (plus2) require_alike("group_norm_backward", plus2, like_x);
   require(plus || !plus2, "group_norm_backward: a second map to add without a first");
-  check(shape, dy.b, stats, p);
+  check(shape, whole.b, stats, p);
   require((gradients.gamma != nullptr) == (gradients.beta != nullptr),
           "group_norm_backward: the gradients of gamma and beta go together");
   require(!gradients.scale_shift || p.scale_shift,
@@ -405,11 +413,11 @@ void group_norm_backward(Queue& q, const MutableMapView& dx, View<const float> d
   if (shape.size() == 0) return;
   if constexpr (built_with_cuda)
     if (q.on_cuda())
-      return cuda::group_norm_backward(q, dx.to<float>(), dy, x, stats, p, plus, gradients, plus2, dx_second);
+      return cuda::group_norm_backward(q, dx.to<float>(), dy.first.as<float>(), x, stats, p, plus, gradients, plus2, dx_second);
   if (p.resample != Resample::none)
     return with_storage(x.first.storage, [&]<class T>(T) {
       const auto run = p.silu ? backward_resampled_cpu<true, T> : backward_resampled_cpu<false, T>;
-      run(q, dx.to<float>(), dy, x, stats, p, plus, gradients, plus2, dx_second);
+      run(q, dx.to<float>(), dy.first.as<float>(), x, stats, p, plus, gradients, plus2, dx_second);
     });
   with_storages(x.first.storage, dx.storage, [&]<class T, class D>(T, D) {
     const auto run = p.silu ? backward_cpu<true, T, D> : backward_cpu<false, T, D>;

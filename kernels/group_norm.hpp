@@ -72,12 +72,11 @@ struct GroupNormGradients {
 
 /// dx = J^T dy (+ R^T plus (+ plus2), when given), R the resampling: plus lies as dy does, plus2 as x. x and
 /// stats as in the forward call, h is recomputed. With `dx_second` (of a norm that does not resample) dx has
-/// the first channels alone and dx_second the rest. Where nothing is resampled dx may be dy, plus or plus2;
-/// dx and dx_second may be the channels of one of these where they follow each other in memory, as those of
-/// one sample do where blocks are equal. On the CPU a dx in one part may be stored as bf16 where x is and
-/// nothing is resampled. `gradients` costs no further pass (on CUDA: of large maps): the sums
-/// that dx needs are what they are made of.
-void group_norm_backward(Queue& q, const MutableMapView& dx, View<const float> dy, const SplitMap& x,
+/// the first channels alone and dx_second the rest; on the CPU dy may then lie in two parts, too. Where
+/// nothing is resampled dx may be dy, plus or plus2, part by part. On the CPU a dx in one part may be stored
+/// as bf16 where x is and nothing is resampled. `gradients` costs no further pass (on CUDA: of large maps): the
+/// sums that dx needs are what they are made of.
+void group_norm_backward(Queue& q, const MutableMapView& dx, const SplitMap& dy, const SplitMap& x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus = {},
                          const GroupNormGradients& gradients = {}, View<const float> plus2 = {},
                          View<float> dx_second = {});

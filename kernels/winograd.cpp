@@ -118,8 +118,16 @@ Division divide(const Kernels& k, const ConvolutionProblem& p, int threads) {
 class Run {
  public:
   Run(const Kernels& kernels, const ConvolutionProblem& problem, const Division& division, float* to,
-      const void* from, const float* packed, const float* bias)
-      : k_(kernels), p_(problem), d_(division), to_(to), from_(from), packed_(packed), bias_(bias) {}
+      float* second, int first_channels, const void* from, const float* packed, const float* bias)
+      : k_(kernels),
+        p_(problem),
+        d_(division),
+        to_(to),
+        second_(second),
+        first_(second ? first_channels / kernels.lanes : division.results),
+        from_(from),
+        packed_(packed),
+        bias_(bias) {}
 
   void with_weights_shared(float* shared, float* own) const {
 #pragma omp for
@@ -237,14 +245,17 @@ class Run {
       output_block(m + std::int64_t(v) * tiles * k_.lanes, group * group_size + v, first, tiles);
   }
   void output_block(const float* m, int block, int first, int tiles) const {
-    k_.transform_output(to_, m, d_.m_plane, bias_ ? bias_ + block * k_.lanes : nullptr, d_.maps, d_.results,
-                        block, first, tiles, p_.accumulate);
+    const bool second = block >= first_;
+    k_.transform_output(second ? second_ : to_, m, d_.m_plane, bias_ ? bias_ + block * k_.lanes : nullptr,
+                        d_.maps, second ? d_.results - first_ : first_, second ? block - first_ : block, first,
+                        tiles, p_.accumulate);
   }
 
   const Kernels& k_;
   const ConvolutionProblem& p_;
   const Division& d_;
-  float* to_;
+  float *to_, *second_;
+  int first_;  ///< blocks of results that go to `to_`; the others go to `second_`
   const void* from_;
   const float *packed_, *bias_;
 };
@@ -285,9 +296,11 @@ std::size_t workspace_bytes(const Kernels& kernels, const ConvolutionProblem& pr
 }
 
 void convolution(const Kernels& kernels, const ConvolutionProblem& problem, float* to, const void* from,
-                 const float* packed, const float* bias, void* workspace, int threads) {
+                 const float* packed, const float* bias, void* workspace, int threads, float* second,
+                 int first_channels) {
   const Division d = divide(kernels, problem, threads);
-  const Run run(kernels, problem, d, to, from, packed, problem.bias ? bias : nullptr);
+  const Run run(kernels, problem, d, to, second, first_channels, from, packed,
+                problem.bias ? bias : nullptr);
   float* const shared = static_cast<float*>(workspace);
 #pragma omp parallel num_threads(threads)
   {

@@ -128,7 +128,7 @@ Tensor AttentionBlock::backward(Context& context, const Tensor& dy, Saved& s, Gr
     qkv_.add_gradients(context, *gradients, dlinear, norm_.again(context, s.x, s.stats));
   }
   Tensor dnormed = qkv_.backward(context, dlinear, shape.H, shape.W);
-  Tensor dx = norm_.backward(context, std::move(dnormed), s.x, s.stats, {}, dy, gradients);
+  Tensor dx = norm_.backward(context, {std::move(dnormed)}, s.x, s.stats, {}, dy, gradients).first;
   s = {};
   return dx;
 }

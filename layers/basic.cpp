@@ -113,8 +113,18 @@ Tensor Conv2d::backward(Context& context, const MapView& dy, int H, int W) const
   return dx;
 }
 
-void Conv2d::add_backward(Context& context, Tensor& dx, const Tensor& dy) const {
-  convolution_backward_data(context.queue, dx, dy, packed_, geometry_, true);
+Gradient Conv2d::backward_in_parts(Context& context, const MapView& dy, int H, int W, int first) const {
+  if (context.device() == Device::cuda) return {backward(context, dy, H, W)};
+  Gradient dx{context.features({dy.N(), first, H, W}), context.features({dy.N(), geometry_.in - first, H, W})};
+  convolution_backward_data_in_parts(context.queue, dx.first, dx.second, dy, packed_, geometry_);
+  return dx;
+}
+
+void Conv2d::add_backward(Context& context, Gradient& dx, const Tensor& dy) const {
+  if (dx.second)
+    convolution_backward_data_in_parts(context.queue, dx.first, dx.second, dy, packed_, geometry_, true);
+  else
+    convolution_backward_data(context.queue, dx.first, dy, packed_, geometry_, true);
 }
 
 void Conv2d::add_gradients(Context& context, Gradients& gradients, const Tensor& dy, const Tensor& x) const {
@@ -198,30 +208,17 @@ Tensor Norm::again(Context& context, const SplitMap& x, const Tensor& stats, con
   return y;
 }
 
-// Where the gradient goes: over dy where that may be overwritten. What is held at a time decides how large an
-// image may be.
-Tensor Norm::take_gradient(Context& context, const Tensor& dy, const SplitMap& x, Tensor* dsecond) const {
-  const Shape shape = x.shape();
-  const bool over_dy = how_ == Resample::none && dy.unique();
-  if (!dsecond) return over_dy ? dy : context.features(shape);
-  require(bool(x.second), weight_name_, ": a gradient in two parts, of an x in one");
-  const Shape& first = x.first.shape;
-  const Shape& second = x.second.shape;
-  if (over_dy && shape.N == 1 && dy.b() == x.first.b) {
-    *dsecond = dy.channels(first.C, second.C);
-    return dy.channels(0, first.C);
-  }
-  *dsecond = context.features(second);
-  return context.features(first);
-}
-
-Tensor Norm::backward(Context& context, Tensor dy, const SplitMap& x, const Tensor& stats,
-                      const NormInputs& with, const Tensor& plus, Gradients* gradients, Tensor* dmodulation,
-                      const Tensor& plus2, Tensor* dsecond) const {
-  Tensor dx = take_gradient(context, dy, x, dsecond);
-  group_norm_backward(context.queue, dx, dy, x, stats, parameters(with), plus,
-                      gradients_of(context, with, gradients, dmodulation), plus2,
-                      dsecond ? dsecond->view() : View<float>());
+// What is held at a time decides how large an image may be.
+Gradient Norm::backward(Context& context, Gradient dy, const SplitMap& x, const Tensor& stats,
+                        const NormInputs& with, const Tensor& plus, Gradients* gradients, Tensor* dmodulation,
+                        const Tensor& plus2) const {
+  const auto place = [&](const Tensor& from, const MapView& like) {
+    const bool over = how_ == Resample::none && from.unique() && from.shape() == like.shape;
+    return over ? from : context.features(like.shape);
+  };
+  Gradient dx{place(dy.first, x.first), x.second ? place(dy.second, x.second) : Tensor()};
+  group_norm_backward(context.queue, dx.first, {dy.first, dy.second}, x, stats, parameters(with), plus,
+                      gradients_of(context, with, gradients, dmodulation), plus2, dx.second);
   return dx;
 }
 

@@ -33,6 +33,11 @@ Tensor complete(Context& context, Sum sum);
 /// Two maps that are kept side by side; a map itself where there is no second and it is fp32.
 Tensor joined(Context& context, const Feature& first, const Feature& second);
 
+/// The gradient by a map in two tensors along channels, or in one.
+struct Gradient {
+  Tensor first = {}, second = {};  ///< second: empty where there is one
+};
+
 /// A convolution with its packed weights. Channel counts of images (1, 3, 6) are padded to 16 with zero
 /// weights. Reads `weight` (out, in, kernel, kernel) and, when `bias`, `bias` (out); `rank` 3 reads a
 /// Conv1d's weight (out, in, 1), as attention's projections are stored.
@@ -60,8 +65,10 @@ class Conv2d {
                   const Tensor& bias) const;
   /// Gradient with respect to an input of H x W pixels.
   Tensor backward(Context& context, const MapView& dy, int H, int W) const;
+  /// The same where the input has `first` channels and others: in two parts on the CPU, which write it so.
+  Gradient backward_in_parts(Context& context, const MapView& dy, int H, int W, int first) const;
   /// Adds it to dx, where the kernel is 1x1 without stride.
-  void add_backward(Context& context, Tensor& dx, const Tensor& dy) const;
+  void add_backward(Context& context, Gradient& dx, const Tensor& dy) const;
   /// Adds the gradients with respect to weight and bias, x being what `forward` was given.
   void add_gradients(Context& context, Gradients& gradients, const Tensor& dy, const Tensor& x) const;
   /// Appends weight and bias to `to`.
@@ -111,13 +118,12 @@ class Norm {
                   const NormInputs& with = {}) const;
   /// What `forward` returned, from the statistics it left.
   Tensor again(Context& context, const SplitMap& x, const Tensor& stats, const NormInputs& with = {}) const;
-  /// J^T dy (+ R^T plus (+ plus2), when not empty; R the resampling), in dy's memory where nobody else has
-  /// that. Of an x in two parts the result has the first where `dsecond` is given, which receives the other.
-  /// With `gradients`,
-  /// adds those of weight and bias; `dmodulation` then receives the modulation's, if there is one.
-  Tensor backward(Context& context, Tensor dy, const SplitMap& x, const Tensor& stats,
-                  const NormInputs& with = {}, const Tensor& plus = {}, Gradients* gradients = nullptr,
-                  Tensor* dmodulation = nullptr, const Tensor& plus2 = {}, Tensor* dsecond = nullptr) const;
+  /// J^T dy (+ R^T plus (+ plus2), when not empty; R the resampling), in as many parts as x, in dy's memory where
+  /// that lies so and nobody else has it. With `gradients`, adds those of weight and bias; `dmodulation` then
+  /// receives the modulation's, if there is one.
+  Gradient backward(Context& context, Gradient dy, const SplitMap& x, const Tensor& stats,
+                    const NormInputs& with = {}, const Tensor& plus = {}, Gradients* gradients = nullptr,
+                    Tensor* dmodulation = nullptr, const Tensor& plus2 = {}) const;
   /// The same, of an x in one part and without anything added, into dx.
   void backward_into(Context& context, MutableMapView dx, const Tensor& dy, const SplitMap& x,
                      const Tensor& stats, const NormInputs& with, Gradients* gradients,
@@ -129,7 +135,6 @@ class Norm {
   GroupNormParameters parameters(const NormInputs& with) const;
   GroupNormGradients gradients_of(Context& context, const NormInputs& with, Gradients* gradients,
                                   Tensor* dmodulation) const;
-  Tensor take_gradient(Context& context, const Tensor& dy, const SplitMap& x, Tensor* dsecond) const;
   Tensor gamma_, beta_;
   bool silu_;
   Resample how_;

@@ -87,35 +87,32 @@ void ResBlock::add_skip_and_in_gradients(Context& context, const Tensor& dy, con
   skip_->add_gradients(context, gradients, dy, x);
 }
 
-// Through the first norm and along the skip. Where the gradient lies as one, the skip's share is added in its
-// place: that takes room for a map less, at the moment that takes most.
-Tensor ResBlock::backward_in(Context& context, Tensor dnormed, const Tensor& dy, const Saved& s,
-                             Gradients* gradients, const Tensor& plus, Tensor* dsecond) const {
-  const Shape inner = dnormed.shape();
-  const bool as_one = !dsecond || (inner.N == 1 && dnormed.b() == s.x.b());
-  if (!skip_ || !as_one) {
-    const Tensor dskip = skip_ ? skip_->backward(context, dy, inner.H, inner.W) : dy;
-    return norm_in_.backward(context, std::move(dnormed), s.in(), s.stats_in, {}, dskip, gradients, nullptr,
-                             plus, dsecond);
+// Through the first norm and along the skip. Where the gradient lies as x does, the skip's share is added in
+// its place: that takes room for a map less, at the moment that takes most.
+Gradient ResBlock::backward_in(Context& context, Gradient dnormed, const Tensor& dy, const Saved& s,
+                               Gradients* gradients, const Tensor& plus) const {
+  if (skip_ && bool(dnormed.second) == bool(s.second)) {
+    Gradient dx = norm_in_.backward(context, std::move(dnormed), s.in(), s.stats_in, {}, plus, gradients);
+    skip_->add_backward(context, dx, dy);
+    return dx;
   }
-  Tensor dx = norm_in_.backward(context, std::move(dnormed), s.in(), s.stats_in, {}, plus, gradients);
-  skip_->add_backward(context, dx, dy);
-  if (!dsecond) return dx;
-  const int first = s.x.shape().C;
-  *dsecond = dx.channels(first, s.second.shape().C);
-  return dx.channels(0, first);
+  const Shape inner = dnormed.first.shape();
+  const Tensor dskip = skip_ ? skip_->backward(context, dy, inner.H, inner.W) : dy;
+  return norm_in_.backward(context, std::move(dnormed), s.in(), s.stats_in, {}, dskip, gradients, nullptr,
+                           plus);
 }
 
-Tensor ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const Training* training,
-                          const Tensor& plus, Tensor* dsecond) const {
+Gradient ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const Training* training,
+                            const Tensor& plus) const {
   const Shape inner = s.h.shape();
   Feature dh = backward_out(context, dy, s, training);
   s.h = {};
   if (training) add_skip_and_in_gradients(context, dy, context.wide(dh), s, training->gradients);
-  Tensor dnormed = conv_in_.backward(context, dh, inner.H, inner.W);
+  Gradient dnormed = s.second
+                         ? conv_in_.backward_in_parts(context, dh, inner.H, inner.W, s.x.shape().C)
+                         : Gradient{conv_in_.backward(context, dh, inner.H, inner.W)};
   dh = {};
-  Tensor dx = backward_in(context, std::move(dnormed), dy, s, training ? &training->gradients : nullptr, plus,
-                          dsecond);
+  Gradient dx = backward_in(context, std::move(dnormed), dy, s, training ? &training->gradients : nullptr, plus);
   s = {};
   return dx;
 }

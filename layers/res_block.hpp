@@ -37,11 +37,10 @@ class ResBlock {
     const Tensor& embedding;  ///< what was projected for the forward call
     Tensor& dembedding;       ///< added to
   };
-  /// Gradient with respect to x, and `plus` (another reader's of x; may be empty) added to it; releases
-  /// `saved`. `training` null: that alone. `dsecond`, given where x had a second part, receives that one's share;
-  /// the result is the first's.
-  Tensor backward(Context& context, const Tensor& dy, Saved& saved, const Training* training = nullptr,
-                  const Tensor& plus = {}, Tensor* dsecond = nullptr) const;
+  /// Gradient with respect to x, in as many parts, and `plus` (another reader's of x; may be empty) added to
+  /// it; releases `saved`. `training` null: that alone.
+  Gradient backward(Context& context, const Tensor& dy, Saved& saved, const Training* training = nullptr,
+                    const Tensor& plus = {}) const;
   void list_parameters(std::vector<Parameter>& to);
 
  private:
@@ -50,8 +49,8 @@ class ResBlock {
   /// The biases of the two convolutions that make y, where there is a skip_.
   Tensor sum_of_biases(Context& context) const;
   Feature backward_out(Context& context, const Tensor& dy, Saved& s, const Training* training) const;
-  Tensor backward_in(Context& context, Tensor dnormed, const Tensor& dy, const Saved& s, Gradients* gradients,
-                     const Tensor& plus, Tensor* dsecond) const;
+  Gradient backward_in(Context& context, Gradient dnormed, const Tensor& dy, const Saved& s,
+                       Gradients* gradients, const Tensor& plus) const;
   void add_skip_and_in_gradients(Context& context, const Tensor& dy, const Tensor& dh, const Saved& s,
                                  Gradients& gradients) const;
 

@@ -226,28 +226,28 @@ Sum UNet::forward(const Layer& layer, Sum x, Feature* kept, LayerSaved* saved, b
   return y;
 }
 
-Tensor UNet::backward(const Layer& layer, const Tensor& dy, LayerSaved& saved,
-                      const ResBlock::Training* training, bool input, const Tensor& plus, Tensor* dsecond) {
+Gradient UNet::backward(const Layer& layer, const Tensor& dy, LayerSaved& saved,
+                        const ResBlock::Training* training, bool input, const Tensor& plus) {
   const Shape s = dy.shape();
   Gradients* const gradients = training ? &training->gradients : nullptr;
   if (const auto* block = std::get_if<ResBlock>(&layer))
-    return block->backward(context_, dy, std::get<ResBlock::Saved>(saved), training, plus, dsecond);
+    return block->backward(context_, dy, std::get<ResBlock::Saved>(saved), training, plus);
   if (const auto* attention = std::get_if<AttentionBlock>(&layer))
-    return attention->backward(context_, dy, std::get<AttentionBlock::Saved>(saved), gradients);
+    return {attention->backward(context_, dy, std::get<AttentionBlock::Saved>(saved), gradients)};
   const auto* resampler = std::get_if<Resampler>(&layer);
   const Conv2d* const convolution = std::get_if<Conv2d>(&layer);
   const Conv2d* const own = convolution              ? convolution
                             : resampler->convolution ? &*resampler->convolution
                                                      : nullptr;
-  if (!own) return resample_backward(context_, resampler->how, dy);
+  if (!own) return {resample_backward(context_, resampler->how, dy)};
   if (gradients) {
     own->add_gradients(context_, *gradients, dy, std::get<Tensor>(saved));
     saved.emplace<std::monostate>();
   }
   if (!input) return {};
-  if (convolution) return own->backward(context_, dy, s.H, s.W);
-  if (resampler->how == Resample::down) return own->backward(context_, dy, 2 * s.H, 2 * s.W);
-  return resample_backward(context_, resampler->how, own->backward(context_, dy, s.H, s.W));
+  if (convolution) return {own->backward(context_, dy, s.H, s.W)};
+  if (resampler->how == Resample::down) return {own->backward(context_, dy, 2 * s.H, 2 * s.W)};
+  return {resample_backward(context_, resampler->how, own->backward(context_, dy, s.H, s.W))};
 }
 
 Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* saved) {
@@ -314,8 +314,10 @@ Tensor UNet::backward_head(const Tensor& dout, Tape& tape, Gradients* gradients)
   if (gradients)
     conv_out_->add_gradients(context_, *gradients, dy,
                              norm_out_->again(context_, tape.head_x, tape.head_stats, with));
-  Tensor dh = norm_out_->backward(context_, conv_out_->backward(context_, dy, c.H, c.W), tape.head_x,
-                                  tape.head_stats, with, {}, gradients);
+  Tensor dh = norm_out_
+                  ->backward(context_, {conv_out_->backward(context_, dy, c.H, c.W)}, tape.head_x,
+                             tape.head_stats, with, {}, gradients)
+                  .first;
   tape.head_x = {};
   tape.head_bias = tape.head_stats = {};
   return dh;
@@ -339,13 +341,9 @@ Tensor UNet::backward(const Tensor& dout, Tape& tape, const ResBlock::Training* 
     for (auto layer = stage->layers.rbegin(); layer != stage->layers.rend(); ++layer) {
       --at;
       const bool first = std::next(layer) == stage->layers.rend();
-      Tensor dskip;
-      Tensor* const dsecond = first && stage->skip_channels ? &dskip : nullptr;
-      dh = backward(*layer, dh, tape.layers[at], training, input || at > 0, first ? plus : Tensor(), dsecond);
-      // What the stage before left for the way down shares no memory any more with what this one read.
-      if (first && !dskips_.empty())
-        if (const Tensor* const waiting = dskips_.back().tensor()) dskips_.back() = context_.keep(*waiting);
-      if (dsecond) dskips_.push_back(std::move(dskip));
+      Gradient dx = backward(*layer, dh, tape.layers[at], training, input || at > 0, first ? plus : Tensor());
+      dh = std::move(dx.first);
+      if (dx.second) dskips_.push_back(context_.keep(dx.second));
     }
   }
   if (!input) return {};

@@ -85,8 +85,8 @@ class UNet : public Denoiser {
   void backward_embedding(Tape& tape, Tensor& dembedding, Gradients& gradients);
   /// `kept` receives x's first part, complete, as the way up reads it; null: nobody will.
   Sum forward(const Layer& layer, Sum x, Feature* kept, LayerSaved* saved, bool training);
-  Tensor backward(const Layer& layer, const Tensor& dy, LayerSaved& saved, const ResBlock::Training* training,
-                  bool input, const Tensor& plus = {}, Tensor* dsecond = nullptr);
+  Gradient backward(const Layer& layer, const Tensor& dy, LayerSaved& saved,
+                    const ResBlock::Training* training, bool input, const Tensor& plus = {});
   Tensor backward_head(const Tensor& dout, Tape& tape, Gradients* gradients);
   Tensor backward(const Tensor& dout, Tape& tape, const ResBlock::Training* training, bool input);
   Prediction split(const Tensor& output);
