@@ -71,8 +71,10 @@ Sum AttentionBlock::forward(Context& context, Sum x, Saved* saved) const {
   Tensor stats;
   Feature normed = norm_.forward(context, qkv_, x, kept, stats);
   x = {};
-  Tensor qkv = in_layout(context, qkv_.forward(context, normed), 3 * C);
+  // As the way back will read them.
+  Feature kept_qkv = context.keep(in_layout(context, qkv_.forward(context, normed), 3 * C));
   normed = {};
+  const Tensor qkv = context.wide(kept_qkv);
   Tensor mixed(context.pool, shape, C);  // (N, C, H, W) channels-last
   for (int n = 0; n < shape.N; ++n) {
     const Heads h = heads(qkv, n);
@@ -83,7 +85,7 @@ Sum AttentionBlock::forward(Context& context, Sum x, Saved* saved) const {
   Sum y{.value = proj_.forward_without_bias(context, in_layout(context, mixed, block)),
         .bias = proj_.bias(),
         .plus = kept};
-  if (saved) *saved = {std::move(kept), std::move(stats), std::move(qkv)};
+  if (saved) *saved = {std::move(kept), std::move(kept_qkv), std::move(stats)};
   return y;
 }
 
@@ -117,11 +119,12 @@ Tensor AttentionBlock::backward(Context& context, const Tensor& dy, Saved& s, Gr
   const Shape shape = s.x.shape();
   const int C = shape.C;
   const Tensor dmixed = in_layout(context, proj_.backward(context, dy, shape.H, shape.W), C);
-  Tensor dqkv(context.pool, s.qkv.shape(), 3 * C), mixed;
+  Tensor qkv = context.wide(s.qkv), dqkv(context.pool, qkv.shape(), 3 * C), mixed;
+  s.qkv = {};
   if (gradients) mixed = Tensor(context.pool, shape, C);
   for (int n = 0; n < shape.N; ++n)
-    backward_sample(context, dqkv, gradients ? &mixed : nullptr, dmixed, s.qkv, n);
-  s.qkv = {};
+    backward_sample(context, dqkv, gradients ? &mixed : nullptr, dmixed, qkv, n);
+  qkv = {};
   const Tensor dlinear = in_layout(context, dqkv, convolution_block(context.device(), 3 * C));
   if (gradients) {
     proj_.add_gradients(context, *gradients, dy, in_layout(context, mixed, s.x.b()));

@@ -15,8 +15,8 @@ class AttentionBlock {
     bool new_order = false;
   };
   struct Saved {
-    Feature x;
-    Tensor stats, qkv;  ///< qkv is channels-last
+    Feature x, qkv;  ///< qkv is channels-last
+    Tensor stats;
   };
   AttentionBlock(Context& context, const WeightScope& scope, const Config& config);
   /// x's last sum is perhaps left to us, as y's is to its reader.
