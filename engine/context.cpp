@@ -2,8 +2,8 @@
 
 #include "kernels/concat.hpp"
 #include "kernels/convolution.hpp"
-#include "kernels/narrow.hpp"
 #include "kernels/layout.hpp"
+#include "kernels/narrow.hpp"
 #include "kernels/random.hpp"
 
 namespace tweedie {

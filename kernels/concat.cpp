@@ -28,8 +28,8 @@ Rows check(const char* op, const Shape& y, int block, const Shape& a, int block_
 
 // Copies `rows` rows of `width` elements between two memories whose rows are further apart.
 template <class T>
-void copy_rows(float* to, std::int64_t to_stride, const T* from, std::int64_t from_stride,
-               std::int64_t rows, std::int64_t width) {
+void copy_rows(float* to, std::int64_t to_stride, const T* from, std::int64_t from_stride, std::int64_t rows,
+               std::int64_t width) {
   if (rows * width == 0) return;
   const std::int64_t pieces = (width + piece_floats - 1) / piece_floats;
   const std::int64_t rows_at_once = std::max<std::int64_t>(1, piece_floats / width);
@@ -47,8 +47,7 @@ void copy_rows(float* to, std::int64_t to_stride, const T* from, std::int64_t fr
 
 void concat_channels(Queue& q, View<float> y, const MapView& a, const MapView& b) {
   const Shape none{a.N(), 0, a.H(), a.W()};
-  const Rows r =
-      check("concat_channels", y.shape, y.b, a.shape, a.b, b ? b.shape : none, b ? b.b : y.b);
+  const Rows r = check("concat_channels", y.shape, y.b, a.shape, a.b, b ? b.shape : none, b ? b.b : y.b);
   require(!b || b.storage == a.storage, "concat_channels: two maps that are stored differently");
   if (y.size() == 0) return;
   if constexpr (built_with_cuda)

@@ -13,7 +13,8 @@ __global__ void join_rows(float* y, const T* a, const T* b, std::int64_t rows, s
        row += std::int64_t(gridDim.y) * blockDim.y)
     for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < length;
          i += std::int64_t(gridDim.x) * blockDim.x) {
-      const T* part = i < length_a ? a + (row * length_a + i) * width : b + (row * length_b + i - length_a) * width;
+      const T* part =
+          i < length_a ? a + (row * length_a + i) * width : b + (row * length_b + i - length_a) * width;
       store(y + (row * length + i) * width, as_floats(load<T, width>(part)));
     }
 }
@@ -26,7 +27,8 @@ __global__ void part_rows(float* a, float* b, const float* y, std::int64_t rows,
        row += std::int64_t(gridDim.y) * blockDim.y)
     for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < length;
          i += std::int64_t(gridDim.x) * blockDim.x) {
-      float* part = i < length_a ? a + (row * length_a + i) * width : b + (row * length_b + i - length_a) * width;
+      float* part =
+          i < length_a ? a + (row * length_a + i) * width : b + (row * length_b + i - length_a) * width;
       store(part, load<float, width>(y + (row * length + i) * width));
     }
 }

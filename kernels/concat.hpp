@@ -13,8 +13,8 @@ void concat_channels(Queue& q, View<float> y, const MapView& a, const MapView& b
 void split_channels(Queue& q, View<float> a, View<float> b, View<const float> y);
 
 namespace cuda {
-/// y is `rows` times [length_a elements of a, length_b elements of b]: a row is a sample where blocks are equal,
-/// a pixel when channels-last.
+/// y is `rows` times [length_a elements of a, length_b elements of b]: a row is a sample where blocks are
+/// equal, a pixel when channels-last.
 void concat_rows(Queue& q, float* y, const MapView& a, const MapView& b, std::int64_t rows,
                  std::int64_t length_a, std::int64_t length_b);
 void split_rows(Queue& q, float* a, float* b, const float* y, std::int64_t rows, std::int64_t length_a,

@@ -125,8 +125,8 @@ std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
 void run(Queue& q, const ConvolutionProblem& problem, float* to, const void* from, const float* packed,
          const float* bias);
 
-// dx += W^T dy of a 1x1 kernel, as the convolution with W^T: oneDNN's way back overwrites. dx (C channels) has
-// those from `first` on.
+// dx += W^T dy of a 1x1 kernel, as the convolution with W^T: oneDNN's way back overwrites. dx (C channels)
+// has those from `first` on.
 void run_transposed(Queue& q, const ConvolutionProblem& problem, float* dx, int first, int C, const void* dy,
                     const float* packed) {
   const ConvolutionGeometry& g = problem.g;
@@ -136,8 +136,8 @@ void run_transposed(Queue& q, const ConvolutionProblem& problem, float* dx, int 
     transpose_blocks<16>(transposed, packed, g, true);
   else
     transpose_blocks<8>(transposed, packed, g, true);
-  run(q, {{g.out, C, 1, 1, 0}, problem.y(), false, true, false, false, problem.precision, problem.operand}, dx,
-      dy, transposed + std::int64_t(first) * g.out, nullptr);
+  run(q, {{g.out, C, 1, 1, 0}, problem.y(), false, true, false, false, problem.precision, problem.operand},
+      dx, dy, transposed + std::int64_t(first) * g.out, nullptr);
 }
 
 void run(Queue& q, const ConvolutionProblem& problem, float* to, const void* from, const float* packed,
@@ -145,7 +145,8 @@ void run(Queue& q, const ConvolutionProblem& problem, float* to, const void* fro
 #if TWEEDIE_CUDA
   if (q.on_cuda()) return cuda::convolution(q, problem, to, static_cast<const float*>(from), packed, bias);
 #endif
-  if (problem.backward && problem.accumulate) return run_transposed(q, problem, to, 0, problem.g.in, from, packed);
+  if (problem.backward && problem.accumulate)
+    return run_transposed(q, problem, to, 0, problem.g.in, from, packed);
   auto& convolutions = q.state<CpuConvolutions>();
   if (problem.precision == Precision::bf16) {
     onednn::Bf16Convolution& plan = convolutions.bf16_plan(problem);
@@ -262,9 +263,8 @@ double best_seconds_cpu(Queue& q, const ConvolutionProblem& problem, int repeats
 }  // namespace
 
 std::size_t ConvolutionProblem::Hash::operator()(const ConvolutionProblem& p) const {
-  std::size_t hash =
-      p.backward + 2 * p.accumulate + 4 * p.bias + 8 * p.weights + 16 * std::size_t(p.precision) +
-                     64 * std::size_t(p.operand);
+  std::size_t hash = p.backward + 2 * p.accumulate + 4 * p.bias + 8 * p.weights +
+                     16 * std::size_t(p.precision) + 64 * std::size_t(p.operand);
   for (int field : {p.g.in, p.g.out, p.g.kernel.h, p.g.kernel.w, p.g.stride.h, p.g.stride.w, p.g.pad.h,
                     p.g.pad.w, p.x.N, p.x.H, p.x.W})
     hash = hash * 1000003 + std::size_t(field);
@@ -337,7 +337,8 @@ void convolution_of_part(Queue& q, View<float> y, View<const float> x, int first
   ConvolutionGeometry part = g;
   part.in = x.C();
   // Packed weights lie by blocks of results, then of sources.
-  const std::int64_t block = std::int64_t(g.taps()) * b * b, all = g.in / b * block, taken = part.in / b * block;
+  const std::int64_t block = std::int64_t(g.taps()) * b * b, all = g.in / b * block,
+                     taken = part.in / b * block;
   float* const weights = static_cast<float*>(q.scratch(std::size_t(g.out / b * taken) * sizeof(float)));
   for (int o = 0; o < g.out / b; ++o)
     std::copy_n(packed.data + o * all + first / b * block, taken, weights + o * taken);
@@ -352,7 +353,8 @@ void convolution_backward_data(Queue& q, View<float> dx, const MapView& dy, View
           " with stride ", g.stride);
   check_operand("convolution_backward_data", q, g, dx.shape, true, dy.storage);
   if (dx.size() == 0) return;
-  run(q, {g, dx.shape, true, accumulate, false, false, q.multiplied(), dy.storage}, dx.data, dy.data, packed.data, nullptr);
+  run(q, {g, dx.shape, true, accumulate, false, false, q.multiplied(), dy.storage}, dx.data, dy.data,
+      packed.data, nullptr);
 }
 
 void convolution_backward_data_in_parts(Queue& q, View<float> dx, View<float> dx_second, const MapView& dy,
@@ -379,7 +381,8 @@ void convolution_backward_data_in_parts(Queue& q, View<float> dx, View<float> dx
                                  q.workspace(winograd::workspace_bytes(*own, problem, threads)), threads,
                                  dx_second.data, dx.C());
   }
-  const View<float> joined(static_cast<float*>(q.scratch(std::size_t(all.size()) * sizeof(float))), all, dx.b);
+  const View<float> joined(static_cast<float*>(q.scratch(std::size_t(all.size()) * sizeof(float))), all,
+                           dx.b);
   run(q, problem, joined.data, dy.data, packed.data, nullptr);
   split_channels(q, dx, dx_second, joined);
 }

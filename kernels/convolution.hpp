@@ -84,8 +84,8 @@ void convolution(Queue& q, View<float> y, const MapView& x, View<const float> pa
 /// map in two parts need not be joined. On the CPU.
 void convolution_of_part(Queue& q, View<float> y, View<const float> x, int first, View<const float> packed,
                          const float* bias, const ConvolutionGeometry& g);
-/// How x, or backward dy, may be stored without being copied: bf16, where the queue's storage is that and this
-/// convolution reads it, which gives the bits that the same numbers give as fp32.
+/// How x, or backward dy, may be stored without being copied: bf16, where the queue's storage is that and
+/// this convolution reads it, which gives the bits that the same numbers give as fp32.
 Storage convolution_operand(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward);
 /// dx = the transposed convolution of dy (+ dx before the call, when accumulating): the vjp of `convolution`
 /// with respect to x. Errors: as above; accumulating on the CPU with a kernel that is not 1x1 without stride.

@@ -120,14 +120,16 @@ Descriptor engine_of(const Descriptor& configuration) {
 }
 
 // Tensor cores take fp32 rounded to TF32's 10 bits. Winograd on tiles of 13x13 loses several digits.
-bool acceptable(const Descriptor& configuration) {
+bool acceptable(const Descriptor& configuration, Precision precision) {
+  const bool tf32 = precision == Precision::tf32;
   std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes{};
   const std::int64_t count =
       engine_of(configuration)
           .read(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, std::span<cudnnBackendNumericalNote_t>(notes));
-  return std::none_of(notes.begin(), notes.begin() + count, [](cudnnBackendNumericalNote_t note) {
-    return note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE || note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS ||
-           note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION ||
+  return std::none_of(notes.begin(), notes.begin() + count, [&](cudnnBackendNumericalNote_t note) {
+    const bool rounds =
+        note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE || note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS;
+    return (rounds && !tf32) || note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION ||
            note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC || note == CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13;
   });
 }
@@ -239,7 +241,7 @@ std::vector<Descriptor> convolution_engines(const Target& target, const Convolut
   std::vector<Descriptor> engines;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
     for (const Descriptor& engine : heuristic_engines(target, graph, mode))
-      if (acceptable(engine)) engines.push_back(engine);
+      if (acceptable(engine, problem.precision)) engines.push_back(engine);
   return engines;
 }
 
@@ -249,8 +251,8 @@ ConvolutionPlan convolution_plan(const Target& target, const ConvolutionProblem&
     if (plan) return plan;
   }
   const ConvolutionGeometry& g = problem.g;
-  throw Error(message("cuDNN has no fp32 engine for x ", problem.x, ", ", g.out, " output channels, kernel ",
-                      g.kernel, ", stride ", g.stride, ", padding ", g.pad,
+  throw Error(message("cuDNN has no ", name(problem.precision), " engine for x ", problem.x, ", ", g.out,
+                      " output channels, kernel ", g.kernel, ", stride ", g.stride, ", padding ", g.pad,
                       problem.backward ? ", backward" : "", problem.weights ? ", by the weights" : ""));
 }
 

@@ -243,8 +243,8 @@ void backward_cpu(Queue& q, View<D> dx, const SplitMap& dy, const SplitMap& x, V
         Coefficients k;
         fill_coefficients(k, p, stats, nullptr, tasks, tasks.sample(task), tasks.first_channel(task), column,
                           width);
-        add_products<with_silu>(sums, in_part<float>(dy, tasks, offset), in_part<T>(x, tasks, offset), k, rows, tasks.columns,
-                                width);
+        add_products<with_silu>(sums, in_part<float>(dy, tasks, offset), in_part<T>(x, tasks, offset), k,
+                                rows, tasks.columns, width);
       },
       [](std::int64_t) {});
   const double count = double(group_channels) * double(tasks.plane);
@@ -335,7 +335,8 @@ void check_map(const char* op, const Queue& q, const SplitMap& x, const MapView&
   require(y.storage == Storage::fp32 || (!q.on_cuda() && x.first.storage == Storage::bf16), op,
           ": what a norm makes is stored as bf16 only on the CPU, and of such a map");
   if (!x.second)
-    return require_alike(op, geometry(y), View<const float>(nullptr, resampled(p.resample, shape), x.first.b));
+    return require_alike(op, geometry(y),
+                         View<const float>(nullptr, resampled(p.resample, shape), x.first.b));
   require(x.first.storage == x.second.storage, op, ": two parts that are stored differently");
   require(p.resample == Resample::none, op, ": a map in two parts, of a norm that resamples");
   check_parts(op, q, y.shape, y.b, x.first, x.second);
@@ -384,7 +385,8 @@ void group_norm_backward(Queue& q, const MutableMapView& dx, const SplitMap& dy,
                          View<float> dx_second) {
   const Shape shape = x.shape();
   // Of a dy in parts the two blocks are those of the whole: that is so on the CPU.
-  const View<const float> whole(nullptr, resampled(p.resample, shape), dy.first.b), like_x(nullptr, shape, whole.b);
+  const View<const float> whole(nullptr, resampled(p.resample, shape), dy.first.b),
+      like_x(nullptr, shape, whole.b);
   require(dy.first.storage == Storage::fp32 && (!dy.second || (dx_second && !q.on_cuda())),
           "group_norm_backward: a dy in two parts is for a gradient in two, on the CPU");
   if (dy.second)
@@ -398,10 +400,11 @@ void group_norm_backward(Queue& q, const MutableMapView& dx, const SplitMap& dy,
     check_parts("group_norm_backward", q, shape, whole.b, dx, dx_second);
   else
     require_alike("group_norm_backward", geometry(dx), like_x);
-  require(dx.storage == Storage::fp32 ||
-              (!q.on_cuda() && x.first.storage == Storage::bf16 && !dx_second && p.resample == Resample::none),
-          "group_norm_backward: a gradient is stored as bf16 only on the CPU, in one part, by such a map, and "
-          "by a norm that does not resample");
+  require(
+      dx.storage == Storage::fp32 ||
+          (!q.on_cuda() && x.first.storage == Storage::bf16 && !dx_second && p.resample == Resample::none),
+      "group_norm_backward: a gradient is stored as bf16 only on the CPU, in one part, by such a map, and "
+      "by a norm that does not resample");
   if (plus) require_alike("group_norm_backward", plus, whole);
   if (plus2) require_alike("group_norm_backward", plus2, like_x);
   require(plus || !plus2, "group_norm_backward: a second map to add without a first");
@@ -413,7 +416,8 @@ void group_norm_backward(Queue& q, const MutableMapView& dx, const SplitMap& dy,
   if (shape.size() == 0) return;
   if constexpr (built_with_cuda)
     if (q.on_cuda())
-      return cuda::group_norm_backward(q, dx.to<float>(), dy.first.as<float>(), x, stats, p, plus, gradients, plus2, dx_second);
+      return cuda::group_norm_backward(q, dx.to<float>(), dy.first.as<float>(), x, stats, p, plus, gradients,
+                                       plus2, dx_second);
   if (p.resample != Resample::none)
     return with_storage(x.first.storage, [&]<class T>(T) {
       const auto run = p.silu ? backward_resampled_cpu<true, T> : backward_resampled_cpu<false, T>;

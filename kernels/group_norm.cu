@@ -52,8 +52,8 @@ __global__ void moments(double2* partial, Source<T> from, const float* x_bias, T
 
 /// Not `resampled`, `back` is not looked at: the common case is spared the registers of the other.
 template <class T, int width, bool with_silu, bool resampled>
-__global__ void products(double2* partial, const float* dy, Parts<const T> x, Sampling back, const float* stats,
-                         GroupNormParameters p, Tiling t) {
+__global__ void products(double2* partial, const float* dy, Parts<const T> x, Sampling back,
+                         const float* stats, GroupNormParameters p, Tiling t) {
   const Place at(t);
   float sums[2 * width] = {};
   if (at.active) {
@@ -159,7 +159,8 @@ __global__ void combine_gradients(GroupNormGradients to, const double2* partial,
 
 /// t cuts the smaller of x and y, which is W wide.
 template <class T, int width, bool with_silu, Resample how>
-__global__ void write_y(float* y, Parts<const T> x, const float* stats, GroupNormParameters p, Tiling t, unsigned W) {
+__global__ void write_y(float* y, Parts<const T> x, const float* stats, GroupNormParameters p, Tiling t,
+                        unsigned W) {
   const Place at(t);
   if (!at.active) return;
   const Coefficients<width> c(t, at, p, stats, nullptr);
@@ -168,8 +169,8 @@ __global__ void write_y(float* y, Parts<const T> x, const float* stats, GroupNor
 
 template <class T, int width, bool with_silu, bool resampled>
 __global__ void write_dx(Parts<float> dx, const float* dy, Parts<const T> x, const float* plus,
-                         const float* plus2, Sampling back, const float* stats, const float2* terms, GroupNormParameters p,
-                         Tiling t) {
+                         const float* plus2, Sampling back, const float* stats, const float2* terms,
+                         GroupNormParameters p, Tiling t) {
   const Place at(t);
   if (!at.active) return;
   const Coefficients<width> c(t, at, p, stats, terms);
@@ -204,7 +205,8 @@ __global__ void whole_forward(float* y, float* stats, Source<T> from, GroupNormP
 
 template <class T, int width, bool with_silu>
 __global__ void whole_backward(Parts<float> dx, const float* dy, Parts<const T> x, const float* plus,
-                               const float* plus2, Sampling back, const float* stats, GroupNormParameters p, Tiling t) {
+                               const float* plus2, Sampling back, const float* stats, GroupNormParameters p,
+                               Tiling t) {
   const Place at = Place::of_group(t, p.groups);
   Coefficients<width> c(t, at, p, stats, nullptr);
   float sums[2 * width] = {};
@@ -243,8 +245,8 @@ void forward(Queue& q, View<float> y, View<float> stats, const Source<T>& from, 
              const GroupNormParameters& p) {
   const Tiling t(shape, y.b, width == 4);
   if (const WholeGroup whole(t, p.groups); whole.fits) {
-    whole_forward<T, width, with_silu, forms><<<whole.blocks, whole.threads, 0, q.stream()>>>(
-        y.data, stats.data, from, p, t, unsigned(shape.W));
+    whole_forward<T, width, with_silu, forms>
+        <<<whole.blocks, whole.threads, 0, q.stream()>>>(y.data, stats.data, from, p, t, unsigned(shape.W));
     return check_launch("group_norm whole_forward");
   }
   auto* partial = static_cast<double2*>(q.scratch(std::size_t(t.partials()) * sizeof(double2)));
@@ -256,8 +258,8 @@ void forward(Queue& q, View<float> y, View<float> stats, const Source<T>& from, 
 }
 
 template <class T, int width, bool with_silu>
-void backward_whole(Queue& q, const Parts<float>& dx, View<const float> dy, const Parts<const T>& x,
-                    int W, View<const float> stats, const GroupNormParameters& p, View<const float> plus,
+void backward_whole(Queue& q, const Parts<float>& dx, View<const float> dy, const Parts<const T>& x, int W,
+                    View<const float> stats, const GroupNormParameters& p, View<const float> plus,
                     View<const float> plus2, const WholeGroup& whole, const Tiling& t) {
   whole_backward<T, width, with_silu><<<whole.blocks, whole.threads, 0, q.stream()>>>(
       dx, dy.data, x, plus.data, plus2.data, Sampling::back(p.resample, W), stats.data, p, t);
@@ -280,8 +282,7 @@ void backward(Queue& q, const Parts<float>& dx, View<const float> dy, const Part
   auto* terms = reinterpret_cast<float2*>(partial + t.partials());
   const bool resamples = p.resample != Resample::none;
   const Sampling back = Sampling::back(p.resample, shape.W);
-  const auto sum =
-      resamples ? products<T, width, with_silu, true> : products<T, width, with_silu, false>;
+  const auto sum = resamples ? products<T, width, with_silu, true> : products<T, width, with_silu, false>;
   sum<<<t.grid(), t.threads(), 0, q.stream()>>>(partial, dy.data, x, back, stats.data, p, t);
   check_launch("group_norm products");
   if (gradients) {
@@ -293,8 +294,7 @@ void backward(Queue& q, const Parts<float>& dx, View<const float> dy, const Part
   combine_products<<<unsigned(t.N * p.groups), combine_threads, 0, q.stream()>>>(terms, partial, stats.data,
                                                                                  p, t);
   check_launch("group_norm combine_products");
-  const auto write =
-      resamples ? write_dx<T, width, with_silu, true> : write_dx<T, width, with_silu, false>;
+  const auto write = resamples ? write_dx<T, width, with_silu, true> : write_dx<T, width, with_silu, false>;
   write<<<t.grid(), t.threads(), 0, q.stream()>>>(dx, dy.data, x, plus.data, plus2.data, back, stats.data,
                                                   terms, p, t);
   check_launch("group_norm write_dx");
@@ -320,7 +320,8 @@ bool packable(const Parts<T>& x) {
 
 void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x, const GroupNormParameters& p) {
   with_storage(x.first.storage, [&]<class T>(T) {
-    const Source<T> source{parts<T>(x)};
+    Source<T> source;
+    source.parts = parts<T>(x);
     const bool packed = y.b % 4 == 0 && packable(source.parts) && aligned(y.data);
     const auto run = packed ? (p.silu ? forward<T, 4, true, false> : forward<T, 4, false, false>)
                             : (p.silu ? forward<T, 1, true, false> : forward<T, 1, false, false>);
@@ -332,11 +333,14 @@ void group_norm_of(Queue& q, View<float> y, View<float> stats, const MutableMapV
                    const GroupNormSource& from, const GroupNormParameters& p) {
   const SplitMap formed(x, from.second);
   with_storage(x.storage, [&]<class T>(T) {
-    const Source<T> source{parts<T>(formed),         from.first.data,
-                           from.bias,                from.plus.as<T>().data,
-                           Sampling::of(from.resample, x.W()), x.to<T>().data};
-    const bool packed = y.b % 4 == 0 && packable(source.parts) && aligned(y.data, source.sum) &&
-                        aligned(source.plus);
+    const Source<T> source{parts<T>(formed),
+                           from.first.data,
+                           from.bias,
+                           from.plus.as<T>().data,
+                           Sampling::of(from.resample, x.W()),
+                           x.to<T>().data};
+    const bool packed =
+        y.b % 4 == 0 && packable(source.parts) && aligned(y.data, source.sum) && aligned(source.plus);
     const auto run = packed ? (p.silu ? forward<T, 4, true, true> : forward<T, 4, false, true>)
                             : (p.silu ? forward<T, 1, true, true> : forward<T, 1, false, true>);
     run(q, y, stats, source, formed.shape(), p);

@@ -21,16 +21,14 @@ struct GroupNormParameters {
   Resample resample = Resample::none;  ///< of what SiLU gave
 };
 
-/// A map whose channels lie in two tensors, [first, second] along channels, or in one: `second` is empty then.
-/// Their blocks are those of what goes with the map, or on CUDA all are channels-last, and both are stored the
-/// same way. (What a U-Net joins on its way up is never written side by side for a norm.)
+/// A map whose channels lie in two tensors, [first, second] along channels, or in one: `second` is empty
+/// then. Their blocks are those of what goes with the map, or on CUDA all are channels-last, and both are
+/// stored the same way. (What a U-Net joins on its way up is never written side by side for a norm.)
 struct SplitMap {
   MapView first, second;
   template <class Map>
   SplitMap(Map&& a, MapView b = {}) requires(std::is_convertible_v<Map, MapView>) : first(a), second(b) {}
-  Shape shape() const {
-    return {first.N(), first.C() + (second ? second.C() : 0), first.H(), first.W()};
-  }
+  Shape shape() const { return {first.N(), first.C() + (second ? second.C() : 0), first.H(), first.W()}; }
 };
 
 /// h = gamma (x - mean) rstd + beta;  h = h (1 + scale) + shift when modulated;  y = resample(silu(h) or h).
@@ -74,16 +72,15 @@ struct GroupNormGradients {
 /// stats as in the forward call, h is recomputed. With `dx_second` (of a norm that does not resample) dx has
 /// the first channels alone and dx_second the rest; on the CPU dy may then lie in two parts, too. Where
 /// nothing is resampled dx may be dy, plus or plus2, part by part. On the CPU a dx in one part may be stored
-/// as bf16 where x is and nothing is resampled. `gradients` costs no further pass (on CUDA: of large maps): the
-/// sums that dx needs are what they are made of.
+/// as bf16 where x is and nothing is resampled. `gradients` costs no further pass (on CUDA: of large maps):
+/// the sums that dx needs are what they are made of.
 void group_norm_backward(Queue& q, const MutableMapView& dx, const SplitMap& dy, const SplitMap& x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus = {},
                          const GroupNormGradients& gradients = {}, View<const float> plus2 = {},
                          View<float> dx_second = {});
 
 namespace cuda {
-void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x,
-                const GroupNormParameters& p);
+void group_norm(Queue& q, View<float> y, View<float> stats, const SplitMap& x, const GroupNormParameters& p);
 void group_norm_backward(Queue& q, View<float> dx, View<const float> dy, const SplitMap& x,
                          View<const float> stats, const GroupNormParameters& p, View<const float> plus,
                          const GroupNormGradients& gradients, View<const float> plus2, View<float> dx_second);

@@ -57,7 +57,8 @@ void form_first(T* to, const float* base, const GroupNormSource& from, int n, in
     const T* const below = above + std::int64_t(plus.W()) * b;
     add_run<fixed_b>(out, in, bias, count, b, [=](int i, int k) {
       const int left = 2 * i * b + k, right = left + b;
-      return 0.25f * ((float(above[left]) + float(above[right])) + (float(below[left]) + float(below[right])));
+      return 0.25f *
+             ((float(above[left]) + float(above[right])) + (float(below[left]) + float(below[right])));
     });
   });
 }

@@ -45,7 +45,8 @@ void add_moments(LaneSums& sums, const T* x, std::int64_t rows, std::int64_t str
   for (std::int64_t begin = 0, end; begin < rows; begin = end) {
     end = std::min(rows, begin == 0 ? first_run_rows : begin + run_rows);
     float pivot[lanes], d[lanes] = {}, q[lanes] = {};
-    for (int j = 0; j < width; ++j) pivot[j] = begin == 0 ? float(x[j]) : float(sums.first[j] / double(begin));
+    for (int j = 0; j < width; ++j)
+      pivot[j] = begin == 0 ? float(x[j]) : float(sums.first[j] / double(begin));
     for_rows(
         begin, end, width, [&](std::int64_t row, int j) __attribute__((always_inline)) {
           const float difference = float(x[row * stride + j]) - pivot[j];
@@ -93,8 +94,7 @@ void add_products(LaneSums& sums, const float* dy, const T* x, const Coefficient
 // ---- passes that write
 
 template <bool with_silu, class Y, class T>
-void write_y(Y* y, const T* x, const Coefficients& k, std::int64_t rows, std::int64_t stride,
-             int width) {
+void write_y(Y* y, const T* x, const Coefficients& k, std::int64_t rows, std::int64_t stride, int width) {
   for_rows(
       0, rows, width, [&](std::int64_t row, int j) __attribute__((always_inline)) {
         const std::int64_t i = row * stride + j;

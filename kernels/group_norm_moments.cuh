@@ -25,8 +25,8 @@ struct Source {
   T* to = nullptr;    ///< where the first part goes, and lies as parts.first would
 };
 
-/// x as it comes about: `take` also writes its first channels, perhaps to where they come from: a thread reads
-/// what it overwrites before it does.
+/// x as it comes about: `take` also writes its first channels, perhaps to where they come from: a thread
+/// reads what it overwrites before it does.
 template <class T, int width>
 class Formed {
  public:

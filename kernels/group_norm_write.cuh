@@ -40,7 +40,8 @@ __device__ void write_y_pixels(float* y, const Parts<const T>& x, const Coeffici
       store(to + (below + 1) * t.b, value);
     } else {
       Pack<float, width> mean = value_at(above);
-      const Pack<float, width> right = value_at(above + 1), left = value_at(below), last = value_at(below + 1);
+      const Pack<float, width> right = value_at(above + 1), left = value_at(below),
+                               last = value_at(below + 1);
 #pragma unroll
       for (int k = 0; k < width; ++k)
         mean.v[k] = 0.25f * ((mean.v[k] + right.v[k]) + (left.v[k] + last.v[k]));
@@ -49,8 +50,8 @@ __device__ void write_y_pixels(float* y, const Parts<const T>& x, const Coeffici
   }
 }
 
-/// plus and plus2 may be null; plus is read as dy is. Where that is not resampled, dx in one part may be any of
-/// them: a thread reads what it overwrites before it does.
+/// plus and plus2 may be null; plus is read as dy is. Where that is not resampled, dx in one part may be any
+/// of them: a thread reads what it overwrites before it does.
 template <class T, int width, bool with_silu>
 __device__ void write_dx_pixels(const Parts<float>& dx, const float* dy, const Parts<const T>& x,
                                 const float* plus, const float* plus2, const Sampling& back,

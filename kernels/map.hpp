@@ -1,7 +1,6 @@
 // Feature maps whose elements are stored as fp32 or bf16.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <type_traits>
 
@@ -17,14 +16,14 @@ struct bf16 {
 
   bf16() = default;
   TWEEDIE_BOTH static bf16 rounded(float x) {
-    std::uint32_t u = std::bit_cast<std::uint32_t>(x);
+    std::uint32_t u = bits_of(x);
     const bool nan = (u & 0x7fffffffu) > 0x7f800000u;
     u += 0x7fffu + ((u >> 16) & 1u);
     bf16 y;
     y.bits = std::uint16_t(nan ? 0x7fc0u : u >> 16);
     return y;
   }
-  TWEEDIE_BOTH operator float() const { return std::bit_cast<float>(std::uint32_t(bits) << 16); }
+  TWEEDIE_BOTH operator float() const { return from_bits(std::uint32_t(bits) << 16); }
 };
 
 /// x as a T: itself, or rounded.
@@ -47,7 +46,8 @@ struct MapView {
 
   MapView() = default;
   template <class Map>
-  MapView(Map&& x) requires(std::is_convertible_v<Map, View<const float>>) : MapView(View<const float>(x), 0) {}
+  MapView(Map&& x) requires(std::is_convertible_v<Map, View<const float>>)
+      : MapView(View<const float>(x), 0) {}
   MapView(const View<const bf16>& x) : data(x.data), storage(Storage::bf16), shape(x.shape), b(x.b) {}
   MapView(const View<bf16>& x) : MapView(View<const bf16>(x)) {}
   explicit operator bool() const { return data != nullptr; }

@@ -15,8 +15,8 @@ int channel_block();
 
 /// Whether the CPU multiplies bfloat16 (AVX512-BF16 or AMX); without, oneDNN has no or slow kernels for it.
 bool multiplies_bf16();
-/// Whether it does so in matrix units (AMX), several times as fast as fp32. Vectors of bfloat16 are not as fast
-/// as Winograd's method in fp32.
+/// Whether it does so in matrix units (AMX), several times as fast as fp32. Vectors of bfloat16 are not as
+/// fast as Winograd's method in fp32.
 bool has_matrix_units();
 
 /// `winograd_prepared` wants weights already transformed: 4 times the memory.

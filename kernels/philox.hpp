@@ -4,7 +4,6 @@
 // reorder it: the CPU and the GPU give the same bits.
 #pragma once
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 
@@ -42,16 +41,12 @@ TWEEDIE_BOTH float product(float a, float b) { return __fmul_rn(a, b); }
 TWEEDIE_BOTH float sum(float a, float b) { return __fadd_rn(a, b); }
 TWEEDIE_BOTH float quotient(float a, float b) { return __fdiv_rn(a, b); }
 TWEEDIE_BOTH float root(float a) { return __fsqrt_rn(a); }
-TWEEDIE_BOTH std::uint32_t bits_of(float a) { return __float_as_uint(a); }
-TWEEDIE_BOTH float from_bits(std::uint32_t a) { return __uint_as_float(a); }
 #else  // compiled with -ffp-contract=off
 TWEEDIE_BOTH float fused(float a, float b, float c) { return std::fma(a, b, c); }
 TWEEDIE_BOTH float product(float a, float b) { return a * b; }
 TWEEDIE_BOTH float sum(float a, float b) { return a + b; }
 TWEEDIE_BOTH float quotient(float a, float b) { return a / b; }
 TWEEDIE_BOTH float root(float a) { return std::sqrt(a); }
-TWEEDIE_BOTH std::uint32_t bits_of(float a) { return std::bit_cast<std::uint32_t>(a); }
-TWEEDIE_BOTH float from_bits(std::uint32_t a) { return std::bit_cast<float>(a); }
 #endif
 
 /// Uniform in [0, 1): the upper 24 bits over 2^24, exact.

@@ -26,10 +26,10 @@ inline const char* name(Device device) { return device == Device::cpu ? "cpu" : 
 /// True when this build holds CUDA code (real, or run by the simulated machine of the tests).
 inline constexpr bool built_with_cuda = TWEEDIE_CUDA != 0;
 
-/// How exactly a network computes. fp32: throughout. tf32: convolutions on CUDA round what they multiply to 10
-/// bits of mantissa. bf16: what a network keeps of its maps is stored as bfloat16, and convolutions round what
-/// they multiply where matrix units are: to bfloat16 on CPUs with AMX, to TF32 on CUDA; elsewhere they multiply
-/// fp32. Sums, statistics and what passes from kernel to kernel are fp32 always.
+/// How exactly a network computes. fp32: throughout. tf32: convolutions on CUDA round what they multiply to
+/// 10 bits of mantissa. bf16: what a network keeps of its maps is stored as bfloat16, and convolutions round
+/// what they multiply where matrix units are: to bfloat16 on CPUs with AMX, to TF32 on CUDA; elsewhere they
+/// multiply fp32. Sums, statistics and what passes from kernel to kernel are fp32 always.
 enum class Precision { fp32, tf32, bf16 };
 
 inline const char* name(Precision precision) {
@@ -74,8 +74,8 @@ class Queue {
   Storage storage() const { return precision_ == Precision::bf16 ? Storage::bf16 : Storage::fp32; }
   /// What convolutions round to that they multiply.
   Precision multiplied() const { return multiplied_; }
-  /// The same of other hardware, to be looked at on this. Errors: bf16 where the CPU has no instructions for it
-  /// (AVX512-BF16), or on CUDA; tf32 on a CPU.
+  /// The same of other hardware, to be looked at on this. Errors: bf16 where the CPU has no instructions for
+  /// it (AVX512-BF16), or on CUDA; tf32 on a CPU.
   void set_multiplied(Precision precision);
   /// Waits until all queued work is done.
   void synchronize();

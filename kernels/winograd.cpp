@@ -247,8 +247,8 @@ class Run {
   void output_block(const float* m, int block, int first, int tiles) const {
     const bool second = block >= first_;
     k_.transform_output(second ? second_ : to_, m, d_.m_plane, bias_ ? bias_ + block * k_.lanes : nullptr,
-                        d_.maps, second ? d_.results - first_ : first_, second ? block - first_ : block, first,
-                        tiles, p_.accumulate);
+                        d_.maps, second ? d_.results - first_ : first_, second ? block - first_ : block,
+                        first, tiles, p_.accumulate);
   }
 
   const Kernels& k_;
@@ -299,8 +299,7 @@ void convolution(const Kernels& kernels, const ConvolutionProblem& problem, floa
                  const float* packed, const float* bias, void* workspace, int threads, float* second,
                  int first_channels) {
   const Division d = divide(kernels, problem, threads);
-  const Run run(kernels, problem, d, to, second, first_channels, from, packed,
-                problem.bias ? bias : nullptr);
+  const Run run(kernels, problem, d, to, second, first_channels, from, packed, problem.bias ? bias : nullptr);
   float* const shared = static_cast<float*>(workspace);
 #pragma omp parallel num_threads(threads)
   {

@@ -23,10 +23,10 @@ bool pays(const Kernels& kernels, const ConvolutionProblem& problem);
 std::size_t workspace_bytes(const Kernels& kernels, const ConvolutionProblem& problem, int threads);
 
 /// Forward: `to` = y, `from` = x, + bias when the problem has one (+ y before, when it accumulates).
-/// Backward: `to` = dx, `from` = dy. `from` is stored as the problem's `operand`. Maps in channel blocks of `kernels.lanes`, weights as `convolution_pack`
-/// orders them for that block. Every sum is made in the same order however many threads there are and however
-/// tiles are divided, so the bits depend on the instruction set only: not even on that between AVX2 and
-/// AVX-512. Source of the method: kernels/winograd_loops.hpp.
+/// Backward: `to` = dx, `from` = dy. `from` is stored as the problem's `operand`. Maps in channel blocks of
+/// `kernels.lanes`, weights as `convolution_pack` orders them for that block. Every sum is made in the same
+/// order however many threads there are and however tiles are divided, so the bits depend on the instruction
+/// set only: not even on that between AVX2 and AVX-512. Source of the method: kernels/winograd_loops.hpp.
 /// `second`: where the channels from `first_channels` on go, as a map of their own; null: all go to `to`.
 void convolution(const Kernels& kernels, const ConvolutionProblem& problem, float* to, const void* from,
                  const float* packed, const float* bias, void* workspace, int threads,

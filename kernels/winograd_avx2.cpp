@@ -25,8 +25,15 @@ constexpr int longest_run = 6;  // of 16 registers: 2 x 6 sums, 2 rows of weight
 #include "kernels/winograd_loops.hpp"
 
 const tweedie::winograd::Kernels* tweedie::winograd::avx2_kernels() {
-  static constexpr Kernels kernels{"avx2", lanes,        transform_input<float>, transform_input<std::uint16_t>,
-                                   transform_weights, multiply, turn_weights, nullptr, transform_output};
+  static constexpr Kernels kernels{"avx2",
+                                   lanes,
+                                   transform_input<float>,
+                                   transform_input<std::uint16_t>,
+                                   transform_weights,
+                                   multiply,
+                                   turn_weights,
+                                   nullptr,
+                                   transform_output};
   return &kernels;
 }
 

@@ -25,8 +25,10 @@ constexpr int longest_run = 14;  // of 32 registers: 2 x 14 sums, 2 rows of weig
 #include "kernels/winograd_loops.hpp"
 
 const tweedie::winograd::Kernels* tweedie::winograd::avx512_kernels() {
-  static constexpr Kernels kernels{"avx512_core", lanes,        transform_input<float>, transform_input<std::uint16_t>,
-                                   transform_weights, multiply, turn_weights, multiply_forming<4>, transform_output};
+  static constexpr Kernels kernels{
+      "avx512_core",     lanes,    transform_input<float>, transform_input<std::uint16_t>,
+      transform_weights, multiply, turn_weights,           multiply_forming<4>,
+      transform_output};
   return &kernels;
 }
 

@@ -99,8 +99,8 @@ struct Place {
 // `inner`: all 6 x 6 pixels are within the map. x: the first channel block of the tile's pixel (0, 0), which
 // may lie outside.
 template <bool inner, class T>
-[[gnu::always_inline]] inline void transform_tile(float* v, std::int64_t plane, const T* x,
-                                                  const Maps& maps, const Place& p) {
+[[gnu::always_inline]] inline void transform_tile(float* v, std::int64_t plane, const T* x, const Maps& maps,
+                                                  const Place& p) {
   Vector half[6][6];
 #pragma GCC unroll 6
   for (int c = 0; c < 6; ++c) {
@@ -129,8 +129,7 @@ void transform_input(float* v, std::int64_t plane, const T* x, const Maps& maps,
                      int first, int tiles) {
   Place p = place_of(maps, first);
   for (int t = 0; t < tiles; ++t, advance(maps, p)) {
-    const T* const from =
-        x + (((std::int64_t(p.n) * blocks + block) * maps.H + p.h) * maps.W + p.w) * lanes;
+    const T* const from = x + (((std::int64_t(p.n) * blocks + block) * maps.H + p.h) * maps.W + p.w) * lanes;
     if (p.h > 0 && p.w > 0 && p.h + 5 <= maps.H && p.w + 5 <= maps.W)
       transform_tile<true>(v + t * lanes, plane, from, maps, p);
     else

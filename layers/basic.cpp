@@ -100,7 +100,8 @@ void Conv2d::accumulate(Context& context, Sum& y, const Feature& first, const Fe
     return convolution(context.queue, y.value, joined(context, first, second), packed_,
                        left ? nullptr : bias.data(), geometry_, true);
   convolution_of_part(context.queue, y.value, context.wide(first), 0, packed_, bias.data(), geometry_);
-  convolution_of_part(context.queue, y.value, context.wide(second), first.shape().C, packed_, nullptr, geometry_);
+  convolution_of_part(context.queue, y.value, context.wide(second), first.shape().C, packed_, nullptr,
+                      geometry_);
 }
 
 Storage Conv2d::operand(Context& context, const Shape& x, bool backward) const {
@@ -115,7 +116,8 @@ Tensor Conv2d::backward(Context& context, const MapView& dy, int H, int W) const
 
 Gradient Conv2d::backward_in_parts(Context& context, const MapView& dy, int H, int W, int first) const {
   if (context.device() == Device::cuda) return {backward(context, dy, H, W)};
-  Gradient dx{context.features({dy.N(), first, H, W}), context.features({dy.N(), geometry_.in - first, H, W})};
+  Gradient dx{context.features({dy.N(), first, H, W}),
+              context.features({dy.N(), geometry_.in - first, H, W})};
   convolution_backward_data_in_parts(context.queue, dx.first, dx.second, dy, packed_, geometry_);
   return dx;
 }
@@ -197,8 +199,8 @@ Feature Norm::forward(Context& context, const Conv2d& reader, const Sum& x, Feat
   if (in_place && x.complete())
     group_norm(context.queue, y.to(), stats, map, parameters(with));
   else
-    group_norm_of(context.queue, y.to(), stats, kept.to(), {x.value, x.bias.data(), x.plus, x.resample, x.second},
-                  parameters(with));
+    group_norm_of(context.queue, y.to(), stats, kept.to(),
+                  {x.value, x.bias.data(), x.plus, x.resample, x.second}, parameters(with));
   return y;
 }
 

@@ -59,8 +59,8 @@ class Conv2d {
   const Tensor& bias() const { return bias_; }
   /// The same with the bias left to the reader where it is a pass over y: on a GPU.
   Sum forward_sum(Context& context, const Tensor& x) const;
-  /// y += conv([first, second]) with `bias` in place of its own, which is left to y's reader where it is a pass
-  /// over y; `second` may be empty.
+  /// y += conv([first, second]) with `bias` in place of its own, which is left to y's reader where it is a
+  /// pass over y; `second` may be empty.
   void accumulate(Context& context, Sum& y, const Feature& first, const Feature& second,
                   const Tensor& bias) const;
   /// Gradient with respect to an input of H x W pixels.
@@ -112,15 +112,15 @@ struct NormInputs {
 class Norm {
  public:
   Norm(Context& context, const WeightScope& scope, int channels, bool silu, Resample how = Resample::none);
-  /// For `reader`. `kept` receives x's first part, complete, and `stats` the statistics: what the backward pass
-  /// needs.
+  /// For `reader`. `kept` receives x's first part, complete, and `stats` the statistics: what the backward
+  /// pass needs.
   Feature forward(Context& context, const Conv2d& reader, const Sum& x, Feature& kept, Tensor& stats,
                   const NormInputs& with = {}) const;
   /// What `forward` returned, from the statistics it left.
   Tensor again(Context& context, const SplitMap& x, const Tensor& stats, const NormInputs& with = {}) const;
-  /// J^T dy (+ R^T plus (+ plus2), when not empty; R the resampling), in as many parts as x, in dy's memory where
-  /// that lies so and nobody else has it. With `gradients`, adds those of weight and bias; `dmodulation` then
-  /// receives the modulation's, if there is one.
+  /// J^T dy (+ R^T plus (+ plus2), when not empty; R the resampling), in as many parts as x, in dy's memory
+  /// where that lies so and nobody else has it. With `gradients`, adds those of weight and bias;
+  /// `dmodulation` then receives the modulation's, if there is one.
   Gradient backward(Context& context, Gradient dy, const SplitMap& x, const Tensor& stats,
                     const NormInputs& with = {}, const Tensor& plus = {}, Gradients* gradients = nullptr,
                     Tensor* dmodulation = nullptr, const Tensor& plus2 = {}) const;

@@ -55,8 +55,8 @@ Sum ResBlock::forward(Context& context, Sum x, Tensor modulation, Feature& kept,
   return y;
 }
 
-// Through the second convolution and norm, for the first convolution to read; the modulation's gradient goes on
-// to the embedding.
+// Through the second convolution and norm, for the first convolution to read; the modulation's gradient goes
+// on to the embedding.
 Feature ResBlock::backward_out(Context& context, const Tensor& dy, Saved& s, const Training* training) const {
   Gradients* const gradients = training ? &training->gradients : nullptr;
   if (training)
@@ -66,8 +66,9 @@ Feature ResBlock::backward_out(Context& context, const Tensor& dy, Saved& s, con
   Tensor dnormed = conv_out_.backward(context, dy, shape.H, shape.W), dmodulation;
   const Shape in{shape.N, config_.in, shape.H, shape.W};
   Feature dh = conv_in_.operand(context, in, true) == Storage::bf16 ? context.feature(shape, Storage::bf16)
-                                                                     : Feature(dnormed);
-  norm_out_.backward_into(context, dh.to(), dnormed, s.h, s.stats_out, inputs_out(s), gradients, &dmodulation);
+                                                                    : Feature(dnormed);
+  norm_out_.backward_into(context, dh.to(), dnormed, s.h, s.stats_out, inputs_out(s), gradients,
+                          &dmodulation);
   if (!training) return dh;
   if (!config_.scale_shift) {
     dmodulation = context.planar({shape.N, config_.out, 1, 1});
@@ -108,11 +109,11 @@ Gradient ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const 
   Feature dh = backward_out(context, dy, s, training);
   s.h = {};
   if (training) add_skip_and_in_gradients(context, dy, context.wide(dh), s, training->gradients);
-  Gradient dnormed = s.second
-                         ? conv_in_.backward_in_parts(context, dh, inner.H, inner.W, s.x.shape().C)
-                         : Gradient{conv_in_.backward(context, dh, inner.H, inner.W)};
+  Gradient dnormed = s.second ? conv_in_.backward_in_parts(context, dh, inner.H, inner.W, s.x.shape().C)
+                              : Gradient{conv_in_.backward(context, dh, inner.H, inner.W)};
   dh = {};
-  Gradient dx = backward_in(context, std::move(dnormed), dy, s, training ? &training->gradients : nullptr, plus);
+  Gradient dx =
+      backward_in(context, std::move(dnormed), dy, s, training ? &training->gradients : nullptr, plus);
   s = {};
   return dx;
 }

@@ -22,18 +22,17 @@ inline Device choose_device(const std::string& device) {
 }
 
 inline void add_precision_option(CLI::App& app, std::string& precision) {
-  app.add_option("--precision", precision,
-                 "fp32; tf32: convolutions on CUDA round what they multiply to TF32; bf16: what a network keeps "
-                 "of its maps is bfloat16, which takes half the memory, and convolutions use matrix units where "
-                 "there are any (AMX: bfloat16, several times as fast; CUDA: TF32)")
+  app.add_option(
+         "--precision", precision,
+         "fp32; tf32: convolutions on CUDA round what they multiply to TF32; bf16: what a network keeps "
+         "of its maps is bfloat16, which takes half the memory, and convolutions use matrix units where "
+         "there are any (AMX: bfloat16, several times as fast; CUDA: TF32)")
       ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
       ->capture_default_str();
 }
 
 inline Precision choose_precision(const std::string& precision) {
-  return precision == "bf16"   ? Precision::bf16
-         : precision == "tf32" ? Precision::tf32
-                               : Precision::fp32;
+  return precision == "bf16" ? Precision::bf16 : precision == "tf32" ? Precision::tf32 : Precision::fp32;
 }
 
 }  // namespace tweedie

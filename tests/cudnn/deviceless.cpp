@@ -89,6 +89,10 @@ ConvolutionProblem problem(const Row& row, int samples, bool backward, bool accu
           accumulate};
 }
 
+bool has(const std::vector<cudnnBackendNumericalNote_t>& notes, cudnnBackendNumericalNote_t note) {
+  return std::find(notes.begin(), notes.end(), note) != notes.end();
+}
+
 std::vector<cudnnBackendNumericalNote_t> notes(const cudnn::Descriptor& configuration) {
   const cudnn::Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   cudnnBackendDescriptor_t pointer = engine.get();
@@ -105,7 +109,8 @@ TEST_CASE("cuDNN has an fp32 engine for every convolution of the U-Net, both way
     const cudnn::Target target{nullptr, &device.properties};
     for (const Row& row : rows)
       for (const int samples : {1, 4})
-        for (const auto& [backward, accumulate] : {std::pair{false, false}, {false, true}, {true, false}}) {
+        for (const auto& [backward, accumulate] :
+             {std::pair{false, false}, {false, true}, {true, false}, {true, true}}) {
           CAPTURE(device.name);
           CAPTURE(message(row.in, " -> ", row.out, ", kernel ", row.kernel, ", ", row.pixels,
                           " pixels, batch ", samples, backward ? ", backward" : "",
@@ -145,6 +150,25 @@ TEST_CASE("no engine we accept uses tensor cores, rounds its inputs or varies") 
           CHECK(note != CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC);
         }
     }
+}
+
+TEST_CASE(
+    "told TF32, cuDNN offers tensor cores first for 3x3 kernels, and has an engine for every convolution") {
+  for (const Described& device : devices()) {
+    const cudnn::Target target{nullptr, &device.properties};
+    for (const Row& row : rows)
+      for (const bool backward : {false, true}) {
+        ConvolutionProblem p = problem(row, 1, backward, false);
+        p.precision = Precision::tf32;
+        CAPTURE(device.name);
+        CAPTURE(message(row.in, " -> ", row.out, ", kernel ", row.kernel, ", ", row.pixels, " pixels",
+                        backward ? ", backward" : ""));
+        CHECK_NOTHROW(cudnn::convolution_plan(target, p));
+        const auto engines = cudnn::convolution_engines(target, p);
+        if (row.kernel == 3 && row.stride == 1 && row.pixels >= 32 && row.in >= 128 && row.out >= 128)
+          CHECK(has(notes(engines.front()), CUDNN_NUMERICAL_NOTE_TENSOR_CORE));
+      }
+  }
 }
 
 TEST_CASE("cuDNN refuses what the stand-in refuses") {

@@ -48,7 +48,8 @@ struct Runner {
     return from_blocks(to.host(), c.y(), y_block);
   }
   /// `before`: what the gradient is added to; null: to nothing.
-  std::vector<float> backward(const std::vector<float>& dy, const std::vector<float>* before = nullptr) const {
+  std::vector<float> backward(const std::vector<float>& dy,
+                              const std::vector<float>* before = nullptr) const {
     const DeviceArray<float> from(q, to_blocks(dy, c.y(), y_block)),
         to(q, before ? to_blocks(*before, c.x, x_block) : std::vector<float>(std::size_t(c.x.size())));
     convolution_backward_data(q, to.view(c.x, x_block), from.view(c.y(), y_block), packed_view(), c.g,
@@ -287,13 +288,14 @@ TEST_CASE("convolution refuses what does not fit") {
                          contains("does not fit into"), Error);
     CHECK_THROWS_WITH_AS(call(c.g, c.y(), out_block, c.x, in_block, View<float>{packed.data, {1, 1, 1, 9}}),
                          contains("4608 packed weights expected, got 9"), Error);
-    CHECK_THROWS_WITH_AS(convolution_backward_data(q, x.view(c.x, in_block),
-                                                   {y.data(), {1, 32, 6, 5}, out_block}, packed, c.g),
-                         contains("convolution_backward_data: the output of"), Error);
+    CHECK_THROWS_WITH_AS(
+        convolution_backward_data(q, x.view(c.x, in_block), View<float>{y.data(), {1, 32, 6, 5}, out_block},
+                                  packed, c.g),
+        contains("convolution_backward_data: the output of"), Error);
     if (device == Device::cpu)
-      CHECK_THROWS_WITH_AS(convolution_backward_data(q, x.view(c.x, in_block), y.view(c.y(), out_block), packed,
-                                                     c.g, true),
-                           contains("on the CPU only 1x1 kernels without stride accumulate, not 3 with"), Error);
+      CHECK_THROWS_WITH_AS(
+          convolution_backward_data(q, x.view(c.x, in_block), y.view(c.y(), out_block), packed, c.g, true),
+          contains("on the CPU only 1x1 kernels without stride accumulate, not 3 with"), Error);
     CHECK_THROWS_WITH_AS(convolution_backward_weights(q, View<float>{packed.data, {1, 1, 1, 9}}, nullptr,
                                                       x.view(c.x, in_block), y.view(c.y(), out_block), c.g),
                          contains("convolution_backward_weights: 4608 packed weights expected, got 9"),

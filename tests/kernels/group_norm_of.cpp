@@ -197,10 +197,12 @@ void check_values(Queue& q, const SourceCase& row, std::int64_t shift = 0) {
   // Tolerances as in group_norm.cpp; x is a sum of three rounded twice, of terms up to 5.
   check_groups(what + " y", p, expected.stats, y, expected.y, largest(expected.y), 2e-6, 1);
   check_dx(what + " x", x, std::vector<double>(device.sum().begin(), device.sum().end()), 5, 3e-7);
-  check_close(what + " stats", std::vector<float>(all.begin() + size + part, all.end()), expected.stats, 4e-7);
+  check_close(what + " stats", std::vector<float>(all.begin() + size + part, all.end()), expected.stats,
+              4e-7);
   check_equal(what + ", in place", under_all_warp_orders(q, [&] { return device.forward(true); }), all);
   check_equal(what + ", y again", device.complete(x, true), all);
-  check_equal(what + ", of the sum", under_all_warp_orders(q, [&] { return device.complete(x, false); }), all);
+  check_equal(what + ", of the sum", under_all_warp_orders(q, [&] { return device.complete(x, false); }),
+              all);
   if (!device.second.C) return;
   std::vector<double> dx = expected.dx;
   for (std::size_t i = 0; i < dx.size(); ++i) dx[i] += p.plus[i] + p.x[i];
@@ -259,10 +261,12 @@ TEST_CASE("group_norm_of: parts that do not fit are refused in one line") {
     CHECK_THROWS_WITH_AS(of({part(16, 4), nullptr, part(16, 4), up, {}}, part(16, 4)),
                          "group_norm_of: (1, 16, 2, 2) b=4 cannot be added to (1, 16, 2, 2) b=4", Error);
     p.resample = up;
-    CHECK_THROWS_WITH_AS(group_norm_backward(q, {a.data(), {1, 8, 2, 2}, 4}, {x.data(), {1, 16, 4, 4}, 4},
-                                             whole, statistics, p, {}, {}, {}, {a.data(), {1, 8, 2, 2}, 4}),
+    CHECK_THROWS_WITH_AS(group_norm_backward(q, View<float>{a.data(), {1, 8, 2, 2}, 4},
+                                             View<float>{x.data(), {1, 16, 4, 4}, 4}, whole, statistics, p,
+                                             {}, {}, {}, {a.data(), {1, 8, 2, 2}, 4}),
                          "group_norm_backward: a gradient in two parts, of a norm that resamples", Error);
-    CHECK_THROWS_WITH_AS(group_norm(q, {x.data(), {1, 16, 4, 4}, 4}, statistics, {part(8, 4), part(8, 4)}, p),
-                         "group_norm: a map in two parts, of a norm that resamples", Error);
+    CHECK_THROWS_WITH_AS(
+        group_norm(q, View<float>{x.data(), {1, 16, 4, 4}, 4}, statistics, {part(8, 4), part(8, 4)}, p),
+        "group_norm: a map in two parts, of a norm that resamples", Error);
   }
 }

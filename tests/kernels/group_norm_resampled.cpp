@@ -194,7 +194,7 @@ TEST_CASE("group_norm: an odd map cannot be halved") {
     p.groups = 2;
     p.resample = Resample::down;
     CHECK_THROWS_WITH_AS(
-        group_norm(q, {y.data(), {1, 2, 1, 1}}, stats.view({1, 2, 1, 2}), x.view({1, 2, 2, 3}), p),
+        group_norm(q, View<float>{y.data(), {1, 2, 1, 1}}, stats.view({1, 2, 1, 2}), x.view({1, 2, 2, 3}), p),
         "group_norm: (1, 2, 2, 3) cannot be halved", Error);
   }
 }

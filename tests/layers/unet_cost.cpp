@@ -107,11 +107,11 @@ TEST_CASE("the kernels of a step: what they read and write") {
   CHECK(pluses == std::map<int, int>{{0, 6}, {1, 4}, {2, 2}});
   CHECK(norms == map * (3 + 5 * 3 + 3 * 4 + 4 + 2 * 2 * 4 + 2));
   // Going forward, a block's second norm and the head's read a map and write one. All others write
-  // their sum, too: the first block's is a map and a bias, the middle's three two maps; on the way up they read
-  // two maps as one, of which the first is a sum, of two the first time.
+  // their sum, too: the first block's is a map and a bias, the middle's three two maps; on the way up they
+  // read two maps as one, of which the first is a sum, of two the first time.
   CHECK(forward == map * (6 * 2 + 3 + 3 * 4 + 6 + 5));
   CHECK(added == map * 5 * 2);  // five embeddings
-  CHECK(splits[32] == 3 * 2);  // the two are put side by side for the skip's convolution
+  CHECK(splits[32] == 3 * 2);   // the two are put side by side for the skip's convolution
   CHECK(projected == 32 * 128 + 128 * 128 + 128 * (5 * 32));
 }
 

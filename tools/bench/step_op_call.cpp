@@ -96,8 +96,8 @@ Call of_group_norm(Bench& bench, const StepOp& op) {
   if (op.pluses > 1) t->plus = feature(bench, s);
   return [&q, t, p, pluses = op.pluses] {
     const View<const float> dy = t->y, none;
-    group_norm_backward(q, t->dx, dy, {t->first, t->second}, t->stats, p, pluses > 0 ? dy : none, {},
-                        t->plus, t->dsecond);
+    group_norm_backward(q, t->dx, dy, {t->first, t->second}, t->stats, p, pluses > 0 ? dy : none, {}, t->plus,
+                        t->dsecond);
   };
 }
 
