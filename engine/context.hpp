@@ -46,6 +46,9 @@ class Context {
 
   Queue queue;
   Pool pool;
+  /// Gradient checkpointing: networks keep less of a forward pass, and make the rest again, to the same bits,
+  /// on the way back.
+  bool checkpoint = false;
 
   Device device() const { return queue.device(); }
   /// An uninitialised planar tensor: images, measurements, everything outside networks.

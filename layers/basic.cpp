@@ -210,6 +210,13 @@ Tensor Norm::again(Context& context, const SplitMap& x, const Tensor& stats, con
   return y;
 }
 
+Feature Norm::again(Context& context, const Conv2d& reader, const SplitMap& x, const Tensor& stats) const {
+  const Shape shape = resampled(how_, x.shape());
+  Feature y = context.feature(shape, reader.operand(context, shape));
+  group_norm_again(context.queue, y.to(), stats, x, parameters({}));
+  return y;
+}
+
 // What is held at a time decides how large an image may be.
 Gradient Norm::backward(Context& context, Gradient dy, const SplitMap& x, const Tensor& stats,
                         const NormInputs& with, const Tensor& plus, Gradients* gradients, Tensor* dmodulation,

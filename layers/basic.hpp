@@ -116,7 +116,8 @@ class Norm {
   /// pass needs.
   Feature forward(Context& context, const Conv2d& reader, const Sum& x, Feature& kept, Tensor& stats,
                   const NormInputs& with = {}) const;
-  /// What `forward` returned, from the statistics it left.
+  /// What `forward` returned, from the statistics it left; as fp32, or as `reader` got it.
+  Feature again(Context& context, const Conv2d& reader, const SplitMap& x, const Tensor& stats) const;
   Tensor again(Context& context, const SplitMap& x, const Tensor& stats, const NormInputs& with = {}) const;
   /// J^T dy (+ R^T plus (+ plus2), when not empty; R the resampling), in as many parts as x, in dy's memory
   /// where that lies so and nobody else has it. With `gradients`, adds those of weight and bias;

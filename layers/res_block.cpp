@@ -24,21 +24,24 @@ Tensor ResBlock::sum_of_biases(Context& context) const {
   return sum;
 }
 
+Tensor ResBlock::inner(Context& context, const Feature& normed, const Tensor& added) const {
+  Tensor h = conv_in_.forward_without_bias(context, normed);
+  if (!added) return h;
+  for (int n = 0; n < h.shape().N; ++n) {
+    const View<float> sample = h.view().sample(n);
+    add_bias(context.queue, sample, sample, added.data() + std::ptrdiff_t(n) * config_.out);
+  }
+  return h;
+}
+
 Sum ResBlock::forward(Context& context, Sum x, Tensor modulation, Feature& kept, Saved* saved) const {
   Saved local;
   Saved& s = saved ? *saved : local;
-  s.modulation = std::move(modulation);
+  (config_.scale_shift ? s.modulation : s.added) = std::move(modulation);
   Feature normed = norm_in_.forward(context, conv_in_, x, kept, s.stats_in);
   x = {.second = std::move(x.second)};
-  Sum h{.value = conv_in_.forward_without_bias(context, normed)};
+  Sum h{.value = inner(context, normed, s.added)};
   normed = {};
-  if (!config_.scale_shift) {  // h += e, then nothing of e is left to save
-    for (int n = 0; n < h.value.shape().N; ++n) {
-      const View<float> sample = h.value.view().sample(n);
-      add_bias(context.queue, sample, sample, s.modulation.data() + std::ptrdiff_t(n) * config_.out);
-    }
-    s.modulation = {};
-  }
   normed = norm_out_.forward(context, conv_out_, h, s.h, s.stats_out, inputs_out(s));
   h = {};
   Sum y{.value = conv_out_.forward_without_bias(context, normed)};
@@ -48,10 +51,13 @@ Sum ResBlock::forward(Context& context, Sum x, Tensor modulation, Feature& kept,
     skip_->accumulate(context, y, kept, x.second, biases_ ? biases_ : sum_of_biases(context));
   else
     y = {std::move(y.value), conv_out_.bias(), kept, config_.how, {}};
-  if (saved) {
-    saved->x = kept;
-    saved->second = std::move(x.second);
-  }
+  if (!saved) return y;
+  saved->x = kept;
+  saved->second = std::move(x.second);
+  if (context.checkpoint)
+    saved->h = {};
+  else
+    saved->added = {};
   return y;
 }
 
@@ -105,12 +111,14 @@ Gradient ResBlock::backward_in(Context& context, Gradient dnormed, const Tensor&
 
 Gradient ResBlock::backward(Context& context, const Tensor& dy, Saved& s, const Training* training,
                             const Tensor& plus) const {
-  const Shape inner = s.h.shape();
+  if (!s.h)
+    s.h = context.keep(inner(context, norm_in_.again(context, conv_in_, s.in(), s.stats_in), s.added));
+  const Shape shape = s.h.shape();
   Feature dh = backward_out(context, dy, s, training);
   s.h = {};
   if (training) add_skip_and_in_gradients(context, dy, context.wide(dh), s, training->gradients);
-  Gradient dnormed = s.second ? conv_in_.backward_in_parts(context, dh, inner.H, inner.W, s.x.shape().C)
-                              : Gradient{conv_in_.backward(context, dh, inner.H, inner.W)};
+  Gradient dnormed = s.second ? conv_in_.backward_in_parts(context, dh, shape.H, shape.W, s.x.shape().C)
+                              : Gradient{conv_in_.backward(context, dh, shape.H, shape.W)};
   dh = {};
   Gradient dx =
       backward_in(context, std::move(dnormed), dy, s, training ? &training->gradients : nullptr, plus);

@@ -20,8 +20,9 @@ class ResBlock {
   };
   /// What the backward pass needs: the two norms' inputs and a few numbers a sample.
   struct Saved {
-    Feature x, second, h;  ///< second: of an x in two parts
+    Feature x, second, h;  ///< second: of an x in two parts; h: empty where it is made again
     Tensor stats_in, stats_out, modulation;
+    Tensor added;  ///< to h, for when that is made again
     SplitMap in() const { return {x, second}; }
   };
   ResBlock(Context& context, const WeightScope& scope, const Config& config);
@@ -46,6 +47,8 @@ class ResBlock {
  private:
   /// The second norm's, which adds the first convolution's bias: a pass less over h.
   NormInputs inputs_out(const Saved& s) const { return {&s.modulation, conv_in_.bias().data()}; }
+  /// h of the first norm's output, less the first convolution's bias.
+  Tensor inner(Context& context, const Feature& normed, const Tensor& added) const;
   /// The biases of the two convolutions that make y, where there is a skip_.
   Tensor sum_of_biases(Context& context) const;
   Feature backward_out(Context& context, const Tensor& dy, Saved& s, const Training* training) const;

@@ -1,4 +1,4 @@
-// --device, --threads and --precision, the same for every program.
+// --device, --threads, --precision and --checkpoint, the same for every program.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -29,6 +29,13 @@ inline void add_precision_option(CLI::App& app, std::string& precision) {
          "there are any (AMX: bfloat16, several times as fast; CUDA: TF32)")
       ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
       ->capture_default_str();
+}
+
+inline void add_checkpoint_option(CLI::App& app, bool& checkpoint) {
+  app.add_flag(
+      "--checkpoint", checkpoint,
+      "Gradient checkpointing: keep less of each pass and compute it again for the gradient; the same "
+      "results, in less memory and more time");
 }
 
 inline Precision choose_precision(const std::string& precision) {

@@ -19,6 +19,7 @@ struct Options {
   bench::ModelOptions model;
   bench::KernelOptions kernels;
   std::string device = "auto", precision = "fp32", roofline;
+  bool checkpoint = false;
   std::vector<std::string> compared;
   bool json = false, train = false, busy = false;
   bool has_model() const { return !model.preset.empty() || !model.config.empty(); }
@@ -58,17 +59,20 @@ void add_options(CLI::App& app, Options& o) {
       ->expected(1, 2);
   add_device_option(app, o.device);
   add_precision_option(app, o.precision);
+  add_checkpoint_option(app, o.checkpoint);
   app.add_flag("--json", o.json, "Print JSON instead of text");
 }
 
 /// Errors: an option that what is measured has no use for.
 void require_of_use(const CLI::App& app, const Options& o) {
-  for (const char* option : {"--batch", "--repeats", "--height", "--width"})
+  for (const char* option : {"--batch", "--repeats", "--height", "--width", "--checkpoint"})
     require(o.has_model() || o.busy || app.count(option) == 0, option,
             " means nothing to kernels; of which network? Give --model or --config");
   const bool whole = o.roofline.empty() && (o.has_model() || o.busy);
   require(!whole || app.count("--filter") == 0,
           "--filter means nothing to a whole step; leave --model out, or give --roofline");
+  require(!o.checkpoint || o.roofline.empty(),
+          "--checkpoint: --roofline lists the steps of networks that keep all");
   require(o.compared.empty() || !o.busy, "--compare has no row in common with what --busy reports");
   require(o.compared.empty() || o.roofline.empty() || o.roofline == "here",
           "--compare: a plan by the data sheet of ", o.roofline, " has no seconds to compare");
@@ -92,6 +96,7 @@ int run(const Options& o) {
   require(o.has_model() || o.roofline.empty(), "--roofline: of which network? Give --model or --config");
   Context context(choose_device(o.device), 1);
   const Precision precision = choose_precision(o.precision);
+  context.checkpoint = o.checkpoint;
   if (o.roofline.empty() || o.roofline == "here") context.queue.set_precision(precision);
   if (!o.roofline.empty())
     return finish(o, bench::bench_roofline(context, o.model, o.kernels, o.roofline, precision),

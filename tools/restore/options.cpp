@@ -157,6 +157,7 @@ void declare(CLI::App& app, Options& o, Raw& raw) {
   declare_method(app, o, raw);
   add_device_option(app, o.device);
   add_precision_option(app, o.precision);
+  add_checkpoint_option(app, o.checkpoint);
   app.add_option("--gpu", raw.gpu, "Accepted as published command lines have it; see --device");
   app.add_option("-o,--output,--save_dir", o.output, "Folder for the results (made if missing)")->required();
   app.add_flag("--resume", o.resume, "Go on with the samples of an interrupted run in the same folder");

@@ -18,6 +18,7 @@ namespace tweedie {
 struct Options {
   std::string task, task_config, model_config, diffusion_config;
   std::string input, measurement, output, device = "auto", precision = "fp32";
+  bool checkpoint = false;
   PriorChoice prior;
   std::map<std::string, std::string> unknown_weights,
       unknown_configs;                ///< of priors of what is unknown besides the image, by its name

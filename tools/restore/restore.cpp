@@ -49,6 +49,7 @@ int restore(Options o) {
   ResultFolder folder(o);
   Context context(choose_device(o.device), o.seed);
   context.queue.set_precision(choose_precision(o.precision));
+  context.checkpoint = o.checkpoint;
   Prior prior;
   if (o.prior.stated()) prior = load_prior(context, o.prior);
   Problem problem = pose(context, o, prior.channels());

@@ -137,6 +137,7 @@ int run(TrainOptions o) {
   require_usable(o.settings.diffusion, "the diffusion");
   Context context(choose_device(o.device), o.settings.seed);
   context.queue.set_precision(choose_precision(o.precision));
+  context.checkpoint = o.checkpoint;
   const std::unique_ptr<Trainer> trainer = make_trainer(context, o, *ranks);
   if (o.resume) read_checkpoint(*trainer, checkpoint);
   std::optional<OutputDirectory> output;

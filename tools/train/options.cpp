@@ -168,6 +168,7 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
       ->check(whole_number(1, 256));
   add_device_option(app, o.device);
   add_precision_option(app, o.precision);
+  add_checkpoint_option(app, o.checkpoint);
   app.add_flag("--quiet", o.quiet, "No progress");
 }
 
@@ -206,7 +207,7 @@ void resume(CLI::App& app, TrainOptions& o) {
   static constexpr const char* free[] = {
       "--out",          "--resume",  "--steps",        "--stop-after",     "--save-every",
       "--sample-every", "--samples", "--sample-steps", "--loader-threads", "--device",
-      "--precision",    "--quiet",   "--data"};
+      "--precision",    "--quiet",   "--data",         "--checkpoint"};
   const std::set<std::string> allowed(std::begin(free), std::end(free));
   for (const CLI::Option* option : app.get_options())
     require(option->count() == 0 || allowed.contains(option->get_name()), option->get_name(),

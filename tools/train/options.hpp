@@ -11,6 +11,7 @@ namespace tweedie {
 struct TrainOptions {
   TrainSettings settings;
   std::string output, device = "auto", precision = "fp32", weights;
+  bool checkpoint = false;
   bool resume = false, quiet = false;
   std::int64_t save_every = 1000, sample_every = 1000, stop_after = 0;
   int samples = 16, sample_steps = 50, loader_threads = 1;
