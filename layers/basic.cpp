@@ -58,12 +58,16 @@ Conv2d::Conv2d(Context& context, const ConvolutionGeometry& geometry, const std:
           " with a kernel of ", geometry.kernel, ": ", weight.size(), " weights given");
   geometry_.in = padded_channels(in);
   geometry_.out = padded_channels(out);
-  std::vector<float> padded(std::size_t(geometry_.out) * std::size_t(geometry_.in) * taps, 0.f);
-  for (int o = 0; o < out; ++o)
-    std::copy_n(weight.begin() + std::ptrdiff_t(o * std::size_t(in) * taps), std::size_t(in) * taps,
-                padded.begin() + std::ptrdiff_t(o * std::size_t(geometry_.in) * taps));
   packed_ = context.planar({1, 1, 1, int(convolution_packed_size(context.queue, geometry_))});
-  convolution_pack(context.queue, packed_, padded.data(), geometry_);
+  if (geometry_.in == in && geometry_.out == out) {  // as nearly all are: a copy less while weights are read
+    convolution_pack(context.queue, packed_, weight.data(), geometry_);
+  } else {
+    std::vector<float> padded(std::size_t(geometry_.out) * std::size_t(geometry_.in) * taps, 0.f);
+    for (int o = 0; o < out; ++o)
+      std::copy_n(weight.begin() + std::ptrdiff_t(o * std::size_t(in) * taps), std::size_t(in) * taps,
+                  padded.begin() + std::ptrdiff_t(o * std::size_t(geometry_.in) * taps));
+    convolution_pack(context.queue, packed_, padded.data(), geometry_);
+  }
   if (bias.empty()) return;
   require(bias.size() == std::size_t(out), "a convolution ", in, " -> ", out, ": a bias of ", bias.size());
   bias.resize(std::size_t(geometry_.out), 0.f);
