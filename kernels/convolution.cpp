@@ -328,21 +328,26 @@ void convolution(Queue& q, View<float> y, const MapView& x, View<const float> pa
       packed.data, bias);
 }
 
-void convolution_of_part(Queue& q, View<float> y, View<const float> x, int first, View<const float> packed,
-                         const float* bias, const ConvolutionGeometry& g) {
-  const int b = onednn::channel_block();
-  require(!q.on_cuda() && first >= 0 && first % b == 0 && x.C() % 16 == 0 && first + x.C() <= g.in,
-          "convolution_of_part: channels ", first, " to ", first + x.C(), " of ", g.in, " on ",
-          name(q.device()));
-  ConvolutionGeometry part = g;
-  part.in = x.C();
-  // Packed weights lie by blocks of results, then of sources.
-  const std::int64_t block = std::int64_t(g.taps()) * b * b, all = g.in / b * block,
-                     taken = part.in / b * block;
-  float* const weights = static_cast<float*>(q.scratch(std::size_t(g.out / b * taken) * sizeof(float)));
-  for (int o = 0; o < g.out / b; ++o)
-    std::copy_n(packed.data + o * all + first / b * block, taken, weights + o * taken);
-  convolution(q, y, x, {weights, {1, 1, 1, int(convolution_packed_size(q, part))}}, bias, part, true);
+void convolution_of_parts(Queue& q, View<float> y, View<const float> first, View<const float> second,
+                          View<const float> packed, const float* bias, const ConvolutionGeometry& g) {
+  require(first.C() % 16 == 0 && first.C() + second.C() == g.in, "convolution_of_parts: ", first.shape,
+          " and ", second.shape, " do not make up ", g.in, " channels");
+  require(packed.size() == convolution_packed_size(q, g),
+          "convolution_of_parts: ", convolution_packed_size(q, g), " packed weights expected, got ",
+          packed.size());
+  ConvolutionGeometry of_first = g, of_second = g;
+  of_first.in = first.C();
+  of_second.in = second.C();
+  const int count = int(convolution_packed_size(q, of_first)), rest = int(packed.size()) - count;
+  const View<float> weights(static_cast<float*>(q.scratch(std::size_t(packed.size()) * sizeof(float))),
+                            {1, 1, 1, count});
+  const View<float> others(weights.data + count, {1, 1, 1, rest});
+  // Packed weights lie by results, or blocks of them, then by sources.
+  const int rows = q.on_cuda() ? g.out * g.taps() : g.out / onednn::channel_block();
+  split_channels(q, {weights.data, {rows, count / rows, 1, 1}}, {others.data, {rows, rest / rows, 1, 1}},
+                 {packed.data, {rows, int(packed.size()) / rows, 1, 1}});
+  convolution(q, y, first, weights, bias, of_first, true);
+  convolution(q, y, second, others, nullptr, of_second, true);
 }
 
 void convolution_backward_data(Queue& q, View<float> dx, const MapView& dy, View<const float> packed,

@@ -80,10 +80,10 @@ void convolution_unpack(Queue& q, float* weights, View<const float> packed, cons
 /// fit, too few or too many weights.
 void convolution(Queue& q, View<float> y, const MapView& x, View<const float> packed, const float* bias,
                  const ConvolutionGeometry& g, bool accumulate = false);
-/// y += what a convolution makes of its input channels from `first` on, which are x's (N, C, H, W), + bias: a
-/// map in two parts need not be joined. On the CPU.
-void convolution_of_part(Queue& q, View<float> y, View<const float> x, int first, View<const float> packed,
-                         const float* bias, const ConvolutionGeometry& g);
+/// y += what a convolution makes of [first, second] along channels, + bias: a map in two parts need not be
+/// joined. Each part is laid out as an x of its channels.
+void convolution_of_parts(Queue& q, View<float> y, View<const float> first, View<const float> second,
+                          View<const float> packed, const float* bias, const ConvolutionGeometry& g);
 /// How x, or backward dy, may be stored without being copied: bf16, where the queue's storage is that and
 /// this convolution reads it, which gives the bits that the same numbers give as fp32.
 Storage convolution_operand(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward);

@@ -95,17 +95,16 @@ Sum Conv2d::forward_sum(Context& context, const Tensor& x) const {
   return {.value = forward_without_bias(context, x), .bias = bias_};
 }
 
-// On the CPU the two parts are read one after the other, and need not be joined.
 void Conv2d::accumulate(Context& context, Sum& y, const Feature& first, const Feature& second,
                         const Tensor& bias) const {
-  const bool left = bias_takes_a_pass(context), parts = second && context.device() == Device::cpu;
+  const bool left = bias_takes_a_pass(context);
   if (left) y.bias = bias;
-  if (!parts)
-    return convolution(context.queue, y.value, joined(context, first, second), packed_,
-                       left ? nullptr : bias.data(), geometry_, true);
-  convolution_of_part(context.queue, y.value, context.wide(first), 0, packed_, bias.data(), geometry_);
-  convolution_of_part(context.queue, y.value, context.wide(second), first.shape().C, packed_, nullptr,
-                      geometry_);
+  const float* const added = left ? nullptr : bias.data();
+  if (second)
+    convolution_of_parts(context.queue, y.value, context.wide(first), context.wide(second), packed_, added,
+                         geometry_);
+  else
+    convolution(context.queue, y.value, context.wide(first), packed_, added, geometry_, true);
 }
 
 Storage Conv2d::operand(Context& context, const Shape& x, bool backward) const {

@@ -148,13 +148,10 @@ class Lister {
       lacking_ = {true, v.before, m.how, 0};
       return;
     }
-    if (!split || channels_last_) {
-      if (split) map("concat_channels", in, in).split = split;
-      convolution(in, m.out, 1, 1, false, Bias::in_sum, true);
-      return;
-    }
-    convolution(with(in, split), m.out, 1, 1, false, Bias::in_sum, true);
-    convolution(with(in, in.C - split), m.out, 1, 1, false, Bias::left_to_reader, true);
+    convolution(in, m.out, 1, 1, false, Bias::in_sum, true);
+    if (!split) return;
+    ops_.back().kernel = "convolution_of_parts";
+    ops_.back().split = split;
   }
   /// `plus`: the gradient of another reader of its input is added in passing. `first`: channels of the first
   /// of two maps that its input was made of, or 0.

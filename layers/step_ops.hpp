@@ -15,8 +15,8 @@ struct StepOp {
   std::string kernel;  ///< the function of `kernels` that does it
   Shape x, y;          ///< the map it reads and the one it writes (of a product: the left matrix, the result)
   ConvolutionGeometry g{};  ///< of a convolution
-  int split =
-      0;  ///< channels of the first of two maps that a norm reads as one, and splits its gradient into
+  int split = 0;  ///< channels of the first of two maps that a norm (which splits its gradient so) or a
+                  ///< convolution reads as one
   bool backward = false;                                     ///< on the way back to the image
   bool silu = false, modulated = false, accumulate = false;  ///< of norms, of norms, what adds to y
   bool bias = false;   ///< of a convolution: it adds its bias, which it does not leave to its reader

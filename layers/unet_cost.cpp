@@ -14,12 +14,14 @@ void each_forward_op(const UNetConfig& config, const Shape& image, F&& seen) {
     if (!op.backward) seen(op);
 }
 
+bool convolves(const StepOp& op) { return op.kernel.starts_with("convolution"); }
+
 }  // namespace
 
 ConvolutionCounts convolutions_of(const UNetConfig& config, const Shape& image) {
   ConvolutionCounts counts;
   each_forward_op(config, image, [&](const StepOp& op) {
-    if (op.kernel != "convolution") return;
+    if (!convolves(op)) return;
     ConvolutionProblem problem;
     problem.g = op.g;
     problem.x = op.x;
@@ -40,8 +42,7 @@ double PassCost::seconds(double operations_per_second, double bytes_per_second) 
 PassCost forward_cost(const UNetConfig& config, const Shape& image) {
   PassCost cost;
   each_forward_op(config, image, [&](const StepOp& op) {
-    const bool convolves = op.kernel == "convolution", attends = op.kernel == "matmul";
-    if (!convolves && !attends) return;
+    if (!convolves(op) && op.kernel != "matmul") return;
     cost.operations += op.operations;
     // What a convolution adds to is the norm's or the residual's, whose passes are left out.
     cost.bytes += op.bytes(4) - (op.accumulate ? 4.0 * double(op.y.size()) : 0);

@@ -114,22 +114,32 @@ TEST_CASE("the gradient by an input in two parts is that by the whole, in its pa
   }
 }
 
-TEST_CASE("a convolution part by part of its input is that of the whole") {
-  Queue q(Device::cpu);
-  for (const Case c : {Case{{48, 32, 1, 1, 0}, {2, 48, 9, 4}}, Case{{96, 64, 3, 1, 1}, {1, 96, 21, 30}}}) {
-    const Runner run(q, c);
-    Shape first = c.x, second = c.x;
-    first.C = 16;
-    second.C -= 16;
-    const DeviceArray<float> a(q, random_values(first.size(), 1)), b(q, random_values(second.size(), 2)),
-        x(q, c.x.size()), bias(q, random_values(c.g.out, 3)), whole(q, c.y().size()),
-        y(q, std::vector<float>(std::size_t(c.y().size()), 0.5f));
-    concat_channels(q, x.view(c.x, run.b), a.view(first, run.b), b.view(second, run.b));
-    convolution(q, whole.view(c.y(), run.b), x.view(c.x, run.b), run.weights(), bias.data(), c.g);
-    convolution_of_part(q, y.view(c.y(), run.b), a.view(first, run.b), 0, run.weights(), bias.data(), c.g);
-    convolution_of_part(q, y.view(c.y(), run.b), b.view(second, run.b), 16, run.weights(), nullptr, c.g);
-    std::vector<double> expected;
-    for (const float value : whole.host()) expected.push_back(double(value) + 0.5);
-    check_close(c.name(), y.host(), expected, 5e-6);  // as convolution.cpp's
+TEST_CASE("a convolution of an input in two parts is that of the whole") {
+  for (const Device device : backends()) {
+    Queue q(device);
+    for (const Case c : {Case{{48, 32, 1, 1, 0}, {2, 48, 9, 4}}, Case{{96, 64, 3, 1, 1}, {1, 96, 21, 30}}}) {
+      const auto block = [&](int channels) { return convolution_block(device, channels); };
+      Shape first = c.x, second = c.x;
+      first.C = 16;
+      second.C -= 16;
+      const DeviceArray<float> a(q, random_values(first.size(), 1)), b(q, random_values(second.size(), 2)),
+          x(q, c.x.size()), bias(q, random_values(c.g.out, 3)), packed(q, c.weights()),
+          whole(q, c.y().size()), y(q, std::vector<float>(std::size_t(c.y().size()), 0.5f));
+      const View<float> weights = packed.view({1, 1, 1, int(c.weights())});
+      convolution_pack(q, weights, random_values(c.weights(), 11).data(), c.g);
+      concat_channels(q, x.view(c.x, block(c.x.C)), a.view(first, block(first.C)),
+                      b.view(second, block(second.C)));
+      convolution(q, whole.view(c.y(), block(c.g.out)), x.view(c.x, block(c.x.C)), weights, bias.data(), c.g);
+      convolution_of_parts(q, y.view(c.y(), block(c.g.out)), a.view(first, block(first.C)),
+                           b.view(second, block(second.C)), weights, bias.data(), c.g);
+      std::vector<double> expected;
+      for (const float value : whole.host()) expected.push_back(double(value) + 0.5);
+      check_close(message(name(device), " ", c.name()), y.host(), expected, 5e-6);  // as convolution.cpp's
+    }
+    const DeviceArray<float> x(q, 16 * 4), y(q, 16 * 4), packed(q, 9 * 16 * 48);
+    const View<float> map = x.view({1, 16, 2, 2}, 16), weights = packed.view({1, 1, 1, 9 * 16 * 48});
+    CHECK_THROWS_WITH_AS(
+        convolution_of_parts(q, y.view({1, 16, 2, 2}, 16), map, map, weights, nullptr, {48, 16, 3, 1, 1}),
+        "convolution_of_parts: (1, 16, 2, 2) and (1, 16, 2, 2) do not make up 48 channels", Error);
   }
 }

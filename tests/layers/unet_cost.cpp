@@ -66,13 +66,14 @@ TEST_CASE("the kernels of a step, counted by hand") {
   // The timestep 6 (sinusoids, two maps each with its SiLU, one projection for all blocks), the image's
   // layout, the first convolution; a block: norm, convolution, the embedding added, norm, convolution;
   // attention: norm, queries and so on, three for the heads, projection; on the way up a convolution for the
-  // residual, whose two maps are joined. Residuals are added by the norms that follow. The head 3.
-  CHECK(forward == 6 + 1 + 1 + 5 + (5 + 6 + 5) + 2 * 7 + 3);
+  // residual, of two maps. Residuals are added by the norms that follow. The head 3.
+  CHECK(forward == 6 + 1 + 1 + 5 + (5 + 6 + 5) + 2 * 6 + 3);
   // The head 3; on the way up three convolutions and two norms a block; attention: two
   // convolutions, a norm, seven for the heads; the first convolution, the image's layout. The gradients of
   // the two connections are added by norms on the way.
   CHECK(backward == 3 + 2 * 5 + (4 + 10 + 4) + 4 + 1 + 1);
-  CHECK(kernels["convolution"] == kernels["convolution_backward_data"]);
+  CHECK(kernels["convolution"] + kernels["convolution_of_parts"] == kernels["convolution_backward_data"]);
+  CHECK(kernels["convolution_of_parts"] == 2);
   CHECK(kernels["group_norm"] == 12);
   CHECK(kernels["group_norm_backward"] == 12);
   CHECK(kernels["matmul"] == 2 + 5);

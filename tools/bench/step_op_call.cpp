@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "kernels/activation.hpp"
-#include "kernels/concat.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/group_norm.hpp"
 #include "kernels/layout.hpp"
@@ -32,6 +31,15 @@ struct CallTensors {
   Tensor y, x, stats, a, b, c, first, second, plus, dx, dsecond;
 };
 
+/// The map of `s` in two parts where the call has it so, in t.first and t.second; else t.first is all of it.
+void split(Bench& bench, const StepOp& op, const Shape& s, CallTensors& t) {
+  Shape first = s, second = s;
+  if (op.split) first.C = op.split;
+  second.C -= first.C;
+  t.first = feature(bench, first);
+  if (op.split) t.second = feature(bench, second);
+}
+
 Call of_convolution(Bench& bench, const StepOp& op) {
   auto t = std::make_shared<CallTensors>();
   Context& context = bench.context();
@@ -46,18 +54,15 @@ Call of_convolution(Bench& bench, const StepOp& op) {
     return [&bench, t, g = op.g, more = op.accumulate] {
       convolution_backward_data(bench.queue(), t->y, t->x, t->a, g, more);
     };
+  if (op.split) {
+    split(bench, op, op.x, *t);
+    return [&bench, t, g = op.g] {
+      convolution_of_parts(bench.queue(), t->y, t->first, t->second, t->a, t->b.data(), g);
+    };
+  }
   return [&bench, t, g = op.g, more = op.accumulate] {
     convolution(bench.queue(), t->y, t->x, t->a, t->b.data(), g, more);
   };
-}
-
-/// The map of `s` in two parts where the call has it so, in t.first and t.second; else t.first is all of it.
-void split(Bench& bench, const StepOp& op, const Shape& s, CallTensors& t) {
-  Shape first = s, second = s;
-  if (op.split) first.C = op.split;
-  second.C -= first.C;
-  t.first = feature(bench, first);
-  if (op.split) t.second = feature(bench, second);
 }
 
 /// What a norm forms its x of, in t: the first part in its own place.
@@ -99,13 +104,6 @@ Call of_group_norm(Bench& bench, const StepOp& op) {
     group_norm_backward(q, t->dx, dy, {t->first, t->second}, t->stats, p, pluses > 0 ? dy : none, {}, t->plus,
                         t->dsecond);
   };
-}
-
-Call of_concat(Bench& bench, const StepOp& op) {
-  auto t = std::make_shared<CallTensors>();
-  split(bench, op, op.x, *t);
-  t->y = feature(bench, op.y);
-  return [&bench, t] { concat_channels(bench.queue(), t->y, t->first, t->second); };
 }
 
 Call of_linear(Bench& bench, const StepOp& op) {
@@ -165,9 +163,8 @@ std::function<void()> call_of(Bench& bench, const StepOp& op) {
       {"add_bias added", [](Queue& q, View<float> y, View<const float> x) { add_bias(q, y, y, x.data, x); }},
   };
   const std::string& k = op.kernel;
-  if (k == "convolution" || k == "convolution_backward_data") return of_convolution(bench, op);
+  if (k.starts_with("convolution")) return of_convolution(bench, op);
   if (k == "group_norm" || k == "group_norm_backward") return of_group_norm(bench, op);
-  if (k == "concat_channels") return of_concat(bench, op);
   if (k == "linear_maps") return of_linear(bench, op);
   if (k == "matmul") return of_matmul(bench, op);
   const auto found = maps.find(k == "add_bias" && op.accumulate ? "add_bias added" : k);

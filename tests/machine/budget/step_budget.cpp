@@ -99,10 +99,14 @@ void print(const char* what, const Demand& d) {
                 double(count.written_bytes) / gibi, name.c_str());
 }
 
-/// Calls of libraries that a list of a step's kernels has: each convolution and each matrix product is one.
+/// Calls of libraries that a list of a step's kernels has: each convolution and each matrix product is one, a
+/// convolution of two parts two.
 std::uint64_t library_calls_of(const std::vector<StepOp>& ops) {
   std::uint64_t count = 0;
-  for (const StepOp& op : ops) count += op.kernel.find("convolution") == 0 || op.kernel == "matmul";
+  for (const StepOp& op : ops) {
+    count += op.kernel.starts_with("convolution") || op.kernel == "matmul";
+    count += op.kernel == "convolution_of_parts";
+  }
   return count;
 }
 
