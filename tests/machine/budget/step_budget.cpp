@@ -139,10 +139,10 @@ TEST_CASE("budgets of a step of the FFHQ-256 network") {
   const Demand step = second_step(config, image, few);
   print("FFHQ-256, one DPS step, fp32", step);
   CHECK(step.library_calls == library_calls_of(step_ops(config, image, true)));
-  CHECK(step.all_launches() <= 426);
+  CHECK(step.all_launches() <= 442);  // 426 before maps in two parts were convolved part by part, at 4.87 GiB
   CHECK(step.waits == 0);
   CHECK(step.allocations == 0);
-  CHECK(step.bytes() <= 4.87 * gibi);
+  CHECK(step.bytes() <= 4.78 * gibi);
 }
 
 }  // namespace
