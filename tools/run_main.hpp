@@ -12,6 +12,10 @@
 #include "tools/say.hpp"
 #include "weights/read_files.hpp"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace tweedie {
 
 /// The text on one line: every run of control characters and spaces becomes one space, none at the ends.
@@ -36,6 +40,14 @@ inline void refuse_empty_values(const CLI::App& app) {
       require(!text.empty(), option->get_name(), ": is empty, expected a value");
 }
 
+/// Weights are read through blocks of up to tens of MiB. glibc learns from the first of them to keep such for
+/// itself; told a limit, it gives each back.
+inline void give_back_large_blocks() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+#endif
+}
+
 /// Runs a program: `body(app, argc, argv)` declares its options on the CLI::App, calls `app.parse(argc,
 /// argv)` and works; what it returns is the exit code. --help and --version come with the app. Every failure
 /// is one line on stderr, "PROGRAM: error: ...":
@@ -50,6 +62,7 @@ int run_main(const char* program, int argc, char** argv, Body&& body) {
     return code;
   };
   guard_standard_streams();
+  give_back_large_blocks();
   try {
     const ReadFiles reads;
     CLI::App app("", program);
