@@ -29,8 +29,11 @@ else
   echo "compute-sanitizer not found: skipped"
 fi
 run bench_kernels build/gpu/bin/tweedie-bench --device cuda
-run bench_ffhq256 build/gpu/bin/tweedie-bench --device cuda --model ffhq256 --repeats 10
-run bench_imagenet256 build/gpu/bin/tweedie-bench --device cuda --model imagenet256 --repeats 10
+for precision in fp32 tf32 bf16; do
+  for model in ffhq256 imagenet256; do
+    run "bench_${model}_$precision" build/gpu/bin/tweedie-bench --device cuda --model "$model" --repeats 10 --precision "$precision"
+  done
+done
 run roofline_ffhq256 build/gpu/bin/tweedie-bench --device cuda --model ffhq256 --roofline here
 if [ ${#failed[@]} -gt 0 ]; then
   echo "failed: ${failed[*]} (logs in $out)"
