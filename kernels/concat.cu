@@ -4,33 +4,33 @@
 namespace tweedie::cuda {
 namespace {
 
-/// y's rows are [a's row, b's row]. Lengths are in packs of `width`.
-template <class T, int width>
-__global__ void join_rows(float* y, const T* a, const T* b, std::int64_t rows, std::int64_t length_a,
-                          std::int64_t length_b) {
+/// move(offset in y, place in a or b) for each pack of `width` elements of y, whose rows are [a's row, b's
+/// row]. Lengths are in packs.
+template <int width, class T, class Move>
+__device__ void for_packs(T* a, T* b, std::int64_t rows, std::int64_t length_a, std::int64_t length_b,
+                          const Move& move) {
   const std::int64_t length = length_a + length_b;
   for (std::int64_t row = std::int64_t(blockIdx.y) * blockDim.y + threadIdx.y; row < rows;
        row += std::int64_t(gridDim.y) * blockDim.y)
     for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < length;
          i += std::int64_t(gridDim.x) * blockDim.x) {
-      const T* part =
-          i < length_a ? a + (row * length_a + i) * width : b + (row * length_b + i - length_a) * width;
-      store(y + (row * length + i) * width, as_floats(load<T, width>(part)));
+      T* part = i < length_a ? a + (row * length_a + i) * width : b + (row * length_b + i - length_a) * width;
+      move((row * length + i) * width, part);
     }
+}
+
+template <class T, int width>
+__global__ void join_rows(float* y, const T* a, const T* b, std::int64_t rows, std::int64_t length_a,
+                          std::int64_t length_b) {
+  for_packs<width>(a, b, rows, length_a, length_b,
+                   [=](std::int64_t at, const T* part) { store(y + at, as_floats(load<T, width>(part))); });
 }
 
 template <int width>
 __global__ void part_rows(float* a, float* b, const float* y, std::int64_t rows, std::int64_t length_a,
                           std::int64_t length_b) {
-  const std::int64_t length = length_a + length_b;
-  for (std::int64_t row = std::int64_t(blockIdx.y) * blockDim.y + threadIdx.y; row < rows;
-       row += std::int64_t(gridDim.y) * blockDim.y)
-    for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < length;
-         i += std::int64_t(gridDim.x) * blockDim.x) {
-      float* part =
-          i < length_a ? a + (row * length_a + i) * width : b + (row * length_b + i - length_a) * width;
-      store(part, load<float, width>(y + (row * length + i) * width));
-    }
+  for_packs<width>(a, b, rows, length_a, length_b,
+                   [=](std::int64_t at, float* part) { store(part, load<float, width>(y + at)); });
 }
 
 /// Whether four elements can be moved at once.

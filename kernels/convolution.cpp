@@ -13,7 +13,7 @@
 #include "kernels/for_each_index.hpp"
 #include "kernels/onednn.hpp"
 #include "kernels/onednn_bf16.hpp"
-#include "kernels/transpose_block.hpp"
+#include "kernels/packed_weights.hpp"
 #include "kernels/winograd.hpp"
 
 namespace tweedie {
@@ -91,34 +91,7 @@ class CpuConvolutions {
   std::unordered_map<ConvolutionProblem, onednn::Bf16Convolution, ConvolutionProblem::Hash> bf16_plans_;
 };
 
-// ---- the weights' order ---------------------------------------------------------------------------------
-
-// OIhw{B}i{B}o: element (o, i, tap) at ((o/B * I/B + i/B) * taps + tap) * B*B + i%B * B + o%B.
-// Calls move(packed element, plain element) for all of them.
-template <class Move>
-void for_each_weight(const ConvolutionGeometry& g, const Move& move) {
-  const int b = onednn::channel_block(), taps = g.taps();
-#pragma omp parallel for
-  for (int ob = 0; ob < g.out / b; ++ob)
-    for (int i = 0; i < g.in; ++i)
-      for (int tap = 0; tap < taps; ++tap) {
-        const std::int64_t to = (((std::int64_t(ob) * (g.in / b) + i / b) * taps + tap) * b + i % b) * b;
-        for (int o = 0; o < b; ++o) move(to + o, (std::int64_t(ob * b + o) * g.in + i) * taps + tap);
-      }
-}
-
-// Packed weights -> OIhw{B}o{B}i, or IOhw{B}o{B}i when `swap`.
-template <int B>
-void transpose_blocks(float* to, const float* packed, const ConvolutionGeometry& g, bool swap) {
-  const int outs = g.out / B, ins = g.in / B, taps = g.taps();
-#pragma omp parallel for
-  for (int block = 0; block < outs * ins; ++block) {
-    const int target = swap ? block % ins * outs + block / ins : block;
-    for (int tap = 0; tap < taps; ++tap)
-      transpose_block<B>(to + (std::int64_t(target) * taps + tap) * B * B,
-                         packed + (std::int64_t(block) * taps + tap) * B * B);
-  }
-}
+// ---- execution ------------------------------------------------------------------------------------------
 
 std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
 
@@ -132,10 +105,7 @@ void run_transposed(Queue& q, const ConvolutionProblem& problem, float* dx, int 
   const ConvolutionGeometry& g = problem.g;
   float* const transposed =
       static_cast<float*>(q.scratch(std::size_t(convolution_packed_size(q, g)) * sizeof(float)));
-  if (onednn::channel_block() == 16)
-    transpose_blocks<16>(transposed, packed, g, true);
-  else
-    transpose_blocks<8>(transposed, packed, g, true);
+  transpose_blocks(transposed, packed, g, true);
   run(q, {{g.out, C, 1, 1, 0}, problem.y(), false, true, false, false, problem.precision, problem.operand},
       dx, dy, transposed + std::int64_t(first) * g.out, nullptr);
 }
@@ -169,10 +139,8 @@ void run(Queue& q, const ConvolutionProblem& problem, float* to, const void* fro
     const bool swap = order == WeightsOrder::swapped;
     if (order == WeightsOrder::other)
       plan.reorder(convolutions.stream(), reordered, packed, workspace);
-    else if (onednn::channel_block() == 16)
-      transpose_blocks<16>(reordered, packed, problem.g, swap);
     else
-      transpose_blocks<8>(reordered, packed, problem.g, swap);
+      transpose_blocks(reordered, packed, problem.g, swap);
     weights = reordered;
   }
   plan.execute(convolutions.stream(), to, static_cast<const float*>(from), weights, bias, workspace);

@@ -75,9 +75,9 @@ void convolution_unpack(Queue& q, float* weights, View<const float> packed, cons
 
 /// y (N, out, H', W') = x (N, in, H, W) * weights + bias (+ y before the call, when accumulating).
 /// Channel counts are multiples of 16, views in `convolution_block` layout; bias: `out` floats on the device
-/// or null. Computed in the queue's precision; fp32 is that throughout: no TF32. Plans (algorithm, kernels,
-/// workspace) are made once per shape. Errors: channels not multiples of 16, shapes or blocks that do not
-/// fit, too few or too many weights.
+/// or null. What is multiplied is rounded as `Queue::multiplied` says; fp32 is that: no TF32. Plans
+/// (algorithm, kernels, workspace) are made once per shape. Errors: channels not multiples of 16, shapes or
+/// blocks that do not fit, too few or too many weights.
 void convolution(Queue& q, View<float> y, const MapView& x, View<const float> packed, const float* bias,
                  const ConvolutionGeometry& g, bool accumulate = false);
 /// y += what a convolution makes of [first, second] along channels, + bias: a map in two parts need not be

@@ -62,4 +62,14 @@ struct Tasks {
   }
 };
 
+/// Element `offset` of a map whose channels lie in two tensors, or in one.
+template <class T>
+T* in_part(const View<T>& first, const View<T>& second, const Tasks& tasks, std::int64_t offset) {
+  if (!second) return first.data + offset;
+  const std::int64_t block_floats = tasks.plane * tasks.b, block = offset / block_floats;
+  const int n = int(block / tasks.blocks), c = int(block % tasks.blocks) * tasks.b;
+  const View<T>& part = c < first.C() ? first : second;
+  return part.data + part.offset(n, c < first.C() ? c : c - first.C(), 0, 0) + offset % block_floats;
+}
+
 }  // namespace tweedie::group_norm_cpu

@@ -7,26 +7,10 @@
 #include "kernels/elementwise.hpp"
 #include "kernels/layout.hpp"
 #include "kernels/timestep_embedding.hpp"
+#include "weights/counting_source.hpp"
 
 namespace tweedie {
 namespace {
-
-// Counts what passes through, so that the network knows its size whatever the source of its weights.
-class CountingSource : public TensorSource {
- public:
-  CountingSource(const WeightScope& scope, std::int64_t& count) : scope_(scope), count_(count) {}
-  bool has(const std::string& key) const override { return scope_.has(key); }
-  std::vector<float> read(const std::string& key, const Extents& expected) override {
-    std::vector<float> values = scope_.read(key, expected);
-    count_ += std::int64_t(values.size());
-    return values;
-  }
-  void require_all_used() const override {}
-
- private:
-  const WeightScope& scope_;
-  std::int64_t& count_;
-};
 
 // `use(row, at)` for each sample of a class: its embedding, and where its class's row begins.
 template <class Use>

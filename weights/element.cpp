@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/bf16.hpp"
 #include "kernels/error.hpp"
 
 namespace tweedie {
@@ -56,15 +57,12 @@ std::uint16_t half_from_float(float value) {
 }
 
 float float_from_bfloat16(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+  bf16 value;
+  value.bits = bits;
+  return value;
 }
 
-std::uint16_t bfloat16_from_float(float value) {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
-  if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);  // NaN
-  const std::uint32_t odd = (bits >> 16) & 1U;
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + odd) >> 16);
-}
+std::uint16_t bfloat16_from_float(float value) { return bf16::rounded(value).bits; }
 
 namespace {
 

@@ -81,14 +81,18 @@ TEST_CASE("in bf16 a network's output and gradient differ from fp32 by the round
 // are dy, dh, and the gradient by the two maps that the block reads: 11 in fp32, 3.5 + 1 + 0.5 + 2 in bf16.
 // The lower levels have the rest.
 TEST_CASE("a step holds no more maps at a time than it needs") {
+  Queue q(Device::cpu);
+  q.set_precision(Precision::bf16);
+  // Elsewhere dh is fp32.
+  const bool reads = convolution_operand(q, {32, 32, 3, 1, 1}, {1, 32, 64, 64}, true) == Storage::bf16;
   for (const int samples : {1, 2}) {
     CAPTURE(samples);
-    const double wide = peak_maps(Precision::fp32, samples), stored = peak_maps(Precision::bf16, samples);
-    CHECK(wide < 16);     // 15.74
-    CHECK(stored < 9.6);  // 9.43
+    CHECK(peak_maps(Precision::fp32, samples) < 16);  // 15.74
     // Three of the seven maps are made again.
     CHECK(peak_maps(Precision::fp32, samples, true) < 10.7);  // 10.50
-    CHECK(peak_maps(Precision::bf16, samples, true) < 7.0);   // 6.81
+    if (!reads) continue;
+    CHECK(peak_maps(Precision::bf16, samples) < 9.6);        // 9.43
+    CHECK(peak_maps(Precision::bf16, samples, true) < 7.0);  // 6.81
   }
 }
 
