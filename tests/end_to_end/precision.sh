@@ -33,6 +33,10 @@ if [ "$device" = cpu ]; then
   if "$bin/tweedie-restore" --input photo.png --task denoising --precision tf32 -o refused 2>said; then fail "tf32 on a CPU"; fi
   grep -q "precision tf32: of NVIDIA's GPUs" said || fail "tf32: $(cat said)"
   [ ! -e refused ] || fail "a refused run left its folder"
+  if "$bin/tweedie-table" "$data/../../tools/tables/bundled.yaml" --images "$data/images" --precision tf32 -o refused 2>said
+  then fail "a table in tf32 on a CPU"; fi
+  [ "$(wc -l <said)" = 1 ] && grep -q "precision tf32: of NVIDIA's GPUs" said || fail "a table in tf32: $(cat said)"
+  [ ! -e refused ] || fail "a refused table left its folder"
 else
   restore tf32 --precision tf32
   if cmp -s fp32/restored.npy tf32/restored.npy; then fail "--precision tf32 rounds nothing"; fi

@@ -163,6 +163,8 @@ int run(Options& o) {
           ": give its --weights");
   const Shard shard = shard_of(o.shard, process_environment());
   Context context(choose_device(o.setting.device));
+  // What no run could compute in is refused once; metrics are fp32 whatever the runs are.
+  Queue(context.device()).set_precision(choose_precision(o.setting.precision));
   require_metrics(context, table, o.networks);
   require_outside(o.setting.out, o.images);
   const OutputDirectory output(o.setting.out, result_names);
