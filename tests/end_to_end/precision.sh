@@ -30,10 +30,10 @@ if [ "$device" = cpu ]; then
   read -r all less least <<<"$(number fp32 /peak_device_bytes) $(number bf16 /peak_device_bytes) $(number both /peak_device_bytes)"
   awk -v a="$all" -v b="$less" -v c="$least" 'BEGIN { exit !(b < 0.85 * a && c < 0.9 * b) }' ||
     fail "memory: $all bytes, in bf16 $less, with --checkpoint too $least"
-  if "$bin/tweedie-restore" --input photo.png --task denoising --precision tf32 -o refused 2>said; then fail "tf32 on a CPU"; fi
+  if "$bin/tweedie-restore" --device cpu --input photo.png --task denoising --precision tf32 -o refused 2>said; then fail "tf32 on a CPU"; fi
   grep -q "precision tf32: of NVIDIA's GPUs" said || fail "tf32: $(cat said)"
   [ ! -e refused ] || fail "a refused run left its folder"
-  if "$bin/tweedie-table" "$data/../../tools/tables/bundled.yaml" --images "$data/images" --precision tf32 -o refused 2>said
+  if "$bin/tweedie-table" --device cpu "$data/../../tools/tables/bundled.yaml" --images "$data/images" --precision tf32 -o refused 2>said
   then fail "a table in tf32 on a CPU"; fi
   [ "$(wc -l <said)" = 1 ] && grep -q "precision tf32: of NVIDIA's GPUs" said || fail "a table in tf32: $(cat said)"
   [ ! -e refused ] || fail "a refused table left its folder"
