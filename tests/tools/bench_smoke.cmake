@@ -1,5 +1,5 @@
-# Runs `tweedie-bench` (BENCH=path) for one kernel and reads what it prints.
-#   cmake -DBENCH=bin/tweedie-bench -P bench_smoke.cmake
+# Runs `tweedie-bench` (BENCH=path) for one kernel, and a step of WEIGHTS=file, and reads what it prints.
+#   cmake -DBENCH=bin/tweedie-bench -DWEIGHTS=weights/pretrained/photo.h5 -P bench_smoke.cmake
 execute_process(COMMAND ${BENCH} --device cpu --filter softmax --json
   RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE errors)
 if(NOT code EQUAL 0)
@@ -67,4 +67,14 @@ foreach(model ffhq256 imagenet256)
   if(NOT code EQUAL 0)
     message(FATAL_ERROR "--roofline h100 of ${model}: exit code ${code}: ${errors}")
   endif()
+endforeach()
+
+# A network from a file, in batches: against one image, and what reading it took.
+execute_process(COMMAND ${BENCH} --device cpu --weights ${WEIGHTS} --height 32 --width 32 --batch 2 --repeats 1 --json
+  RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE errors)
+if(NOT code EQUAL 0)
+  message(FATAL_ERROR "--weights: exit code ${code}: ${errors}")
+endif()
+foreach(field step_seconds batch_over_single load_over_weights weight_bytes)
+  expect_positive(${field})
 endforeach()

@@ -22,7 +22,7 @@ struct Options {
   bool checkpoint = false;
   std::vector<std::string> compared;
   bool json = false, train = false, busy = false;
-  bool has_model() const { return !model.preset.empty() || !model.config.empty(); }
+  bool has_model() const { return !model.preset.empty() || !model.config.empty() || !model.weights.empty(); }
 };
 
 void add_options(CLI::App& app, Options& o) {
@@ -34,6 +34,9 @@ void add_options(CLI::App& app, Options& o) {
       ->check(CLI::IsMember(preset_names()));
   app.add_option("--config", o.model.config, "The same of the network of a configuration file (JSON, YAML)")
       ->excludes("--model");
+  app.add_option("--weights", o.model.weights,
+                 "The same of the network in a weight file, and what reading it takes of memory")
+      ->excludes("--model", "--config");
   app.add_flag("--train", o.train, "Time a training step, against a DPS step of the same batch");
   app.add_flag("--busy", o.busy,
                "Time a DPS step alone and beside as many busy processes as threads, in turns (without a "
@@ -68,6 +71,9 @@ void require_of_use(const CLI::App& app, const Options& o) {
   for (const char* option : {"--batch", "--repeats", "--height", "--width", "--checkpoint"})
     require(o.has_model() || o.busy || app.count(option) == 0, option,
             " means nothing to kernels; of which network? Give --model or --config");
+  require(o.model.weights.empty() || (!o.train && !o.busy && o.roofline.empty()),
+          "--weights: --train, --busy and --roofline measure networks with random weights; give --model or "
+          "--config");
   const bool whole = o.roofline.empty() && (o.has_model() || o.busy);
   require(!whole || app.count("--filter") == 0,
           "--filter means nothing to a whole step; leave --model out, or give --roofline");

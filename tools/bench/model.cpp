@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
+#include <optional>
 
 #include "engine/guidance.hpp"
 #include "layers/unet_cost.hpp"
@@ -27,6 +29,27 @@ Sum fastest_convolutions(Queue& q, const ConvolutionCounts& counts, int repeats)
       sum.operations += times * operations_of(problem);
     }
   return sum;
+}
+
+double median(const std::vector<double>& sorted) { return sorted[sorted.size() / 2]; }
+
+struct Network {
+  std::unique_ptr<UNet> unet;
+  std::optional<std::uint64_t> load_bytes;  ///< by which reading it raised the process's peak
+};
+
+Network make_network(Context& context, const ModelOptions& o) {
+  Network network;
+  if (o.weights.empty()) {
+    RandomSource source(1);
+    network.unet = std::make_unique<UNet>(context, WeightScope(source), model_config(o));
+  } else {
+    const auto before = peak_memory_bytes();
+    network.unet = load_network(context, o.weights).unet;
+    if (const auto after = peak_memory_bytes(); before && after) network.load_bytes = *after - *before;
+  }
+  if (network.unet->config().num_classes) network.unet->set_labels({0});
+  return network;
 }
 
 }  // namespace
@@ -72,18 +95,17 @@ std::vector<double> time_dps_steps(Context& context, UNet& unet, Shape image, in
 }
 
 Json bench_model(Context& context, const ModelOptions& o) {
-  const UNetConfig config = model_config(o);
-  const Shape image = model_image(o, config);
-  RandomSource source(1);
-  UNet unet(context, WeightScope(source), config);
-  if (config.num_classes) unet.set_labels({0});
+  const Network network = make_network(context, o);
+  UNet& unet = *network.unet;
+  const UNetConfig& config = unet.config();
+  Shape image = model_image(o, config);
   const std::vector<double> seconds = time_dps_steps(context, unet, image, o.repeats);
   const std::size_t peak = context.queue.meter().peak,
                     weights = std::size_t(unet.parameters()) * sizeof(float);
   const auto resident = peak_memory_bytes();
   const Sum convolution = fastest_convolutions(context.queue, convolutions_of(config, image), o.repeats);
   Json report;
-  report["model"] = o.config.empty() ? o.preset : o.config;
+  report["model"] = !o.weights.empty() ? o.weights : !o.config.empty() ? o.config : o.preset;
   report["config"] = to_json(config);
   put_device(report, context.device());
   report["precision"] = name(context.queue.precision());
@@ -91,18 +113,23 @@ Json bench_model(Context& context, const ModelOptions& o) {
   report["batch"] = o.batch;
   report["image"] = {image.H, image.W};
   put_seconds(report, "step_seconds", seconds);
+  if (o.batch > 1) {
+    image.N = 1;
+    report["batch_over_single"] = median(seconds) / median(time_dps_steps(context, unet, image, o.repeats));
+  }
   report["convolution_seconds"] = convolution.seconds;
-  report["step_over_convolution"] = seconds[seconds.size() / 2] / convolution.seconds;
+  report["step_over_convolution"] = median(seconds) / convolution.seconds;
   report["convolution_gflop"] = convolution.operations * 1e-9;
   report["peak_bytes_above_weights"] = peak - weights;
   report["weight_bytes"] = weights;
   if (resident) report["peak_resident_bytes"] = *resident;
+  if (network.load_bytes) report["load_over_weights"] = double(*network.load_bytes) / double(weights);
   return report;
 }
 
 std::string describe_model(const Json& r) {
   const double step = r["step_seconds"], convolution = r["convolution_seconds"];
-  return fmt::format(
+  std::string text = fmt::format(
       "{}: one DPS step, batch {}, {}x{}, {}, on {}\n"
       "  step                  {:.3f} s (median; {:.3f} to {:.3f})\n"
       "  its convolutions      {:.3f} s, each at its fastest ({:.0f} GFLOP, {:.0f} GFLOP/s)\n"
@@ -114,6 +141,12 @@ std::string describe_model(const Json& r) {
       r["convolution_gflop"].get<double>(), r["convolution_gflop"].get<double>() / convolution,
       step / convolution, r["peak_bytes_above_weights"].get<double>() / (1 << 30),
       r["weight_bytes"].get<double>() / (1 << 30));
+  if (r.contains("batch_over_single"))
+    text += fmt::format("  step / step of one    {:.2f}\n", r["batch_over_single"].get<double>());
+  if (r.contains("load_over_weights"))
+    text += fmt::format("  peak of loading       {:.2f} times the weights\n",
+                        r["load_over_weights"].get<double>());
+  return text;
 }
 
 }  // namespace tweedie::bench
