@@ -49,6 +49,8 @@ class Context {
   /// Gradient checkpointing: networks keep less of a forward pass, and make the rest again, to the same bits,
   /// on the way back.
   bool checkpoint = false;
+  /// On CUDA, networks record what they queue for a pass and replay it from then on, to the same bits.
+  bool replay = true;
 
   Device device() const { return queue.device(); }
   /// An uninitialised planar tensor: images, measurements, everything outside networks.

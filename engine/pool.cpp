@@ -50,7 +50,7 @@ Pool::Block* Pool::grow(std::size_t bytes) {
   Block* block = node();
   block->data = static_cast<char*>(data);
   block->bytes = size;
-  slabs_.push_back({block, size});
+  slabs_.push_back({block, size, inside_});
   return block;
 }
 
@@ -58,7 +58,7 @@ Pool::Block* Pool::acquire(std::size_t requested) {
   const std::size_t bytes = round_up(std::max<std::size_t>(requested, 1) + 2 * guard_, unit);
   Block* best = nullptr;
   for (const Slab& slab : slabs_)
-    for (Block* block = slab.first; block; block = block->next)
+    for (Block* block = slab.reserve == inside_ ? slab.first : nullptr; block; block = block->next)
       if (block->references == 0 && block->bytes >= bytes && (!best || block->bytes < best->bytes))
         best = block;
   if (!best) best = grow(bytes);
@@ -95,6 +95,11 @@ void Pool::merge_with_next(Block* block) {
   if (block->next) block->next->previous = block;
   gone->next = spare_;
   spare_ = gone;
+}
+
+void Pool::dissolve(int reserve) {
+  for (Slab& slab : slabs_)
+    if (slab.reserve == reserve) slab.reserve = 0;
 }
 
 void Pool::poison(const Block* block) {

@@ -29,6 +29,35 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
+  /// A part of the pool with slabs of its own, for work that a graph repeats on the same addresses. Blocks
+  /// that are taken while `Inside` lives come from it and return to it; nobody else gets them. With it, the
+  /// slabs go to everybody. Not outlived by its pool.
+  class Reserve {
+   public:
+    explicit Reserve(Pool& pool) : pool_(pool), id_(++pool.reserves_) {}
+    ~Reserve() { pool_.dissolve(id_); }
+    Reserve(const Reserve&) = delete;
+    Reserve& operator=(const Reserve&) = delete;
+
+    class Inside {
+     public:
+      explicit Inside(Reserve& reserve) : pool_(reserve.pool_), before_(pool_.inside_) {
+        pool_.inside_ = reserve.id_;
+      }
+      ~Inside() { pool_.inside_ = before_; }
+      Inside(const Inside&) = delete;
+      Inside& operator=(const Inside&) = delete;
+
+     private:
+      Pool& pool_;
+      int before_;
+    };
+
+   private:
+    Pool& pool_;
+    int id_;
+  };
+
   /// A block of at least `bytes` bytes with one reference. Errors: out of memory.
   Block* acquire(std::size_t bytes);
   static void retain(Block* block) { ++block->references; }
@@ -42,12 +71,14 @@ class Pool {
   std::size_t peak() const { return peak_; }
   void reset_peak() { peak_ = in_use_; }
   int damaged_guards() const { return damaged_; }
+  bool guarded() const { return guard_ > 0; }
   Queue& queue() { return queue_; }
 
  private:
   Block* node();
   Block* grow(std::size_t bytes);
   void merge_with_next(Block* block);
+  void dissolve(int reserve);
   void poison(const Block* block);
   void check_guards(const Block* block) noexcept;
 
@@ -55,9 +86,11 @@ class Pool {
   std::size_t guard_;  ///< bytes on each side
   std::size_t in_use_ = 0, peak_ = 0;
   int damaged_ = 0;
+  int reserves_ = 0, inside_ = 0;  ///< how many there were; whose blocks are taken now
   struct Slab {
     Block* first;
     std::size_t bytes;
+    int reserve;  ///< 0: everybody's
   };
   std::vector<Slab> slabs_;
   std::deque<Block> nodes_;

@@ -46,7 +46,9 @@ Queue::Queue(Device device) : device_(device) {
   require(built_with_cuda, "device cuda: this build has no CUDA; configure with -DTWEEDIE_CUDA=on");
 #if TWEEDIE_CUDA
   require(cuda_device_count() > 0, "device cuda: no usable CUDA device found; use --device cpu");
-  CHECK_CUDA(cudaStreamCreate(&stream_));
+  // One that does not wait for the legacy stream, nor that for it: else it could not be recorded while anyone
+  // uses that.
+  CHECK_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
 #endif
 }
 
@@ -69,8 +71,9 @@ void Queue::set_multiplied(Precision precision) {
 Queue::~Queue() {
   // Plans and handles may still use the buffers and the stream: they go first.
   states_.clear();
-  if (scratch_.data) deallocate(scratch_.data, scratch_.bytes);
-  if (workspace_.data) deallocate(workspace_.data, workspace_.bytes);
+  give_back(scratch_);
+  give_back(workspace_);
+  for (Buffer& buffer : outgrown_) give_back(buffer);
 #if TWEEDIE_CUDA
   if (stream_ && cudaStreamDestroy(stream_) != cudaSuccess)
     std::fputs("tweedie: stream not destroyed\n", stderr);
@@ -79,13 +82,21 @@ Queue::~Queue() {
 
 void* Queue::grow(Buffer& buffer, std::size_t bytes) {
   if (bytes <= buffer.bytes) return buffer.data;
-  // Queued kernels may still read the old buffer.
-  synchronize();
-  if (buffer.data) deallocate(buffer.data, buffer.bytes);
-  buffer = {};
+  if (keeps_buffers_) {
+    if (buffer.data) outgrown_.push_back(buffer);
+    buffer = {};
+  } else {
+    synchronize();  // queued kernels may still read the old buffer
+    give_back(buffer);
+  }
   buffer.data = allocate(bytes);
   buffer.bytes = bytes;
   return buffer.data;
+}
+
+void Queue::give_back(Buffer& buffer) noexcept {
+  if (buffer.data) deallocate(buffer.data, buffer.bytes);
+  buffer = {};
 }
 
 void* Queue::allocate(std::size_t bytes) {

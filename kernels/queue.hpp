@@ -6,6 +6,7 @@
 #include <string>
 #include <typeindex>
 #include <unordered_map>
+#include <vector>
 
 #include "kernels/error.hpp"
 #include "kernels/map.hpp"
@@ -80,9 +81,13 @@ class Queue {
   /// Waits until all queued work is done.
   void synchronize();
 
-  /// At least `bytes` bytes, 256-byte aligned, contents undefined; grows once and stays.
+  /// At least `bytes` bytes, 256-byte aligned, contents undefined; grows once and stays. While something is
+  /// recorded it can't grow.
   void* scratch(std::size_t bytes) { return grow(scratch_, bytes); }
   void* workspace(std::size_t bytes) { return grow(workspace_, bytes); }
+  /// From now on a buffer that is outgrown stays where it is beside the new one: a recorded graph has its
+  /// address.
+  void keep_buffers() { keeps_buffers_ = true; }
 
   /// Raw device memory, 256-byte aligned; counted by `meter`. Only pools and buffers call these.
   void* allocate(std::size_t bytes);
@@ -103,12 +108,15 @@ class Queue {
     std::size_t bytes = 0;
   };
   void* grow(Buffer& buffer, std::size_t bytes);
+  void give_back(Buffer& buffer) noexcept;
 
   Device device_;
   cudaStream_t stream_ = nullptr;
   Precision precision_ = Precision::fp32, multiplied_ = Precision::fp32;
   MemoryMeter meter_;
   Buffer scratch_, workspace_;
+  bool keeps_buffers_ = false;
+  std::vector<Buffer> outgrown_;
   std::unordered_map<std::type_index, std::shared_ptr<void>> states_;
 };
 

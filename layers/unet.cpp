@@ -7,6 +7,8 @@
 #include "kernels/elementwise.hpp"
 #include "kernels/layout.hpp"
 #include "kernels/timestep_embedding.hpp"
+#include "layers/unet_replay.hpp"
+#include "layers/unet_tape.hpp"
 #include "weights/counting_source.hpp"
 
 namespace tweedie {
@@ -21,24 +23,6 @@ void of_classes(Tensor& embedding, const std::vector<int>& labels, const Use& us
 }
 
 }  // namespace
-
-/// What one forward pass leaves: a state for each layer, the head's input, and for training the way of the
-/// embedding.
-struct UNet::Tape : Saved {
-  std::vector<LayerSaved> layers;
-  Feature head_x;
-  Tensor head_bias, head_stats;  // head_bias: which head_x lacks; may be empty
-  Shape image;
-  bool training = false;
-  Tensor sinusoids, hidden_before, hidden, embedding_before, embedding;  // before: SiLU
-  std::vector<int> labels;
-
-  void clear() {
-    head_x = {};
-    head_bias = head_stats = sinusoids = hidden_before = hidden = embedding_before = embedding = {};
-    for (LayerSaved& each : layers) each.emplace<std::monostate>();
-  }
-};
 
 std::unique_ptr<Saved> UNet::make_saved() const {
   auto tape = std::make_unique<Tape>();
@@ -74,7 +58,10 @@ UNet::UNet(Context& context, const WeightScope& source, const UNetConfig& config
   }
   norm_out_.emplace(context, scope.sub("out.0"), config.channels(0), true);
   conv_out_.emplace(context, scope.sub("out.2"), config.channels(0), config.out_channels, 3);
+  replay_ = std::make_unique<Replay>(*this);
 }
+
+UNet::~UNet() = default;
 
 UNet::Layer UNet::make_layer(const WeightScope& scope, const ModulePlan& plan) const {
   using Kind = ModulePlan::Kind;
@@ -132,13 +119,10 @@ void UNet::project(const Tensor& embedding) {
 }
 
 // SiLU(MLP(sinusoids(t)) + label embedding), (N, embedding, 1, 1): every residual block starts from this.
-Tensor UNet::embed(std::span<const float> timesteps, Tape* tape) {
+Tensor UNet::embed(const Tensor& times, Tape* tape) {
   Queue& q = context_.queue;
-  const int N = int(timesteps.size());
-  Tensor t = context_.planar({N, 1, 1, 1});
-  upload_times(t, timesteps);
-  Tensor sinusoids = context_.planar({N, config_.model_channels, 1, 1});
-  timestep_embedding(q, sinusoids, t);
+  Tensor sinusoids = context_.planar({times.shape().N, config_.model_channels, 1, 1});
+  timestep_embedding(q, sinusoids, times);
   Tensor before = time_in_->forward(context_, sinusoids);
   Tensor hidden = context_.planar(before.shape());
   silu(q, hidden, before);
@@ -234,21 +218,31 @@ Gradient UNet::backward(const Layer& layer, const Tensor& dy, LayerSaved& saved,
   return {resample_backward(context_, resampler->how, own->backward(context_, dy, s.H, s.W))};
 }
 
-Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* saved) {
-  const Shape s = x.shape();
+void UNet::check(const Shape& s, std::size_t timesteps) const {
   require(s.C == config_.in_channels, "U-Net: input ", s, " has ", s.C, " channels, expected ",
           config_.in_channels);
   require(s.H % stride() == 0 && s.W % stride() == 0 && s.H > 0 && s.W > 0, "U-Net: image of ", s.H, "x", s.W,
           " pixels; both sides must be multiples of ", stride());
-  require(int(timesteps.size()) == s.N, "U-Net: ", timesteps.size(), " timesteps for ", s.N, " samples");
-  Tape* const tape = saved ? &saved_as<Tape>(*saved, "U-Net") : nullptr;
+  require(int(timesteps) == s.N, "U-Net: ", timesteps, " timesteps for ", s.N, " samples");
+}
+
+Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* saved) {
+  check(x.shape(), timesteps.size());
+  Tensor times = context_.planar({x.shape().N, 1, 1, 1});
+  upload_times(times, timesteps);
+  return run(x, times, saved ? &saved_as<Tape>(*saved, "U-Net") : nullptr);
+}
+
+// The raw output for images and scaled timesteps on the device.
+Tensor UNet::run(const Tensor& x, const Tensor& times, Tape* tape) {
+  const Shape s = x.shape();
   if (tape) {  // what an earlier forward left, and no backward took, goes back to the pool
     tape->image = s;
     tape->clear();
   }
   const bool training = tape && tape->training;
   skips_.clear();
-  project(embed(timesteps, tape));
+  project(embed(times, tape));
   Sum h{.value = context_.features({s.N, padded_channels(s.C), s.H, s.W})};
   convert_layout(context_.queue, h.value, x);
   std::size_t at = 0;
@@ -337,7 +331,8 @@ Tensor UNet::backward(const Tensor& dout, Tape& tape, const ResBlock::Training* 
 }
 
 Tensor UNet::backward(const Tensor& dout, Saved& saved) {
-  return backward(dout, saved_as<Tape>(saved, "U-Net"), nullptr, true);
+  Tape& tape = saved_as<Tape>(saved, "U-Net");
+  return tape.pass ? replay_->backward(dout, tape) : backward(dout, tape, nullptr, true);
 }
 
 Tensor UNet::backward(const Tensor& dout, Saved& saved, Gradients& gradients, bool input) {
@@ -354,6 +349,7 @@ Tensor UNet::backward(const Tensor& dout, Saved& saved, Gradients& gradients, bo
 }
 
 std::vector<Parameter> UNet::list_parameters() {
+  replay_ = std::make_unique<Replay>(*this);  // who asks may move them, and graphs know where they were
   std::vector<Parameter> all;
   time_in_->list_parameters(all);
   time_out_->list_parameters(all);
@@ -377,16 +373,25 @@ std::span<const float> UNet::same_time(int N, const NoiseLevel& level) {
   return times_;
 }
 
-Prediction UNet::split(const Tensor& output) {
-  if (!config_.learn_sigma()) return {output, {}};
-  const Shape s = output.shape();
-  Prediction p{context_.planar({s.N, s.C / 2, s.H, s.W}), context_.planar({s.N, s.C / 2, s.H, s.W})};
-  split_channels(context_.queue, p.eps, p.v, output);
+Prediction UNet::split(View<const float> output) {
+  const Shape s = output.shape;
+  Prediction p{context_.planar({s.N, config_.in_channels, s.H, s.W}), {}};
+  if (!config_.learn_sigma()) {
+    copy(context_.queue, p.eps, output);
+  } else {
+    p.v = context_.planar(p.eps.shape());
+    split_channels(context_.queue, p.eps, p.v, output);
+  }
   return p;
 }
 
 Prediction UNet::forward(const Tensor& x, const NoiseLevel& level, Saved* saved) {
-  return split(forward(x, same_time(x.shape().N, level), saved));
+  const std::span<const float> times = same_time(x.shape().N, level);
+  check(x.shape(), times.size());
+  Tape* const tape = saved ? &saved_as<Tape>(*saved, "U-Net") : nullptr;
+  if (replay_->can(tape)) return replay_->forward(x, float(time_scale_) * float(level.timestep), tape);
+  const Tensor output = forward(x, times, saved);
+  return config_.learn_sigma() ? split(output.view()) : Prediction{output, {}};
 }
 
 }  // namespace tweedie

@@ -1,7 +1,9 @@
 // The U-Net of guided-diffusion (Dhariwal & Nichol 2021) as a Denoiser, with its input gradient.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +24,7 @@ class UNet : public Denoiser {
  public:
   /// `time_scale` multiplies timesteps before they are embedded (rescale_timesteps: 1000 / steps).
   UNet(Context& context, const WeightScope& scope, const UNetConfig& config, double time_scale = 1);
+  ~UNet() override;
 
   /// Raw output (N, out_channels, H, W) for x (N, in_channels, H, W) and one timestep a sample. H and W are
   /// multiples of `stride()`. Class-conditional networks take their labels from `set_labels`.
@@ -44,6 +47,8 @@ class UNet : public Denoiser {
   /// All parameters, in the order of execution, for `Parameters` to gather.
   std::vector<Parameter> list_parameters();
   bool learns_variance() const override { return config_.learn_sigma(); }
+  /// How many passes, forward and backward, were replayed as CUDA graphs (`Context::replay`) so far.
+  std::uint64_t replays() const { return replays_; }
 
   /// The label of a sample of any class: nothing is added to its embedding. Only a network that saw such
   /// samples in training (`DiffusionConfig::label_dropout`) knows what that means.
@@ -69,6 +74,7 @@ class UNet : public Denoiser {
   /// A lone convolution keeps its input, and only for training.
   using LayerSaved = std::variant<std::monostate, ResBlock::Saved, AttentionBlock::Saved, Tensor>;
   struct Tape;
+  class Replay;
   struct Stage {
     bool pushes_skip;
     int skip_channels;
@@ -78,7 +84,9 @@ class UNet : public Denoiser {
   };
 
   Layer make_layer(const WeightScope& scope, const ModulePlan& plan) const;
-  Tensor embed(std::span<const float> timesteps, Tape* tape);
+  void check(const Shape& x, std::size_t timesteps) const;
+  Tensor run(const Tensor& x, const Tensor& times, Tape* tape);
+  Tensor embed(const Tensor& times, Tape* tape);
   void upload_times(Tensor& t, std::span<const float> timesteps);
   void add_labels(Tensor& embedding, Tape* tape);
   void project(const Tensor& embedding);
@@ -89,7 +97,7 @@ class UNet : public Denoiser {
                     const ResBlock::Training* training, bool input, const Tensor& plus = {});
   Tensor backward_head(const Tensor& dout, Tape& tape, Gradients* gradients);
   Tensor backward(const Tensor& dout, Tape& tape, const ResBlock::Training* training, bool input);
-  Prediction split(const Tensor& output);
+  Prediction split(View<const float> output);
   std::span<const float> same_time(int N, const NoiseLevel& level);
 
   Context& context_;
@@ -102,6 +110,9 @@ class UNet : public Denoiser {
   std::vector<Stage> stages_;
   std::optional<Norm> norm_out_;
   std::optional<Conv2d> conv_out_;
+
+  std::unique_ptr<Replay> replay_;
+  std::uint64_t replays_ = 0;
 
   std::size_t layers_ = 0;
   std::function<void(const std::string&, const Tensor&)> probe_;

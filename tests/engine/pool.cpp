@@ -1,6 +1,8 @@
 #include "engine/pool.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "engine/context.hpp"
 #include "tests/support/support.hpp"
@@ -49,6 +51,46 @@ TEST_CASE("a pool takes the smallest free block that fits, and merges what is fr
   CHECK(wide->data == blocks[0]->data + blocks[0]->bytes);
   for (Pool::Block* block : {blocks[0], blocks[3], again, behind, wide}) pool.release(block);
   CHECK(pool.in_use() == 0);
+}
+
+TEST_CASE("a reserve's memory is its own, until it goes") {
+  for (const Device device : test::backends()) {
+    Context context(device);
+    const Shape shape{1, 16, 64, 64};
+    std::optional<Pool::Reserve> reserve(context.pool);
+    const float *inside = nullptr, *deeper = nullptr;
+    {
+      const Pool::Reserve::Inside in(*reserve);
+      Tensor kept = context.planar(shape);
+      inside = kept.data();
+      {
+        Pool::Reserve other(context.pool);
+        const Pool::Reserve::Inside in_other(other);
+        deeper = context.planar(shape).data();
+      }
+      const Tensor again = context.planar(shape);  // from the first once more
+      CHECK(again.data() != inside);
+      CHECK(again.data() != deeper);
+    }
+    // All of it is free, and nobody's but the reserve's. The other's is everybody's by now.
+    CHECK(context.planar(shape).data() == deeper);
+    {
+      const Tensor first = context.planar(shape), second = context.planar(shape);
+      CHECK(second.data() != inside);
+    }
+    const std::size_t calls = context.queue.meter().calls;
+    {
+      const Pool::Reserve::Inside in(*reserve);
+      const Tensor first = context.planar(shape), second = context.planar(shape);
+      CHECK(first.data() == inside);
+    }
+    CHECK(context.queue.meter().calls == calls);
+    reserve.reset();
+    const Tensor all[] = {context.planar(shape), context.planar(shape), context.planar(shape),
+                          context.planar(shape)};
+    CHECK(std::any_of(std::begin(all), std::end(all), [&](const Tensor& t) { return t.data() == inside; }));
+    CHECK(context.queue.meter().calls == calls);
+  }
 }
 
 TEST_CASE("shared tensors give their memory back once") {

@@ -25,9 +25,11 @@ struct Demand {
   std::uint64_t launches = 0;       ///< of our own kernels
   std::uint64_t library_calls = 0;  ///< of cuDNN and cuBLAS, counted as a launch each
   std::uint64_t copies = 0, waits = 0, allocations = 0;
+  std::uint64_t graphs = 0, replayed = 0;  ///< launches of graphs, and what of the above they hold
   std::map<std::string, stand_in::KernelCount> kernels;
 
   std::uint64_t all_launches() const { return launches + library_calls + copies; }
+  std::uint64_t by_the_host() const { return all_launches() - replayed + graphs; }
   double bytes() const {
     double sum = 0;
     for (const auto& [name, count] : kernels) sum += double(count.read_bytes + count.written_bytes);
@@ -35,14 +37,14 @@ struct Demand {
   }
 };
 
-/// The second of two DPS steps of a network with random weights, an image of which pixels are missing.
-/// `blocks`: a dry run of so many blocks a launch; 0: all is executed.
-Demand second_step(const UNetConfig& config, Shape image, unsigned blocks) {
+/// A DPS step, 0 the first, of a network with random weights, an image of which pixels are missing. `blocks`:
+/// a dry run of so many blocks a launch; 0: all is executed.
+Demand demand_of_step(int which, const UNetConfig& config, Shape image, unsigned blocks) {
   stand_in::set_dry(blocks);
   Context context(Device::cuda, 1);
   RandomSource source(1);
   UNet unet(context, WeightScope(source), config);
-  const Schedule schedule = make_schedule("linear", 1000, "3");
+  const Schedule schedule = make_schedule("linear", 1000, "5");
   Inpainting op(context, context.upload({1, 1, image.H, image.W}, random_mask(image.H, image.W, 0.92, 1)));
   Likelihood likelihood(context, op, op.forward(context.normal(image)));
   DpsGuidance guidance(context, likelihood, 1.0);
@@ -54,14 +56,15 @@ Demand second_step(const UNetConfig& config, Shape image, unsigned blocks) {
   sample(context, unet, schedule, options, context.normal(image), &guidance, noise,
          [&](const Step& step, const Tensor&) {
            const stand_in::Statistics now = stand_in::statistics();
-           if (step.executed == 1) {
+           if (step.executed == which) {
              demand = {now.launches - before.launches, now.library_calls - before.library_calls,
                        now.copies - before.copies,     now.waits - before.waits,
-                       now.mallocs - before.mallocs,   stand_in::kernel_counts()};
+                       now.mallocs - before.mallocs,   now.graphs - before.graphs,
+                       now.replayed - before.replayed, stand_in::kernel_counts()};
              return false;
            }
            before = now;
-           stand_in::count_kernels(true);
+           if (step.executed == which - 1) stand_in::count_kernels(true);
            return true;
          });
   stand_in::count_kernels(false);
@@ -120,7 +123,7 @@ UNetConfig small() {
 
 TEST_CASE("a dry run counts what a run of everything counts") {
   const Shape image{1, 3, 32, 32};
-  const Demand all = second_step(small(), image, 0), dry = second_step(small(), image, few);
+  const Demand all = demand_of_step(1, small(), image, 0), dry = demand_of_step(1, small(), image, few);
   CHECK(dry.launches == all.launches);
   CHECK(dry.library_calls == all.library_calls);
   CHECK(dry.copies == all.copies);
@@ -136,13 +139,28 @@ TEST_CASE("a dry run counts what a run of everything counts") {
 TEST_CASE("budgets of a step of the FFHQ-256 network") {
   const UNetConfig config = preset("ffhq256").unet;
   const Shape image{1, 3, 256, 256};
-  const Demand step = second_step(config, image, few);
+  const Demand step = demand_of_step(1, config, image, few);
   print("FFHQ-256, one DPS step, fp32", step);
   CHECK(step.library_calls == library_calls_of(step_ops(config, image, true)));
   CHECK(step.all_launches() <= 442);  // 426 before maps in two parts were convolved part by part, at 4.87 GiB
   CHECK(step.waits == 0);
   CHECK(step.allocations == 0);
   CHECK(step.bytes() <= 4.78 * gibi);
+}
+
+// Of the third step on, the host launches two graphs, and the sampler's and the guidance's own few kernels.
+TEST_CASE("what the host does for a step that is replayed") {
+  const UNetConfig config = preset("ffhq256").unet;
+  const Shape image{1, 3, 256, 256};
+  const Demand step = demand_of_step(3, config, image, few);
+  std::printf("replayed: %llu calls of the host, %llu graphs of %llu launches\n",
+              static_cast<unsigned long long>(step.by_the_host()),
+              static_cast<unsigned long long>(step.graphs), static_cast<unsigned long long>(step.replayed));
+  print("FFHQ-256, one DPS step, fp32, replayed", step);
+  CHECK(step.graphs == 2);
+  CHECK(step.by_the_host() <= 30);
+  CHECK(step.waits == 0);
+  CHECK(step.allocations == 0);
 }
 
 }  // namespace

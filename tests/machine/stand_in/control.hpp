@@ -29,6 +29,8 @@ struct Statistics {
   std::uint64_t library_calls = 0;       ///< of cuBLAS, cuDNN and cuFFT that compute: a launch each, at least
   std::uint64_t copies = 0;              ///< copies and fills
   std::uint64_t waits = 0;               ///< of the host for the device: synchronisations and blocking copies
+  std::uint64_t graphs = 0;              ///< launches of graphs; what they hold is counted above as well,
+  std::uint64_t replayed = 0;            ///< and here: launches, library calls and copies of graphs
 };
 Statistics statistics();
 

@@ -242,12 +242,16 @@ cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation
                   tf32};
   cublasStatus_t status = check_memory(*handle, call);
   if (status == CUBLAS_STATUS_SUCCESS) status = check_apart(call);
-  if (status != CUBLAS_STATUS_SUCCESS || !to_compute()) return status;
-  DeviceAccess access;
-  // Whatever lived there is lost; the whole of it would take longer than most products.
-  poison({handle->workspace.data, std::min<std::size_t>(handle->workspace.bytes, 65536)});
-  for (std::int64_t i = 0; i < call.batch; ++i) multiply(call, i);
-  return CUBLAS_STATUS_SUCCESS;
+  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  const cudaError_t queued = queue(handle->stream, [call, workspace = handle->workspace] {
+    if (!to_compute()) return cudaSuccess;
+    DeviceAccess access;
+    // Whatever lived there is lost; the whole of it would take longer than most products.
+    poison({workspace.data, std::min<std::size_t>(workspace.bytes, 65536)});
+    for (std::int64_t i = 0; i < call.batch; ++i) multiply(call, i);
+    return cudaSuccess;
+  });
+  return queued == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
 }  // extern "C"

@@ -44,6 +44,11 @@ constexpr ErrorText error_texts[] = {
     ERROR_TEXT(cudaErrorLaunchTimeout, "the launch timed out and was terminated"),
     ERROR_TEXT(cudaErrorAssert, "device-side assert triggered"),
     ERROR_TEXT(cudaErrorMisalignedAddress, "misaligned address"),
+    ERROR_TEXT(cudaErrorIllegalState, "the operation cannot be performed in the present state"),
+    ERROR_TEXT(cudaErrorStreamCaptureUnsupported, "operation not permitted when stream is capturing"),
+    ERROR_TEXT(cudaErrorStreamCaptureInvalidated, "operation failed due to a previous error during capture"),
+    ERROR_TEXT(cudaErrorStreamCaptureImplicit,
+               "operation would make the legacy stream depend on a capturing blocking stream"),
     ERROR_TEXT(cudaErrorLaunchFailure, "unspecified launch failure"),
 };
 #undef ERROR_TEXT
@@ -52,7 +57,8 @@ constexpr ErrorText error_texts[] = {
 cudaError_t done() { return result(Runtime::instance().sticky); }
 
 // The same of calls at which the host waits for the device.
-cudaError_t waited() {
+cudaError_t waited(const char* call) {
+  if (const cudaError_t no = outside_capture(call); no != cudaSuccess) return no;
   Runtime::instance().counts.waits += 1;
   return done();
 }
@@ -155,7 +161,7 @@ cudaError_t cudaSetDevice(int device) {
                      : refuse(cudaErrorInvalidDevice, message("cudaSetDevice(", device, ")"));
 }
 
-cudaError_t cudaDeviceSynchronize() { return waited(); }
+cudaError_t cudaDeviceSynchronize() { return waited("cudaDeviceSynchronize"); }
 cudaError_t cudaDeviceReset() { return done(); }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* out, int device) {
@@ -267,7 +273,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return known(stream)
-             ? waited()
+             ? waited("cudaStreamSynchronize")
              : refuse(cudaErrorInvalidResourceHandle, "cudaStreamSynchronize: the stream does not exist");
 }
 
@@ -277,11 +283,6 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   if (!known(stream) || !known_event(event))
     return refuse(cudaErrorInvalidResourceHandle, "cudaStreamWaitEvent: no such stream or event");
   return done();
-}
-
-cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
-  *status = cudaStreamCaptureStatusNone;
-  return result(cudaSuccess);
 }
 
 // ---- events -------------------------------------------------------------------------------------------
@@ -305,6 +306,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   if (!known_event(event) || !known(stream))
     return refuse(cudaErrorInvalidResourceHandle, "cudaEventRecord: no such stream or event");
+  if (const cudaError_t no = outside_capture("cudaEventRecord"); no != cudaSuccess) return no;
   event->recorded = true;
   event->time = std::chrono::steady_clock::now();
   return done();
@@ -312,7 +314,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return known_event(event)
-             ? waited()
+             ? waited("cudaEventSynchronize")
              : refuse(cudaErrorInvalidResourceHandle, "cudaEventSynchronize: the event does not exist");
 }
 

@@ -60,29 +60,22 @@ std::string objection(const ptx::KernelTraits& traits, const DeviceName& kernel,
   return {};
 }
 
-cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments, std::size_t shared,
-                   cudaStream_t stream) {
+// Runs what a launch asks for; its sizes are known to be right.
+cudaError_t run(const ptx::Module& module, const std::string& kernel, dim3 grid, dim3 block,
+                std::size_t shared, void* const* arguments) {
   Runtime& runtime = Runtime::instance();
   std::lock_guard lock(runtime.mutex);
   if (runtime.sticky != cudaSuccess) return result(runtime.sticky);
-  DeviceName* kernel = find_kernel(function);
-  if (!kernel) return refuse(cudaErrorInvalidDeviceFunction, "launch of something that is not a kernel");
-  if (!known(stream)) return refuse(cudaErrorInvalidResourceHandle, "launch on a stream that does not exist");
   try {
-    const ptx::Module& module = loaded(*kernel->code);
-    const std::string no = objection(module.traits(kernel->name), *kernel, grid, block, shared);
-    if (!no.empty())
-      return refuse(cudaErrorInvalidConfiguration,
-                    "launch of " + ptx::readable_name(kernel->name) + ": " + no);
     DeviceAccess access;
     runtime.counts.launches += 1;
     const ptx::Statistics done =
-        module.launch(kernel->name, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared, arguments,
+        module.launch(kernel, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared, arguments,
                       DeviceMemory::instance().ranges(), runtime.options);
     runtime.counts.thread_instructions += done.thread_instructions;
     runtime.counts.warp_instructions += done.warp_instructions;
     if (runtime.options.count_traffic) {
-      KernelCount& count = runtime.kernel_counts[kernel->name];
+      KernelCount& count = runtime.kernel_counts[kernel];
       count.launches += 1;
       count.read_bytes += done.read_bytes;
       count.written_bytes += done.written_bytes;
@@ -92,6 +85,49 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
     const cudaError_t status = status_of(fault.kind());
     if (fault.kind() != ptx::FaultKind::load) runtime.sticky = status;
     return refuse(status, fault.what());
+  }
+}
+
+// A graph's launch keeps copies of its arguments.
+struct Recorded {
+  const ptx::Module* module;
+  std::string kernel;
+  dim3 grid, block;
+  std::size_t shared;
+  std::vector<std::vector<char>> arguments;
+
+  cudaError_t operator()() {
+    std::vector<void*> pointers;
+    for (std::vector<char>& argument : arguments) pointers.push_back(argument.data());
+    return run(*module, kernel, grid, block, shared, pointers.data());
+  }
+};
+
+cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments, std::size_t shared,
+                   cudaStream_t stream) {
+  Runtime& runtime = Runtime::instance();
+  std::unique_lock lock(runtime.mutex);
+  if (runtime.sticky != cudaSuccess) return result(runtime.sticky);
+  DeviceName* kernel = find_kernel(function);
+  if (!kernel) return refuse(cudaErrorInvalidDeviceFunction, "launch of something that is not a kernel");
+  if (!known(stream)) return refuse(cudaErrorInvalidResourceHandle, "launch on a stream that does not exist");
+  try {
+    const ptx::Module& module = loaded(*kernel->code);
+    const ptx::KernelTraits traits = module.traits(kernel->name);
+    const std::string no = objection(traits, *kernel, grid, block, shared);
+    if (!no.empty())
+      return refuse(cudaErrorInvalidConfiguration,
+                    "launch of " + ptx::readable_name(kernel->name) + ": " + no);
+    lock.unlock();
+    if (!runtime.capture) return run(module, kernel->name, grid, block, shared, arguments);
+    Recorded recorded{&module, kernel->name, grid, block, shared, {}};
+    for (std::size_t k = 0; k < traits.parameter_bytes.size(); ++k) {
+      const char* const from = static_cast<const char*>(arguments[k]);
+      recorded.arguments.emplace_back(from, from + traits.parameter_bytes[k]);
+    }
+    return queue(stream, std::move(recorded));
+  } catch (const ptx::Fault& fault) {
+    return refuse(status_of(fault.kind()), fault.what());
   }
 }
 

@@ -31,7 +31,8 @@ std::string objection(const char* call, const char* role, const void* pointer, s
 
 Side side_of(const void* pointer) { return memory().contains(pointer) ? Side::device : Side::host; }
 
-cudaError_t copy(const char* call, void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+cudaError_t copy(const char* call, void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                 cudaStream_t stream = nullptr) {
   if (Runtime::instance().sticky != cudaSuccess) return result(Runtime::instance().sticky);
   if (bytes == 0) return result(cudaSuccess);
   Side to_side = Side::host, from_side = Side::host;
@@ -59,35 +60,43 @@ cudaError_t copy(const char* call, void* to, const void* from, std::size_t bytes
   const auto *a = static_cast<const char*>(from), *b = static_cast<const char*>(to);
   if (a < b + bytes && b < a + bytes)
     return refuse(cudaErrorInvalidValue, message(call, ": source and destination overlap"));
-  Runtime::instance().counts.copies += 1;
-  DeviceAccess access;
-  std::memcpy(to, from, bytes);
-  return result(cudaSuccess);
+  // Ordinary memory of the host is read when the call is made, which a graph would do too late.
+  if (to_side == Side::host || from_side == Side::host)
+    if (const cudaError_t captured = outside_capture(call); captured != cudaSuccess) return captured;
+  return queue(stream, [=] {
+    Runtime::instance().counts.copies += 1;
+    DeviceAccess access;
+    std::memcpy(to, from, bytes);
+    return result(cudaSuccess);
+  });
 }
 
 cudaError_t copy_rows(const char* call, void* to, std::size_t to_pitch, const void* from,
-                      std::size_t from_pitch, std::size_t width, std::size_t height, cudaMemcpyKind kind) {
+                      std::size_t from_pitch, std::size_t width, std::size_t height, cudaMemcpyKind kind,
+                      cudaStream_t stream = nullptr) {
   if (width > to_pitch || width > from_pitch)
     return refuse(cudaErrorInvalidPitchValue,
                   message(call, ": rows of ", width, " bytes, pitches of ", to_pitch, " and ", from_pitch));
   DeviceAccess access;  // once, not for each row
   for (std::size_t row = 0; row < height; ++row) {
     const cudaError_t status = copy(call, static_cast<char*>(to) + row * to_pitch,
-                                    static_cast<const char*>(from) + row * from_pitch, width, kind);
+                                    static_cast<const char*>(from) + row * from_pitch, width, kind, stream);
     if (status != cudaSuccess) return status;
   }
   return result(cudaSuccess);
 }
 
-cudaError_t fill(const char* call, void* to, int value, std::size_t bytes) {
+cudaError_t fill(const char* call, void* to, int value, std::size_t bytes, cudaStream_t stream = nullptr) {
   if (Runtime::instance().sticky != cudaSuccess) return result(Runtime::instance().sticky);
   if (bytes == 0) return result(cudaSuccess);
   const std::string no = objection(call, "the destination", to, bytes, Side::device);
   if (!no.empty()) return refuse(cudaErrorInvalidValue, no);
-  Runtime::instance().counts.copies += 1;
-  DeviceAccess access;
-  std::memset(to, value, bytes);
-  return result(cudaSuccess);
+  return queue(stream, [=] {
+    Runtime::instance().counts.copies += 1;
+    DeviceAccess access;
+    std::memset(to, value, bytes);
+    return result(cudaSuccess);
+  });
 }
 
 cudaError_t no_stream(const char* call) {
@@ -100,6 +109,7 @@ cudaError_t allocate(void** pointer, std::size_t bytes) {
   if (runtime.sticky != cudaSuccess) return result(runtime.sticky);
   *pointer = nullptr;
   if (bytes == 0) return result(cudaSuccess);
+  if (const cudaError_t no = outside_capture("cudaMalloc"); no != cudaSuccess) return no;
   runtime.counts.mallocs += 1;
   *pointer = memory().allocate(bytes);
   return result(*pointer ? cudaSuccess : cudaErrorMemoryAllocation);
@@ -108,6 +118,7 @@ cudaError_t allocate(void** pointer, std::size_t bytes) {
 cudaError_t release(const char* call, void* pointer) {
   Runtime& runtime = Runtime::instance();
   if (!pointer) return result(cudaSuccess);
+  if (const cudaError_t no = outside_capture(call); no != cudaSuccess) return no;
   const std::string where = memory().describe(pointer);
   switch (memory().free(pointer)) {
     case DeviceMemory::FreeResult::not_a_block:
@@ -175,7 +186,8 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
-  return known(stream) ? copy("cudaMemcpyAsync", to, from, bytes, kind) : no_stream("cudaMemcpyAsync");
+  return known(stream) ? copy("cudaMemcpyAsync", to, from, bytes, kind, stream)
+                       : no_stream("cudaMemcpyAsync");
 }
 
 cudaError_t cudaMemcpy2D(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width,
@@ -187,13 +199,13 @@ cudaError_t cudaMemcpy2D(void* to, size_t to_pitch, const void* from, size_t fro
 cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width,
                               size_t height, cudaMemcpyKind kind, cudaStream_t stream) {
   if (!known(stream)) return no_stream("cudaMemcpy2DAsync");
-  return copy_rows("cudaMemcpy2DAsync", to, to_pitch, from, from_pitch, width, height, kind);
+  return copy_rows("cudaMemcpy2DAsync", to, to_pitch, from, from_pitch, width, height, kind, stream);
 }
 
 cudaError_t cudaMemset(void* to, int value, size_t bytes) { return fill("cudaMemset", to, value, bytes); }
 
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
-  return known(stream) ? fill("cudaMemsetAsync", to, value, bytes) : no_stream("cudaMemsetAsync");
+  return known(stream) ? fill("cudaMemsetAsync", to, value, bytes, stream) : no_stream("cudaMemsetAsync");
 }
 
 cudaError_t cudaMemcpyToSymbol(const void* variable, const void* from, size_t bytes, size_t offset,

@@ -160,7 +160,7 @@ cudnnStatus_t check_buffers(const CudnnConvolution& c, const std::array<Stretch,
   return CUDNN_STATUS_SUCCESS;
 }
 
-cudnnStatus_t execute(const CudnnDescriptor& plan, const CudnnDescriptor& pack) {
+cudnnStatus_t execute(cudaStream_t stream, const CudnnDescriptor& plan, const CudnnDescriptor& pack) {
   const CudnnDescriptor* const configuration = part(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
   const CudnnDescriptor* const operation = configuration ? operation_of(*configuration) : nullptr;
   if (!operation)
@@ -182,12 +182,16 @@ cudnnStatus_t execute(const CudnnDescriptor& plan, const CudnnDescriptor& pack) 
   const Stretch workspace{pack.value<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE), workspace_bytes(c)};
   const cudnnStatus_t status = check_buffers(
       c, {c.x.stretch(pointers[0]), c.weights.stretch(pointers[1]), c.y.stretch(pointers[2]), workspace});
-  if (status != CUDNN_STATUS_SUCCESS || !to_compute()) return status;
-  const DeviceAccess access;
-  poison(workspace);
-  run_convolution(c, configuration->value<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX), pointers[0],
-                  pointers[1], pointers[2]);
-  return CUDNN_STATUS_SUCCESS;
+  if (status != CUDNN_STATUS_SUCCESS) return status;
+  const auto engine = configuration->value<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
+  const cudaError_t queued = queue(stream, [c, engine, pointers, workspace] {
+    if (!to_compute()) return cudaSuccess;
+    const DeviceAccess access;
+    poison(workspace);
+    run_convolution(c, engine, pointers[0], pointers[1], pointers[2]);
+    return cudaSuccess;
+  });
+  return queued == cudaSuccess ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_EXECUTION_FAILED;
 }
 
 cudnnStatus_t read_attribute(const CudnnDescriptor& d, cudnnBackendAttributeName_t name,
@@ -337,5 +341,5 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
       v->type != CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR)
     return refuse_cudnn(CUDNN_STATUS_BAD_PARAM,
                         "execute: needs a finalised plan and a finalised variant pack");
-  return execute(*p, *v);
+  return execute(handle->stream, *p, *v);
 }

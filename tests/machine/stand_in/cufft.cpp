@@ -149,6 +149,8 @@ cufftResult check(const char* call, Plan* plan, cufftType type, const Stretch& i
     return refuse(CUFFT_EXEC_FAILED, message(call, ": the work area overlaps an array"));
   if (Runtime::instance().sticky != cudaSuccess || !known(plan->stream))
     return refuse(CUFFT_EXEC_FAILED, message(call, ": no working stream"));
+  if (outside_capture(call) != cudaSuccess)
+    return CUFFT_EXEC_FAILED;  // cuFFT could; nothing here records one
   return CUFFT_SUCCESS;
 }
 
