@@ -3,17 +3,45 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "engine/solvers/proximal.hpp"
 
 namespace tweedie {
+
+namespace {
+
+double root_mean(const Scalars& values) {
+  return std::sqrt(std::accumulate(values.begin(), values.end(), 0.0) / double(values.size()));
+}
+
+}  // namespace
 
 std::optional<double> distance(Context& context, const Solver& solver) {
   const TensorOf<double>& squared = solver.misfit_squared();
   if (!squared) return {};
   Scalars values(context, squared.shape().N);
   context.download(values, squared);
-  return std::sqrt(std::accumulate(values.begin(), values.end(), 0.0) / double(values.size()));
+  return root_mean(values);
+}
+
+std::optional<MisfitWatch::Seen> MisfitWatch::after(int executed) {
+  const TensorOf<double>& squared = solver_.misfit_squared();
+  if (!squared) return {};
+  if (!mailbox_) {
+    values_.emplace(context_, squared.shape().N);
+    mailbox_.emplace(context_.queue, values_->size() * sizeof(double));
+  }
+  require(squared.shape().N == int(values_->size()), "misfits of ", squared.shape().N,
+          " samples after those of ", values_->size());
+  const int before = std::exchange(executed_, executed);
+  if (!mailbox_->exchange(values_->data(), squared.data())) return {};
+  return Seen{context_.queue.on_cuda() ? before : executed, root_mean(*values_)};
+}
+
+std::optional<MisfitWatch::Seen> MisfitWatch::last() {
+  if (!mailbox_ || !mailbox_->collect(values_->data())) return {};
+  return Seen{executed_, root_mean(*values_)};
 }
 
 Tensor solve(Solver& solver, Posterior& p, const SolverObserver& observer) {

@@ -11,6 +11,7 @@
 #include "engine/likelihood.hpp"
 #include "engine/sampler.hpp"
 #include "engine/settings.hpp"
+#include "kernels/mailbox.hpp"
 
 namespace tweedie {
 
@@ -52,6 +53,28 @@ class Solver {
 /// The root of the mean of `misfit_squared` over the samples; nothing where there is none. Not finite where
 /// one sample's is not.
 std::optional<double> distance(Context& context, const Solver& solver);
+
+/// The distance of each step, looked at while the next is queued: on CUDA that of the step before, so that
+/// the device never waits for the host.
+class MisfitWatch {
+ public:
+  struct Seen {
+    int executed;
+    double distance;
+  };
+  MisfitWatch(Context& context, const Solver& solver) : context_(context), solver_(solver) {}
+  /// After step `executed`: the newest that is known, or nothing yet, or where nothing is measured.
+  std::optional<Seen> after(int executed);
+  /// After the last step: its own, where `after` did not know it yet.
+  std::optional<Seen> last();
+
+ private:
+  Context& context_;
+  const Solver& solver_;
+  std::optional<Mailbox> mailbox_;
+  std::optional<Scalars> values_;
+  int executed_ = 0;
+};
 
 /// Called after every step with its number and the state; false ends the run early.
 using SolverObserver = std::function<bool(int executed, const Tensor& x)>;

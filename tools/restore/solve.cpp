@@ -72,15 +72,21 @@ std::vector<Run> run_batch(Context& context, Plan& plan, const Options& o, const
   const std::unique_ptr<Solver> solver = plan.kind.make(plan.settings, posterior);
   steps = solver->steps(posterior);
   Progress progress(label, steps, o.quiet ? ProgressStyle::quiet : ProgressStyle::automatic);
-  const Tensor x = solve(*solver, posterior, [&](int executed, const Tensor&) {
-    const std::optional<double> misfit = distance(context, *solver);
-    require(std::isfinite(misfit.value_or(0)), "the sampler diverged at step ", executed + 1, " of ", steps,
+  MisfitWatch watch(context, *solver);
+  const auto require_finite = [&](const std::optional<MisfitWatch::Seen>& seen) {
+    require(!seen || std::isfinite(seen->distance), "the sampler diverged at step ",
+            seen ? seen->executed + 1 : 0, " of ", steps,
             plan.settings.knows("zeta") && !plan.settings.worded("zeta")
                 ? message(": try a smaller --zeta than ", plan.settings.number("zeta"))
                 : std::string());
-    progress.update(executed + 1, misfit);
+  };
+  const Tensor x = solve(*solver, posterior, [&](int executed, const Tensor&) {
+    const auto seen = watch.after(executed);
+    require_finite(seen);
+    progress.update(executed + 1, seen ? std::optional(seen->distance) : std::nullopt);
     return true;
   });
+  require_finite(watch.last());
   const std::vector<float> values = context.download(x);
   std::vector<Run> runs;
   for (auto from = values.begin(); from != values.end(); from += std::ptrdiff_t(p.padded.size())) {
