@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 #include <new>
+#include <optional>
 #include <string>
 
 #include "kernels/onednn.hpp"
@@ -30,6 +31,24 @@ void* allocate_cpu(std::size_t bytes) {
   void* pointer = std::aligned_alloc(unit, round_up(std::max<std::size_t>(bytes, 1), unit));
   if (pointer && unit == huge_page) madvise(pointer, round_up(bytes, unit), MADV_HUGEPAGE);
   return pointer;
+}
+
+// The number that a file begins with, or that follows `label` in it; nothing where there is none ("max").
+std::optional<std::size_t> number_in(const char* path, const std::string& label = {}) {
+  std::ifstream file(path);
+  for (std::string word; label.empty() || file >> word;)
+    if (std::size_t number = 0; label.empty() || word == label)
+      return file >> number ? std::optional(number) : std::nullopt;
+  return {};
+}
+
+std::size_t available_cpu() {
+  std::size_t bytes = number_in("/proc/meminfo", "MemAvailable:").value_or(0) * 1024;
+  // A container sees its own limits here.
+  const auto limit = number_in("/sys/fs/cgroup/memory.max"),
+             used = number_in("/sys/fs/cgroup/memory.current");
+  if (limit && used) bytes = std::min(bytes, *limit - std::min(*limit, *used));
+  return bytes;
 }
 
 std::string cpu_model() {
@@ -129,6 +148,17 @@ void Queue::deallocate(void* pointer, std::size_t bytes) noexcept {
   }
 #endif
   std::free(pointer);
+}
+
+std::size_t Queue::available() const {
+#if TWEEDIE_CUDA
+  if (on_cuda()) {
+    std::size_t free = 0, total = 0;
+    CHECK_CUDA(cudaMemGetInfo(&free, &total));
+    return free;
+  }
+#endif
+  return available_cpu();
 }
 
 void Queue::synchronize() {

@@ -93,6 +93,9 @@ class Queue {
   void* allocate(std::size_t bytes);
   void deallocate(void* pointer, std::size_t bytes) noexcept;
   MemoryMeter& meter() { return meter_; }
+  /// Bytes that could still be had, as the system tells: of the GPU's memory, or of the machine's or the
+  /// container's.
+  std::size_t available() const;
 
   /// The one `State` of this queue (a library's handle and its plans), made by `State(Queue&)` on first use.
   template <class State>

@@ -105,6 +105,11 @@ for batch in 1 2; do restore batch_$batch --input "$work/photo.png" --seed 5 --s
   for batch in 1 2; do "$bin/end_to_end_prepare" number "$work/batch_$batch/report.json" /samples/$sample/misfit; done | tr '\n' ' ' |
     awk '{ exit !($1 > 0 && ($1 - $2) ^ 2 < (1e-4 * $1) ^ 2) }' || fail "sample $sample is another one in a batch"
 done
+if [ "$task" = denoising ]; then  # one first, then the other two beside each other
+  restore batch_0 --input "$work/photo.png" --seed 5 --samples 3 --batch 0
+  [ "$("$bin/end_to_end_prepare" number "$work/batch_0/report.json" /guidance/batch)" = 2 ] || fail "--batch 0: not two at last"
+  cmp -s "$work/batch_0/sample_1.png" "$work/batch_1/sample_1.png" || fail "--batch 0: another first sample"
+fi
 
 # The exact measurement of another run: the same mask or kernel, the same restoration.
 operator_options=("${options[@]}")

@@ -128,9 +128,9 @@ void declare_method(CLI::App& app, Options& o, Raw& raw) {
   app.add_option(
          "--batch", o.batch,
          "Samples and restarts that are computed side by side, each with the noise it would get alone: "
-         "faster on a GPU, for as much more memory")
+         "faster on a GPU, for as much more memory (0: one, and then as many as memory has room for)")
       ->capture_default_str()
-      ->check(whole_number(1, 100000));
+      ->check(whole_number(0, 100000));
   add_seed_option(app, o.seed, "Seed of mask, noise and sampler");
 }
 

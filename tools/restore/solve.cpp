@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "tools/progress.hpp"
+#include "tools/restore/batches.hpp"
 #include "tools/restore/method.hpp"
 #include "weights/settings_json.hpp"
 #include "weights/unet_config.hpp"
@@ -48,6 +49,7 @@ struct Plan {
   Schedule schedule;
   Likelihood likelihood;
   int restarts;
+  int batch;  ///< the largest so far
 };
 
 /// A run of a sample, of those that the options ask for.
@@ -132,7 +134,7 @@ Json describe(const Plan& plan, const Options& o, int steps) {
   }
   guidance["compat"] = o.compat;
   guidance["restarts"] = plan.restarts;
-  guidance["batch"] = o.batch;
+  guidance["batch"] = plan.batch;
   return {{"sampler", sampler}, {"guidance", guidance}};
 }
 
@@ -143,9 +145,12 @@ Solution solve(Context& context, const Options& o, const Problem& p, const Prior
   const MethodRow method = find_method(o.method);
   if (method.estimate) return method.estimate->run(context, o, p, ready);
   if (method.blind) return solve_blind(context, o, p, prior, *method.blind, store, ready);
-  Plan plan{*method.solver, settings_of(o, p, prior), schedule_of(o, prior, *method.solver),
+  Plan plan{*method.solver,
+            settings_of(o, p, prior),
+            schedule_of(o, prior, *method.solver),
             Likelihood(context, *p.op, p.y(), p.noise_model()),
-            o.restarts > 0 ? o.restarts : p.description().restarts()};
+            o.restarts > 0 ? o.restarts : p.description().restarts(),
+            o.batch};
   if (const auto reason = refusal(plan.kind, *p.op, p.noise_model(), p.padded))
     throw Error(message("task ", p.task, ": ", *reason));
   ready();
@@ -157,10 +162,12 @@ Solution solve(Context& context, const Options& o, const Problem& p, const Prior
     for (int k = 0; k < plan.restarts && !finished; ++k) jobs.push_back({i, k});
     solution.samples.push_back(finished ? std::move(*finished) : Sample{});
   }
-  for (std::size_t first = 0; first < jobs.size(); first += std::size_t(o.batch)) {
-    const std::span<const Job> batch =
-        std::span(jobs).subspan(first, std::min(std::size_t(o.batch), jobs.size() - first));
-    std::vector<Run> runs =
+  Batches batches(context, o.batch);
+  for (std::span<const Job> left = jobs; !left.empty();) {
+    const std::span<const Job> batch = left.first(std::size_t(batches.next(int(left.size()))));
+    left = left.subspan(batch.size());
+    plan.batch = std::max(plan.batch, int(batch.size()));
+    std::vector<Run> runs = std::vector<Run> runs =
         run_batch(context, plan, o, p, prior, batch, label_of(o, batch, plan.restarts), steps);
     for (std::size_t j = 0; j < batch.size(); ++j) {
       Sample& sample = solution.samples[std::size_t(batch[j].sample)];
