@@ -27,12 +27,6 @@ class AttentionBlock {
   void list_parameters(std::vector<Parameter>& to);
 
  private:
-  struct Heads;
-  Heads heads(const Tensor& qkv, int n) const;
-  Tensor weights(Context& context, const Heads& h) const;
-  void backward_sample(Context& context, Tensor& dqkv, Tensor* mixed, const Tensor& dmixed, const Tensor& qkv,
-                       int n) const;
-
   Config config_;
   Norm norm_;
   Conv2d qkv_, proj_;

@@ -1,5 +1,6 @@
 #include "layers/step_ops.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -124,11 +125,11 @@ class Lister {
   /// y += x, or y += x + bias.
   void sum(const Shape& x) { add("axpby", x, x, 3 * size(x)); }
   void sum_and_bias(const Shape& x) { add("add_bias", x, x, 3 * size(x)).accumulate = true; }
-  /// Of `batch` matrices (rows, inner) and (inner, columns).
-  void product(int batch, int rows, int columns, int inner) {
-    const Shape x{batch, 1, rows, inner}, y{batch, 1, rows, columns};
-    add("matmul", x, y, size(x) + size(y) + double(batch) * inner * columns).operations =
-        2.0 * size(y) * inner;
+  /// Of `products` matrices (T, T) a head, the weights formed again among them.
+  void attend(const char* kernel, const Shape& x, const Shape& y, double maps, int heads, int products) {
+    StepOp& op = add(kernel, x, y, maps);
+    op.heads = heads;
+    op.operations = 2.0 * products * double(x.plane()) * size(with(x, std::min(x.C, y.C)));
   }
   void convert(const Shape& x) {
     if (!channels_last_) map("convert_layout", x, x);
@@ -173,35 +174,21 @@ class Lister {
   }
 
   void attention(const Visit& v) {
-    const Shape x = v.after;
-    const int T = int(x.plane()), heads = v.module->heads, c = x.C / heads;
+    const Shape x = v.after, qkv = with(x, 3 * x.C);
     norm(x, x, false, false);
-    convert(convolution(x, 3 * x.C, 1, 1, false));
-    for (int n = 0; n < x.N; ++n) {
-      product(heads, T, T, c);
-      map("softmax", {1, heads, T, T}, {1, heads, T, T});
-      product(heads, T, c, T);
-    }
+    convert(convolution(x, qkv.C, 1, 1, false));
+    attend("attention", qkv, x, size(qkv) + size(x), v.module->heads, 2);
     convert(x);
     convolution(x, x.C, 1, 1, false, Bias::left_to_reader);
     lacking_ = {true, x, Resample::none, 0};
   }
   void attention_backward(const Visit& v) {
-    const Shape x = v.after, square{1, v.module->heads, int(x.plane()), int(x.plane())};
-    const int T = square.H, heads = square.C, c = x.C / heads;
+    const Shape x = v.after, qkv = with(x, 3 * x.C);
     convolution(x, x.C, 1, 1, true);
     convert(x);
-    for (int n = 0; n < x.N; ++n) {
-      product(heads, T, T, c);  // the weights again
-      map("softmax", square, square);
-      product(heads, T, T, c);
-      product(heads, T, c, T);
-      add("softmax_backward", square, square, 3 * size(square));
-      product(heads, T, c, T);
-      product(heads, T, c, T);
-    }
-    convert(with(x, 3 * x.C));
-    convolution(x, 3 * x.C, 1, 1, true);
+    attend("attention_backward", x, qkv, 2 * size(qkv) + size(x), v.module->heads, 5);
+    convert(qkv);
+    convolution(x, qkv.C, 1, 1, true);
     norm_backward(x, x, false, false, 1);
   }
 
@@ -316,7 +303,7 @@ class Lister {
 bool StepOp::same_work(const StepOp& o) const {
   return kernel == o.kernel && x == o.x && y == o.y && g == o.g && split == o.split && silu == o.silu &&
          modulated == o.modulated && accumulate == o.accumulate && bias == o.bias && forms == o.forms &&
-         pluses == o.pluses && resample == o.resample;
+         pluses == o.pluses && resample == o.resample && heads == o.heads;
 }
 
 std::vector<StepOp> step_ops(const UNetConfig& config, const Shape& image, bool channels_last) {

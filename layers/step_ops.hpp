@@ -13,7 +13,7 @@ namespace tweedie {
 struct StepOp {
   std::string layer;   ///< the module it belongs to, by its prefix in a checkpoint; or "time_embed", "out"
   std::string kernel;  ///< the function of `kernels` that does it
-  Shape x, y;          ///< the map it reads and the one it writes (of a product: the left matrix, the result)
+  Shape x, y;          ///< the map it reads and the one it writes
   ConvolutionGeometry g{};  ///< of a convolution
   int split = 0;  ///< channels of the first of two maps that a norm (which splits its gradient so) or a
                   ///< convolution reads as one
@@ -23,9 +23,10 @@ struct StepOp {
   bool forms = false;  ///< of a norm: it makes its x, a sum, and writes it
   int pluses = 0;      ///< maps that a norm adds in passing: to x going forward, to its gradient going back
   Resample resample = Resample::none;  ///< of what a norm going forward adds
+  int heads = 0;                       ///< of attention
   double maps = 0;                     ///< elements of feature maps read and written, each once
   double parameters = 0;               ///< weights read
-  double operations = 0;  ///< multiplications and additions of convolutions, products and linear maps
+  double operations = 0;  ///< multiplications and additions of convolutions, attention and linear maps
 
   double bytes(double bytes_per_element) const { return (maps + parameters) * bytes_per_element; }
   /// Whether another op is the same work: the same kernel of the same shapes.

@@ -42,7 +42,7 @@ double PassCost::seconds(double operations_per_second, double bytes_per_second) 
 PassCost forward_cost(const UNetConfig& config, const Shape& image) {
   PassCost cost;
   each_forward_op(config, image, [&](const StepOp& op) {
-    if (!convolves(op) && op.kernel != "matmul") return;
+    if (!convolves(op) && op.kernel != "attention") return;
     cost.operations += op.operations;
     // What a convolution adds to is the norm's or the residual's, whose passes are left out.
     cost.bytes += op.bytes(4) - (op.accumulate ? 4.0 * double(op.y.size()) : 0);

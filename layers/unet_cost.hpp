@@ -25,9 +25,9 @@ struct PassCost {
   double seconds(double operations_per_second, double bytes_per_second) const;
 };
 
-/// One forward pass: its convolutions and the two matrix products of each attention; weights are read once,
-/// what each of these reads and writes moves once, in fp32. Norms and activations are left out. The way back
-/// to the image costs as much again.
+/// One forward pass: its convolutions and attention; weights are read once, what each of these reads and
+/// writes moves once, in fp32. Norms and activations are left out. The way back to the image costs as much
+/// again.
 PassCost forward_cost(const UNetConfig& config, const Shape& image);
 
 }  // namespace tweedie

@@ -42,7 +42,7 @@ TEST_CASE("cost of a pass through a U-Net: convolutions and attention counted by
   CHECK(weights == per_pixel);  // each weight is used once a pixel
   // Channels in and out: of the first, 6 of 32 to 32, of attention, of two blocks with skips, of the last.
   CHECK(maps == pixels * (16 + 32 + 8 * 64 + 32 + 96 + 64 + 2 * (96 + 96) + 32 + 16));
-  CHECK(cost.bytes == 4 * (weights + maps + 4 * 32 * pixels + 2 * pixels * pixels));
+  CHECK(cost.bytes == 4 * (weights + maps + 4 * 32 * pixels));
 }
 
 TEST_CASE("cost of a pass: a batch does as much more, weights are read once") {
@@ -65,18 +65,19 @@ TEST_CASE("the kernels of a step, counted by hand") {
   }
   // The timestep 6 (sinusoids, two maps each with its SiLU, one projection for all blocks), the image's
   // layout, the first convolution; a block: norm, convolution, the embedding added, norm, convolution;
-  // attention: norm, queries and so on, three for the heads, projection; on the way up a convolution for the
+  // attention: norm, queries and so on, the heads, projection; on the way up a convolution for the
   // residual, of two maps. Residuals are added by the norms that follow. The head 3.
-  CHECK(forward == 6 + 1 + 1 + 5 + (5 + 6 + 5) + 2 * 6 + 3);
+  CHECK(forward == 6 + 1 + 1 + 5 + (5 + 4 + 5) + 2 * 6 + 3);
   // The head 3; on the way up three convolutions and two norms a block; attention: two
-  // convolutions, a norm, seven for the heads; the first convolution, the image's layout. The gradients of
+  // convolutions, a norm, the heads; the first convolution, the image's layout. The gradients of
   // the two connections are added by norms on the way.
-  CHECK(backward == 3 + 2 * 5 + (4 + 10 + 4) + 4 + 1 + 1);
+  CHECK(backward == 3 + 2 * 5 + (4 + 4 + 4) + 4 + 1 + 1);
   CHECK(kernels["convolution"] + kernels["convolution_of_parts"] == kernels["convolution_backward_data"]);
   CHECK(kernels["convolution_of_parts"] == 2);
   CHECK(kernels["group_norm"] == 12);
   CHECK(kernels["group_norm_backward"] == 12);
-  CHECK(kernels["matmul"] == 2 + 5);
+  CHECK(kernels["attention"] == 1);
+  CHECK(kernels["attention_backward"] == 1);
   CHECK(kernels["linear_maps"] == 3);
   // Attention's queries and the head; all others leave theirs to a norm.
   CHECK(biases == 1 + 1);

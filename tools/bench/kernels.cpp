@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "kernels/activation.hpp"
+#include "kernels/attention.hpp"
 #include "kernels/concat.hpp"
 #include "kernels/convolution.hpp"
 #include "kernels/elementwise.hpp"
@@ -20,8 +21,8 @@
 #include "kernels/random.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/resample.hpp"
-#include "kernels/softmax.hpp"
 #include "kernels/timestep_embedding.hpp"
+#include "tests/cases/attention.hpp"
 #include "tests/cases/concat.hpp"
 #include "tests/cases/convolution.hpp"
 #include "tests/cases/elementwise.hpp"
@@ -30,7 +31,6 @@
 #include "tests/cases/matmul.hpp"
 #include "tests/cases/pixel_shuffle.hpp"
 #include "tests/cases/resample.hpp"
-#include "tests/cases/softmax.hpp"
 #include "tests/cases/timestep_embedding.hpp"
 #include "tools/bench/case_tensors.hpp"
 #include "tools/bench/measurement_kernels.hpp"
@@ -129,15 +129,20 @@ void bench_group_norm(Bench& bench) {
   }
 }
 
-void bench_softmax(Bench& bench) {
-  if (!wants_any(bench, {"softmax", "softmax_backward"})) return;
+// Products of (T, T) matrices a head: two, and backward five, the weights formed again among them.
+void bench_attention(Bench& bench) {
+  if (!wants_any(bench, {"attention", "attention_backward"})) return;
   Queue& q = bench.queue();
-  for (const Shape& shape : cases::softmaxes_unet) {
-    Tensor x = values(bench, shape), y = room(bench, shape), dx = room(bench, shape);
-    bench.row("softmax", text(shape), {bytes({2 * shape.size()})}, [&] { softmax(q, y, x); });
-    softmax(q, y, x);
-    bench.row("softmax_backward", text(shape), {bytes({3 * shape.size()})},
-              [&] { softmax_backward(q, dx, x, y); });
+  for (const cases::AttentionCase& row : cases::attentions_unet) {
+    const Shape shape = row.y(), wide = row.qkv();
+    Tensor qkv = values(bench, wide, wide.C), dqkv = room(bench, wide, wide.C),
+           y = room(bench, shape, shape.C), dy = values(bench, shape, shape.C);
+    const std::string name = fmt::format("{} in {} heads", text(shape), row.heads);
+    const double product = 2.0 * double(shape.plane()) * double(shape.size());
+    bench.row("attention", name, {bytes({wide.size(), shape.size()}), 2 * product},
+              [&] { attention(q, y, qkv, row.form()); });
+    bench.row("attention_backward", name, {bytes({2 * wide.size(), shape.size()}), 5 * product},
+              [&] { attention_backward(q, dqkv, dy, qkv, row.form()); });
   }
 }
 
@@ -269,7 +274,7 @@ Json bench_kernels(Context& context, const KernelOptions& options) {
   Bench bench(context, options);
   bench_maps(bench);
   bench_group_norm(bench);
-  bench_softmax(bench);
+  bench_attention(bench);
   bench_resample(bench);
   bench_pixel_shuffle(bench);
   bench_concat(bench);

@@ -56,6 +56,7 @@ std::string describe(const StepOp& op) {
   } else if (op.x != op.y) {
     name += " to " + text(op.y);
   }
+  if (op.heads) name += fmt::format(" in {} heads", op.heads);
   if (op.split) name += fmt::format(" at {}", op.split);
   if (op.pluses) name += fmt::format(" plus {}", op.pluses);
   if (op.resample != Resample::none) name += op.resample == Resample::up ? " doubled" : " halved";

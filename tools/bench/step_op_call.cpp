@@ -2,16 +2,14 @@
 
 #include <map>
 #include <memory>
-#include <utility>
 
 #include "kernels/activation.hpp"
+#include "kernels/attention.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/group_norm.hpp"
 #include "kernels/layout.hpp"
 #include "kernels/linear.hpp"
-#include "kernels/matmul.hpp"
 #include "kernels/resample.hpp"
-#include "kernels/softmax.hpp"
 #include "kernels/timestep_embedding.hpp"
 #include "tools/bench/case_tensors.hpp"
 
@@ -118,27 +116,23 @@ Call of_linear(Bench& bench, const StepOp& op) {
   };
 }
 
-/// Attention's products: x holds the left matrices, y the results.
-Call of_matmul(Bench& bench, const StepOp& op) {
+/// Channels-last. The result is op.y; backward x is its gradient.
+Call of_attention(Bench& bench, const StepOp& op) {
   auto t = std::make_shared<CallTensors>();
-  const int batch = op.x.N, rows = op.x.H, inner = op.x.W, columns = op.y.W;
-  t->x = values(bench, {batch, 1, rows, inner});
-  t->a = values(bench, {batch, 1, columns, inner});
-  t->y = room(bench, {batch, 1, rows, columns});
-  return [=, &bench] {
-    matmul(bench.queue(), {t->y.data(), rows, columns, columns, std::int64_t(rows) * columns},
-           {std::as_const(t->x).data(), rows, inner, inner, std::int64_t(rows) * inner},
-           {std::as_const(t->a).data(), columns, inner, inner, std::int64_t(columns) * inner, true}, batch);
-  };
+  t->x = values(bench, op.x, op.x.C);
+  t->y = room(bench, op.y, op.y.C);
+  const AttentionForm form{op.heads};
+  if (!op.backward) return [&bench, t, form] { attention(bench.queue(), t->y, t->x, form); };
+  t->a = values(bench, op.y, op.y.C);
+  return [&bench, t, form] { attention_backward(bench.queue(), t->y, t->x, t->a, form); };
 }
 
-/// Kernels of one map that give another; attention's softmax is planar, its conversions are to channels-last.
+/// Kernels of one map that give another; attention's conversions are to channels-last.
 Call of_map(Bench& bench, const StepOp& op, void (*kernel)(Queue&, View<float>, View<const float>)) {
   auto t = std::make_shared<CallTensors>();
-  const bool planar = op.kernel.find("softmax") != std::string::npos,
-             last = op.kernel == "convert_layout" && op.x == op.y;
-  t->x = planar ? values(bench, op.x) : feature(bench, op.x);
-  t->y = planar || last ? values(bench, op.y, last ? op.y.C : 1) : feature(bench, op.y);
+  const bool last = op.kernel == "convert_layout" && op.x == op.y;
+  t->x = feature(bench, op.x);
+  t->y = last ? values(bench, op.y, op.y.C) : feature(bench, op.y);
   return [&bench, t, kernel] { kernel(bench.queue(), t->y, t->x); };
 }
 
@@ -155,9 +149,6 @@ std::function<void()> call_of(Bench& bench, const StepOp& op) {
       {"silu", silu},
       {"timestep_embedding",
        [](Queue& q, View<float> y, View<const float> t) { timestep_embedding(q, y, t); }},
-      {"softmax", softmax},
-      {"softmax_backward",
-       [](Queue& q, View<float> y, View<const float> x) { softmax_backward(q, y, x, x); }},
       {"axpby", [](Queue& q, View<float> y, View<const float> x) { axpby(q, y, 1.f, y, 1.f, x); }},
       {"add_bias", [](Queue& q, View<float> y, View<const float> x) { add_bias(q, y, x, x.data); }},
       {"add_bias added", [](Queue& q, View<float> y, View<const float> x) { add_bias(q, y, y, x.data, x); }},
@@ -166,7 +157,7 @@ std::function<void()> call_of(Bench& bench, const StepOp& op) {
   if (k.starts_with("convolution")) return of_convolution(bench, op);
   if (k == "group_norm" || k == "group_norm_backward") return of_group_norm(bench, op);
   if (k == "linear_maps") return of_linear(bench, op);
-  if (k == "matmul") return of_matmul(bench, op);
+  if (op.heads) return of_attention(bench, op);
   const auto found = maps.find(k == "add_bias" && op.accumulate ? "add_bias added" : k);
   if (found == maps.end()) throw Error(message("the kernel ", k, " of a step cannot be called by itself"));
   return of_map(bench, op, found->second);

@@ -102,12 +102,11 @@ void print(const char* what, const Demand& d) {
                 double(count.written_bytes) / gibi, name.c_str());
 }
 
-/// Calls of libraries that a list of a step's kernels has: each convolution and each matrix product is one, a
-/// convolution of two parts two.
+/// Calls of libraries that a list of a step's kernels has: each convolution is one, of two parts two.
 std::uint64_t library_calls_of(const std::vector<StepOp>& ops) {
   std::uint64_t count = 0;
   for (const StepOp& op : ops) {
-    count += op.kernel.starts_with("convolution") || op.kernel == "matmul";
+    count += op.kernel.starts_with("convolution");
     count += op.kernel == "convolution_of_parts";
   }
   return count;

@@ -1,0 +1,140 @@
+// Tiles of attention's matrices in shared memory, and products of them. For kernels/attention.cu alone.
+#pragma once
+
+#include "kernels/attention_heads.hpp"
+#include "kernels/pack.cuh"
+
+namespace tweedie::cuda {
+
+constexpr int side = 32;  ///< rows of a tile: pixels
+constexpr int wide = 64;  ///< columns of a tile: channels of a head
+
+/// Four floats more than a row holds: eight neighbouring rows then begin in different banks.
+struct alignas(16) Tile {
+  float v[side][wide + 4];
+};
+struct alignas(16) Square {
+  float v[side][side + 4];
+};
+
+/// The threads of a block are 16 x 16, so that a row of them is half of a warp. Of a square of sums a thread
+/// has rows 2 y and 2 y + 1 and columns x and x + 16; of a tile of sums the same rows and columns 4 x to
+/// 4 x + 3.
+struct Thread {
+  int x = int(threadIdx.x % 16), y = int(threadIdx.x / 16);
+};
+static_assert(block_threads == 256 && side == 32 && wide == 64);
+
+/// A head's matrix of T rows and c columns in device memory. `whole`: rows are read 16 bytes at a time.
+struct Rows {
+  const float* data;
+  std::int64_t stride;
+  int T, c;
+  bool whole;
+};
+
+/// Rows from `row` and columns from `column` on; zeros beyond the matrix.
+__device__ inline void copy_tile(Tile& to, const Rows& from, int row, int column) {
+  for (int i = int(threadIdx.x); i < side * wide / 4; i += block_threads) {
+    const int r = i / (wide / 4), k = i % (wide / 4) * 4, left = from.c - column - k;
+    Pack<float, 4> values{};
+    if (row + r < from.T && left > 0) {
+      const float* const at = from.data + (row + r) * from.stride + column + k;
+      if (from.whole)
+        values = load<float, 4>(at);
+      else
+#pragma unroll
+        for (int j = 0; j < 4; ++j) values.v[j] = j < left ? at[j] : 0;
+    }
+    store(&to.v[r][k], values);
+  }
+}
+
+/// sum += a b^T over the first `columns` columns.
+__device__ inline void add_products(float (&sum)[2][2], const Tile& a, const Tile& b, int columns) {
+  const Thread at;
+#pragma unroll 2
+  for (int k = 0; k < columns; k += 4) {
+    Pack<float, 4> left[2], right[2];
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      left[i] = load<float, 4>(&a.v[2 * at.y + i][k]);
+      right[i] = load<float, 4>(&b.v[at.x + 16 * i][k]);
+    }
+#pragma unroll
+    for (int j = 0; j < 4; ++j)
+#pragma unroll
+      for (int r = 0; r < 2; ++r)
+#pragma unroll
+        for (int s = 0; s < 2; ++s) sum[r][s] = fmaf(left[r].v[j], right[s].v[j], sum[r][s]);
+  }
+}
+
+/// sum += w b over the first `rows` rows of b, a multiple of 4 or what lies beyond is zero.
+__device__ inline void add_mixed(float (&sum)[2][4], const Square& w, const Tile& b, int rows) {
+  const Thread at;
+#pragma unroll 2
+  for (int j = 0; j < rows; j += 4) {
+    Pack<float, 4> weight[2];
+#pragma unroll
+    for (int r = 0; r < 2; ++r) weight[r] = load<float, 4>(&w.v[2 * at.y + r][j]);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const Pack<float, 4> value = load<float, 4>(&b.v[j + i][4 * at.x]);
+#pragma unroll
+      for (int r = 0; r < 2; ++r)
+#pragma unroll
+        for (int k = 0; k < 4; ++k) sum[r][k] = fmaf(weight[r].v[i], value.v[k], sum[r][k]);
+    }
+  }
+}
+
+/// sum += w b for `parts` times 64 columns of b from `column` on, b's rows being those from `row` on. `tile`
+/// holds the first `there` parts of b already, and is overwritten by the others.
+template <int parts>
+__device__ void add_mixed_parts(float (&sum)[parts][2][4], const Square& w, Tile& tile, const Rows& b,
+                                int row, int column, int there) {
+#pragma unroll
+  for (int part = 0; part < parts; ++part) {
+    if (part >= there) {
+      __syncthreads();  // what the tile held has been read
+      copy_tile(tile, b, row, column + part * wide);
+      __syncthreads();
+    }
+    add_mixed(sum[part], w, tile, min(side, b.T - row));
+  }
+}
+
+/// The rows of sums that a thread has, from `row` and `column` on, to the matrix that lies as `like` does.
+template <int parts>
+__device__ void store_parts(float* to, const Rows& like, int row, int column,
+                            const float (&sum)[parts][2][4]) {
+  const Thread at;
+#pragma unroll
+  for (int part = 0; part < parts; ++part)
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      const int i = row + 2 * at.y + r, k = column + part * wide + 4 * at.x;
+      if (i >= like.T || k >= like.c) continue;
+      float* const out = to + i * like.stride + k;
+      if (like.whole)
+        store(out, Pack<float, 4>{sum[part][r][0], sum[part][r][1], sum[part][r][2], sum[part][r][3]});
+      else
+#pragma unroll
+        for (int j = 0; j < 4; ++j)
+          if (k + j < like.c) out[j] = sum[part][r][j];
+    }
+}
+
+/// Over the 16 threads of a row, in each of them; always in the same order. All lanes of the warp call it.
+__device__ inline float row_max(float value) {
+  for (int distance = 8; distance > 0; distance /= 2)
+    value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, distance));
+  return value;
+}
+__device__ inline float row_sum(float value) {
+  for (int distance = 8; distance > 0; distance /= 2) value += __shfl_xor_sync(0xffffffffu, value, distance);
+  return value;
+}
+
+}  // namespace tweedie::cuda
