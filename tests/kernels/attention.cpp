@@ -153,7 +153,7 @@ TEST_CASE("attention: large logits do not overflow") {
       for (int t = 0; t < p.H * p.W; ++t)
         for (int i = 0; i < p.c; ++i) {
           in.qkv[at(p, 0, t, 0, 0, i)] = i == 0 ? (t % 2 ? large : -large) : 0;
-          in.qkv[at(p, 0, t, 1, 0, i)] = i == 0 ? large * float(t % 3) : 0;
+          in.qkv[at(p, 0, t, 1, 0, i)] = i == 0 ? large * float(1 + t % 3) : 0;
         }
       const Reference expected = reference(p, in.qkv, in.dy);
       check_close(message("attention, logits of ", large * large), forward(q, p, in.qkv), expected.y, 1e-6);
@@ -189,12 +189,14 @@ TEST_CASE("attention: NaN stays in what it goes into") {
 TEST_CASE("attention: the same bits with any number of threads") {
   Queue q(Device::cpu);
   const int before = omp_get_max_threads();
-  // In one block and several, of a head in one chunk and several.
+  // Chunks of a block and of several, a head in one and in several.
   for (const AttentionCase& p : {AttentionCase{1, 1, 16, 20, 33, false}, AttentionCase{1, 2, 5, 9, 7, true},
                                  AttentionCase{8, 4, 8, 15, 20, false}}) {
     const Inputs in(p);
     omp_set_num_threads(1);
     const std::vector<float> y = forward(q, p, in.qkv), all = backward(q, p, in.dy, in.qkv, true);
+    const std::span<const float> gradient(all.data(), in.qkv.size());
+    check_close(title(p) + " backward", gradient, reference(p, in.qkv, in.dy).dqkv, 5e-6);
     for (const int threads : {2, 3, 7}) {
       omp_set_num_threads(threads);
       check_equal(title(p), forward(q, p, in.qkv), y);

@@ -1,6 +1,6 @@
 # Runs `tweedie-bench` (BENCH=path) for one kernel, and a step of WEIGHTS=file, and reads what it prints.
 #   cmake -DBENCH=bin/tweedie-bench -DWEIGHTS=weights/pretrained/photo.h5 -P bench_smoke.cmake
-execute_process(COMMAND ${BENCH} --device cpu --filter softmax --json
+execute_process(COMMAND ${BENCH} --device cpu --filter attention --json
   RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE errors)
 if(NOT code EQUAL 0)
   message(FATAL_ERROR "exit code ${code}: ${errors}")
@@ -20,12 +20,12 @@ if(device STREQUAL "")
 endif()
 string(JSON rows LENGTH "${text}" rows)
 if(rows LESS 2)
-  message(FATAL_ERROR "${rows} rows, expected softmax forward and backward at least")
+  message(FATAL_ERROR "${rows} rows, expected attention forward and backward at least")
 endif()
 math(EXPR last "${rows} - 1")
 foreach(row RANGE ${last})
   string(JSON kernel GET "${text}" rows ${row} kernel)
-  if(NOT kernel MATCHES "softmax")
+  if(NOT kernel MATCHES "attention")
     message(FATAL_ERROR "row ${row} is of ${kernel}, which the filter leaves out")
   endif()
   foreach(field runs seconds seconds_min seconds_max gb_per_s share_of_peak)
