@@ -43,7 +43,7 @@ struct Place {
 // algorithm 1). With `statistics` also what the way back reads. Masked weights are -infinity; the first
 // maximum is finite, so that a tile of those changes nothing.
 template <int parts, bool statistics>
-__global__ void __launch_bounds__(block_threads) attention_rows(const Work w) {
+__global__ void __launch_bounds__(tile_threads, 3) attention_rows(const Work w) {
   __shared__ Tile queries, keys, values;
   __shared__ Square weights;
   const Thread at;
@@ -51,9 +51,10 @@ __global__ void __launch_bounds__(block_threads) attention_rows(const Work w) {
   const AttentionHeads& h = w.heads;
   const Rows q = place.input(w, 0), k = place.input(w, h.k), v = place.input(w, h.v);
   const int column = int(blockIdx.y) * parts * wide;
-  float maximum[2] = {-FLT_MAX, -FLT_MAX}, sum[2] = {}, mixed[parts][2][4] = {};
+  float maximum[2] = {-FLT_MAX, -FLT_MAX}, sum[2] = {};
+  Sums mixed[parts] = {};
   for (int key = 0; key < h.T; key += side) {
-    float logits[2][2] = {};
+    float logits[2][4] = {};
     for (int c = 0; c < h.c; c += wide) {
       __syncthreads();  // what the tiles held has been read
       if (key == 0 || h.c > wide) copy_tile(queries, q, place.row, c);
@@ -65,24 +66,25 @@ __global__ void __launch_bounds__(block_threads) attention_rows(const Work w) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
 #pragma unroll
-      for (int s = 0; s < 2; ++s)
-        logits[r][s] = key + at.x + 16 * s < h.T ? logits[r][s] * h.scale : -INFINITY;
-      const float above = fmaxf(maximum[r], row_max(fmaxf(logits[r][0], logits[r][1])));
+      for (int i = 0; i < 4; ++i)
+        logits[r][i] = key + at.x + 8 * i < h.T ? logits[r][i] * h.scale : -INFINITY;
+      const float largest = fmaxf(fmaxf(logits[r][0], logits[r][1]), fmaxf(logits[r][2], logits[r][3]));
+      const float above = fmaxf(maximum[r], row_max(largest));
       const float factor = expf(maximum[r] - above);
       maximum[r] = above;
       sum[r] *= factor;
 #pragma unroll
       for (int part = 0; part < parts; ++part)
 #pragma unroll
-        for (int j = 0; j < 4; ++j) mixed[part][r][j] *= factor;
+        for (int j = 0; j < 8; ++j) mixed[part][r][j / 4][j % 4] *= factor;
 #pragma unroll
-      for (int s = 0; s < 2; ++s) {
-        const float weight = expf(logits[r][s] - above);
+      for (int i = 0; i < 4; ++i) {
+        const float weight = expf(logits[r][i] - above);
         sum[r] += weight;
-        weights.v[2 * at.y + r][at.x + 16 * s] = weight;
+        weights.v[2 * at.y + r][at.x + 8 * i] = weight;
       }
     }
-    __syncwarp();  // a row of weights is written and read by half a warp
+    __syncwarp();  // a row of weights is written and read by one warp
     add_mixed_parts(mixed, weights, values, v, key, column, 1);
   }
   const std::int64_t first = place.head * h.T + place.row, rows = w.rows();
@@ -96,12 +98,13 @@ __global__ void __launch_bounds__(block_threads) attention_rows(const Work w) {
 #pragma unroll
     for (int part = 0; part < parts; ++part)
 #pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        mixed[part][r][j] *= inverse;
+      for (int j = 0; j < 8; ++j) {
+        float& value = mixed[part][r][j / 4][j % 4];
+        value *= inverse;
         if (!statistics) continue;
-        const int c = column + part * wide + 4 * at.x + j;
+        const int c = column + part * wide + j / 4 * 32 + 4 * at.x + j % 4;
         if (there && c < h.c)
-          product = fmaf(mixed[part][r][j], w.dy[place.y + (place.row + i) * std::int64_t(h.C) + c], product);
+          product = fmaf(value, w.dy[place.y + (place.row + i) * std::int64_t(h.C) + c], product);
       }
     if (!statistics) continue;
     product = row_sum(product);
@@ -144,12 +147,12 @@ __device__ void gradient(const Work& w, Tiles& s, int slice) {
   const Rows &own_x = by_keys ? k : q, &own_g = by_keys ? v : dy;
   const Rows &other_x = by_keys ? q : k, &other_g = by_keys ? dy : v;
   const int column = slice * parts * wide, loaded = h.c > wide ? 0 : 1;
-  Statistics own[2], others[2];
+  Statistics own[2], others[4];
   if (!by_keys)
     for (int r = 0; r < 2; ++r) own[r] = statistics_of(w, place, place.row + 2 * at.y + r);
-  float dx[parts][2][4] = {}, dg[by_keys ? parts : 1][2][4] = {};
+  Sums dx[parts] = {}, dg[by_keys ? parts : 1] = {};
   for (int other = 0; other < h.T; other += side) {
-    float logits[2][2] = {}, slopes[2][2] = {};
+    float logits[2][4] = {}, slopes[2][4] = {};
     for (int c = 0; c < h.c; c += wide) {
       __syncthreads();  // what the tiles held has been read
       if (other == 0 || h.c > wide) {
@@ -163,19 +166,19 @@ __device__ void gradient(const Work& w, Tiles& s, int slice) {
       add_products(slopes, s.own_g, s.other_g, min(wide, h.c - c));
     }
     if (by_keys)
-      for (int j = 0; j < 2; ++j) others[j] = statistics_of(w, place, other + at.x + 16 * j);
+      for (int i = 0; i < 4; ++i) others[i] = statistics_of(w, place, other + at.x + 8 * i);
 #pragma unroll
     for (int r = 0; r < 2; ++r)
 #pragma unroll
-      for (int j = 0; j < 2; ++j) {
-        const Statistics& row = by_keys ? others[j] : own[r];
-        const bool there = other + at.x + 16 * j < h.T;
-        const float weight = there ? expf(logits[r][j] * h.scale - row.maximum) * row.inverse : 0;
-        const float slope = there ? weight * (slopes[r][j] - row.product) * h.scale : 0;
-        if (by_keys) s.weights.v[2 * at.y + r][at.x + 16 * j] = weight;
-        s.slopes.v[2 * at.y + r][at.x + 16 * j] = slope;
+      for (int i = 0; i < 4; ++i) {
+        const Statistics& row = by_keys ? others[i] : own[r];
+        const bool there = other + at.x + 8 * i < h.T;
+        const float weight = there ? expf(logits[r][i] * h.scale - row.maximum) * row.inverse : 0;
+        const float slope = there ? weight * (slopes[r][i] - row.product) * h.scale : 0;
+        if (by_keys) s.weights.v[2 * at.y + r][at.x + 8 * i] = weight;
+        s.slopes.v[2 * at.y + r][at.x + 8 * i] = slope;
       }
-    __syncwarp();  // a row of them is written and read by half a warp
+    __syncwarp();  // a row of them is written and read by one warp
     add_mixed_parts(dx, s.slopes, s.other_x, other_x, other, column, loaded);
     if constexpr (by_keys) add_mixed_parts(dg, s.weights, s.other_g, other_g, other, column, loaded);
   }
@@ -186,7 +189,7 @@ __device__ void gradient(const Work& w, Tiles& s, int slice) {
 
 // One launch for all three, as a single sample's heads alone do not feed a GPU: the first slices are dq's.
 template <int parts>
-__global__ void __launch_bounds__(block_threads) attention_gradients(const Work w) {
+__global__ void __launch_bounds__(tile_threads, 3) attention_gradients(const Work w) {
   __shared__ Tiles tiles;
   const int slice = int(blockIdx.y);
   if (slice < w.slices)
@@ -218,7 +221,7 @@ void attention(Queue& q, View<float> y, View<const float> qkv, const AttentionFo
   w.y = y.data;
   w.whole = w.heads.c % 4 == 0 && aligned(y.data, qkv.data);
   const auto kernel = parts_of(w.heads) == 1 ? attention_rows<1, false> : attention_rows<2, false>;
-  kernel<<<blocks_of(w, w.slices), block_threads, 0, q.stream()>>>(w);
+  kernel<<<blocks_of(w, w.slices), tile_threads, 0, q.stream()>>>(w);
   check_launch("attention");
 }
 
@@ -234,9 +237,9 @@ void attention_backward(Queue& q, View<float> dqkv, View<const float> dy, View<c
   const bool narrow = parts_of(w.heads) == 1;
   const auto rows = narrow ? attention_rows<1, true> : attention_rows<2, true>;
   const auto gradients = narrow ? attention_gradients<1> : attention_gradients<2>;
-  rows<<<blocks_of(w, w.slices), block_threads, 0, q.stream()>>>(w);
+  rows<<<blocks_of(w, w.slices), tile_threads, 0, q.stream()>>>(w);
   check_launch("attention_backward: rows");
-  gradients<<<blocks_of(w, 2 * w.slices), block_threads, 0, q.stream()>>>(w);
+  gradients<<<blocks_of(w, 2 * w.slices), tile_threads, 0, q.stream()>>>(w);
   check_launch("attention_backward: gradients");
 }
 

@@ -17,13 +17,14 @@ struct alignas(16) Square {
   float v[side][side + 4];
 };
 
-/// The threads of a block are 16 x 16, so that a row of them is half of a warp. Of a square of sums a thread
-/// has rows 2 y and 2 y + 1 and columns x and x + 16; of a tile of sums the same rows and columns 4 x to
-/// 4 x + 3.
+/// The threads of a block are 8 x 16. Of a square of sums a thread has rows 2 y and 2 y + 1 and columns x + 8
+/// i, of a tile of sums the same rows and columns 4 x + 32 i to 4 x + 32 i + 3. A warp is 8 x 4 of them, in
+/// an order in which lanes side by side have the same x and lanes two apart the same y: what they load 16
+/// bytes at a time from shared memory is the same then, and fetched once.
+constexpr int tile_threads = 128;
 struct Thread {
-  int x = int(threadIdx.x % 16), y = int(threadIdx.x / 16);
+  int x = int(threadIdx.x / 2 % 8), y = int(threadIdx.x / 16 * 2 + threadIdx.x % 2);
 };
-static_assert(block_threads == 256 && side == 32 && wide == 64);
 
 /// A head's matrix of T rows and c columns in device memory. `whole`: rows are read 16 bytes at a time.
 struct Rows {
@@ -35,7 +36,7 @@ struct Rows {
 
 /// Rows from `row` and columns from `column` on; zeros beyond the matrix.
 __device__ inline void copy_tile(Tile& to, const Rows& from, int row, int column) {
-  for (int i = int(threadIdx.x); i < side * wide / 4; i += block_threads) {
+  for (int i = int(threadIdx.x); i < side * wide / 4; i += tile_threads) {
     const int r = i / (wide / 4), k = i % (wide / 4) * 4, left = from.c - column - k;
     Pack<float, 4> values{};
     if (row + r < from.T && left > 0) {
@@ -51,49 +52,52 @@ __device__ inline void copy_tile(Tile& to, const Rows& from, int row, int column
 }
 
 /// sum += a b^T over the first `columns` columns.
-__device__ inline void add_products(float (&sum)[2][2], const Tile& a, const Tile& b, int columns) {
+__device__ inline void add_products(float (&sum)[2][4], const Tile& a, const Tile& b, int columns) {
   const Thread at;
 #pragma unroll 2
   for (int k = 0; k < columns; k += 4) {
-    Pack<float, 4> left[2], right[2];
+    Pack<float, 4> left[2], right[4];
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      left[i] = load<float, 4>(&a.v[2 * at.y + i][k]);
-      right[i] = load<float, 4>(&b.v[at.x + 16 * i][k]);
-    }
+    for (int r = 0; r < 2; ++r) left[r] = load<float, 4>(&a.v[2 * at.y + r][k]);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) right[i] = load<float, 4>(&b.v[at.x + 8 * i][k]);
 #pragma unroll
     for (int j = 0; j < 4; ++j)
 #pragma unroll
       for (int r = 0; r < 2; ++r)
 #pragma unroll
-        for (int s = 0; s < 2; ++s) sum[r][s] = fmaf(left[r].v[j], right[s].v[j], sum[r][s]);
+        for (int i = 0; i < 4; ++i) sum[r][i] = fmaf(left[r].v[j], right[i].v[j], sum[r][i]);
   }
 }
 
+/// A thread's sums of a tile: row, half of the columns, column.
+using Sums = float[2][2][4];
+
 /// sum += w b over the first `rows` rows of b, a multiple of 4 or what lies beyond is zero.
-__device__ inline void add_mixed(float (&sum)[2][4], const Square& w, const Tile& b, int rows) {
+__device__ inline void add_mixed(Sums& sum, const Square& w, const Tile& b, int rows) {
   const Thread at;
-#pragma unroll 2
   for (int j = 0; j < rows; j += 4) {
     Pack<float, 4> weight[2];
 #pragma unroll
     for (int r = 0; r < 2; ++r) weight[r] = load<float, 4>(&w.v[2 * at.y + r][j]);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const Pack<float, 4> value = load<float, 4>(&b.v[j + i][4 * at.x]);
+    for (int i = 0; i < 4; ++i)
 #pragma unroll
-      for (int r = 0; r < 2; ++r)
+      for (int half = 0; half < 2; ++half) {
+        const Pack<float, 4> value = load<float, 4>(&b.v[j + i][4 * at.x + 32 * half]);
 #pragma unroll
-        for (int k = 0; k < 4; ++k) sum[r][k] = fmaf(weight[r].v[i], value.v[k], sum[r][k]);
-    }
+        for (int r = 0; r < 2; ++r)
+#pragma unroll
+          for (int k = 0; k < 4; ++k) sum[r][half][k] = fmaf(weight[r].v[i], value.v[k], sum[r][half][k]);
+      }
   }
 }
 
 /// sum += w b for `parts` times 64 columns of b from `column` on, b's rows being those from `row` on. `tile`
 /// holds the first `there` parts of b already, and is overwritten by the others.
 template <int parts>
-__device__ void add_mixed_parts(float (&sum)[parts][2][4], const Square& w, Tile& tile, const Rows& b,
-                                int row, int column, int there) {
+__device__ void add_mixed_parts(Sums (&sum)[parts], const Square& w, Tile& tile, const Rows& b, int row,
+                                int column, int there) {
 #pragma unroll
   for (int part = 0; part < parts; ++part) {
     if (part >= there) {
@@ -105,35 +109,37 @@ __device__ void add_mixed_parts(float (&sum)[parts][2][4], const Square& w, Tile
   }
 }
 
-/// The rows of sums that a thread has, from `row` and `column` on, to the matrix that lies as `like` does.
+/// What a thread has of a sum, from `row` and `column` on, to the matrix that lies as `like` does.
 template <int parts>
-__device__ void store_parts(float* to, const Rows& like, int row, int column,
-                            const float (&sum)[parts][2][4]) {
+__device__ void store_parts(float* to, const Rows& like, int row, int column, const Sums (&sum)[parts]) {
   const Thread at;
 #pragma unroll
   for (int part = 0; part < parts; ++part)
 #pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      const int i = row + 2 * at.y + r, k = column + part * wide + 4 * at.x;
-      if (i >= like.T || k >= like.c) continue;
-      float* const out = to + i * like.stride + k;
-      if (like.whole)
-        store(out, Pack<float, 4>{sum[part][r][0], sum[part][r][1], sum[part][r][2], sum[part][r][3]});
-      else
+    for (int r = 0; r < 2; ++r)
 #pragma unroll
-        for (int j = 0; j < 4; ++j)
-          if (k + j < like.c) out[j] = sum[part][r][j];
-    }
+      for (int half = 0; half < 2; ++half) {
+        const int i = row + 2 * at.y + r, k = column + part * wide + 32 * half + 4 * at.x;
+        if (i >= like.T || k >= like.c) continue;
+        const float(&from)[4] = sum[part][r][half];
+        float* const out = to + i * like.stride + k;
+        if (like.whole)
+          store(out, Pack<float, 4>{from[0], from[1], from[2], from[3]});
+        else
+#pragma unroll
+          for (int j = 0; j < 4; ++j)
+            if (k + j < like.c) out[j] = from[j];
+      }
 }
 
-/// Over the 16 threads of a row, in each of them; always in the same order. All lanes of the warp call it.
+/// Over the 8 threads of a row, in each of them; always in the same order. All lanes of the warp call it.
 __device__ inline float row_max(float value) {
-  for (int distance = 8; distance > 0; distance /= 2)
+  for (int distance = 8; distance > 1; distance /= 2)
     value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, distance));
   return value;
 }
 __device__ inline float row_sum(float value) {
-  for (int distance = 8; distance > 0; distance /= 2) value += __shfl_xor_sync(0xffffffffu, value, distance);
+  for (int distance = 8; distance > 1; distance /= 2) value += __shfl_xor_sync(0xffffffffu, value, distance);
   return value;
 }
 
