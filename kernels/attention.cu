@@ -1,13 +1,13 @@
 #include <cfloat>
 #include <cmath>
+#include <limits>
 
 #include "kernels/attention_tiles.cuh"
 
 namespace tweedie::cuda {
 namespace {
 
-/// What a launch works on. A block has `side` rows of a head of a sample: blockIdx.x; and of the result a
-/// slice of channels: blockIdx.y.
+/// What a launch works on.
 struct Work {
   AttentionHeads heads;
   const float *qkv, *dy;
@@ -19,15 +19,18 @@ struct Work {
   __host__ __device__ std::int64_t rows() const { return std::int64_t(heads.N) * heads.count * heads.T; }
 };
 
-/// The head and the rows of a block.
+/// What of it a block does: `side` rows of a head of a sample, and of the result one of `slices` of channels.
 struct Place {
   std::int64_t head;  ///< of all samples
-  int row;
+  int row, slice;
   std::int64_t qkv, y;  ///< offsets of the head's q and of its part of y
 
-  __device__ explicit Place(const Work& w)
-      : head(blockIdx.x / unsigned(w.tiles)), row(int(blockIdx.x % unsigned(w.tiles)) * side) {
+  __device__ Place(const Work& w, int slices) {
     const AttentionHeads& h = w.heads;
+    const unsigned tile = blockIdx.x / unsigned(slices);
+    slice = int(blockIdx.x % unsigned(slices));
+    head = tile / unsigned(w.tiles);
+    row = int(tile % unsigned(w.tiles)) * side;
     const std::int64_t n = head / h.count, index = head % h.count;
     qkv = n * h.sample + index * h.step;
     y = n * h.y_sample + index * h.c;
@@ -47,10 +50,10 @@ __global__ void __launch_bounds__(tile_threads, 3) attention_rows(const Work w) 
   __shared__ Tile queries, keys, values;
   __shared__ Square weights;
   const Thread at;
-  const Place place(w);
+  const Place place(w, w.slices);
   const AttentionHeads& h = w.heads;
   const Rows q = place.input(w, 0), k = place.input(w, h.k), v = place.input(w, h.v);
-  const int column = int(blockIdx.y) * parts * wide;
+  const int column = place.slice * parts * wide;
   float maximum[2] = {-FLT_MAX, -FLT_MAX}, sum[2] = {};
   Sums mixed[parts] = {};
   for (int key = 0; key < h.T; key += side) {
@@ -109,8 +112,8 @@ __global__ void __launch_bounds__(tile_threads, 3) attention_rows(const Work w) 
     if (!statistics) continue;
     product = row_sum(product);
     if (at.x != 0 || !there) continue;
-    w.stats[(2 + blockIdx.y) * rows + first + i] = product;
-    if (blockIdx.y > 0) continue;
+    w.stats[(2 + place.slice) * rows + first + i] = product;
+    if (place.slice > 0) continue;
     w.stats[first + i] = maximum[r];
     w.stats[rows + first + i] = inverse;
   }
@@ -139,9 +142,8 @@ struct Tiles {
 // queries, for dk and dv. x: what the logits are products of, g: what their gradients are. Each block sums by
 // itself and in one order.
 template <int parts, bool by_keys>
-__device__ void gradient(const Work& w, Tiles& s, int slice) {
+__device__ void gradient(const Work& w, const Place& place, Tiles& s, int slice) {
   const Thread at;
-  const Place place(w);
   const AttentionHeads& h = w.heads;
   const Rows q = place.input(w, 0), k = place.input(w, h.k), v = place.input(w, h.v), dy = place.slope(w);
   const Rows &own_x = by_keys ? k : q, &own_g = by_keys ? v : dy;
@@ -187,15 +189,16 @@ __device__ void gradient(const Work& w, Tiles& s, int slice) {
   if constexpr (by_keys) store_parts(to + h.v, q, place.row, column, dg);
 }
 
-// One launch for all three, as a single sample's heads alone do not feed a GPU: the first slices are dq's.
+// One launch for all three, as a single sample's heads alone do not feed a GPU. Blocks side by side read the
+// same: dq's, and dk's and dv's, of the same pixels.
 template <int parts>
 __global__ void __launch_bounds__(tile_threads, 3) attention_gradients(const Work w) {
   __shared__ Tiles tiles;
-  const int slice = int(blockIdx.y);
-  if (slice < w.slices)
-    gradient<parts, false>(w, tiles, slice);
+  const Place place(w, 2 * w.slices);
+  if (place.slice < w.slices)
+    gradient<parts, false>(w, place, tiles, place.slice);
   else
-    gradient<parts, true>(w, tiles, slice - w.slices);
+    gradient<parts, true>(w, place, tiles, place.slice - w.slices);
 }
 
 // Heads of up to 64 channels have one part; wider ones are cut into slices of two, each of which forms the
@@ -209,8 +212,10 @@ Work work_of(const Shape& y, const AttentionForm& form) {
   return w;
 }
 
-dim3 blocks_of(const Work& w, int slices) {
-  return dim3(unsigned(w.tiles * std::int64_t(w.heads.N) * w.heads.count), unsigned(slices));
+unsigned blocks_of(const Work& w, int slices) {
+  const std::int64_t blocks = std::int64_t(w.heads.N) * w.heads.count * w.tiles * slices;
+  require(blocks <= std::numeric_limits<int>::max(), "attention: ", blocks, " blocks are too many");
+  return unsigned(blocks);
 }
 
 }  // namespace

@@ -78,6 +78,7 @@ TEST_CASE("the kernels of a step, counted by hand") {
   CHECK(kernels["group_norm_backward"] == 12);
   CHECK(kernels["attention"] == 1);
   CHECK(kernels["attention_backward"] == 1);
+  CHECK(step_ops(small(), {3, 3, 8, 8}, true).size() == ops.size());  // no op takes samples one by one
   CHECK(kernels["linear_maps"] == 3);
   // Attention's queries and the head; all others leave theirs to a norm.
   CHECK(biases == 1 + 1);
