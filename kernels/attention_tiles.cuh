@@ -34,10 +34,11 @@ struct Rows {
   bool whole;
 };
 
-/// Rows from `row` and columns from `column` on; zeros beyond the matrix.
+/// Rows from `row` and columns from `column` on, the first 32 alone of a matrix of no more; zeros beyond it.
 __device__ inline void copy_tile(Tile& to, const Rows& from, int row, int column) {
-  for (int i = int(threadIdx.x); i < side * wide / 4; i += tile_threads) {
-    const int r = i / (wide / 4), k = i % (wide / 4) * 4, left = from.c - column - k;
+  const int shift = from.c > wide / 2 ? 4 : 3;  // of a row's packs
+  for (int i = int(threadIdx.x); i < side << shift; i += tile_threads) {
+    const int r = i >> shift, k = (i - (r << shift)) * 4, left = from.c - column - k;
     Pack<float, 4> values{};
     if (row + r < from.T && left > 0) {
       const float* const at = from.data + (row + r) * from.stride + column + k;
@@ -73,8 +74,10 @@ __device__ inline void add_products(float (&sum)[2][4], const Tile& a, const Til
 /// A thread's sums of a tile: row, half of the columns, column.
 using Sums = float[2][2][4];
 
-/// sum += w b over the first `rows` rows of b, a multiple of 4 or what lies beyond is zero.
-__device__ inline void add_mixed(Sums& sum, const Square& w, const Tile& b, int rows) {
+/// sum += w b over the first `rows` rows of b, a multiple of 4 or what lies beyond is zero; of the columns
+/// one half or both.
+template <int halves>
+__device__ void add_mixed(Sums& sum, const Square& w, const Tile& b, int rows) {
   const Thread at;
   for (int j = 0; j < rows; j += 4) {
     Pack<float, 4> weight[2];
@@ -83,7 +86,7 @@ __device__ inline void add_mixed(Sums& sum, const Square& w, const Tile& b, int 
 #pragma unroll
     for (int i = 0; i < 4; ++i)
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
+      for (int half = 0; half < halves; ++half) {
         const Pack<float, 4> value = load<float, 4>(&b.v[j + i][4 * at.x + 32 * half]);
 #pragma unroll
         for (int r = 0; r < 2; ++r)
@@ -100,12 +103,17 @@ __device__ void add_mixed_parts(Sums (&sum)[parts], const Square& w, Tile& tile,
                                 int column, int there) {
 #pragma unroll
   for (int part = 0; part < parts; ++part) {
+    const int left = b.c - column - part * wide;
+    if (left <= 0) return;
     if (part >= there) {
       __syncthreads();  // what the tile held has been read
       copy_tile(tile, b, row, column + part * wide);
       __syncthreads();
     }
-    add_mixed(sum[part], w, tile, min(side, b.T - row));
+    if (left > wide / 2)
+      add_mixed<2>(sum[part], w, tile, min(side, b.T - row));
+    else
+      add_mixed<1>(sum[part], w, tile, min(side, b.T - row));
   }
 }
 

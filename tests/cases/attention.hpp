@@ -17,7 +17,7 @@ struct AttentionCase {
 inline constexpr AttentionCase attentions_small[] = {
     {1, 1, 1, 1, 1, false},  {2, 3, 5, 3, 7, true},   {2, 2, 32, 4, 8, false},   {1, 2, 33, 5, 7, true},
     {1, 2, 64, 1, 3, false}, {2, 1, 68, 3, 11, true}, {1, 1, 131, 3, 12, false}, {0, 2, 8, 4, 4, false},
-    {3, 2, 4, 1, 65, false}, {1, 1, 2, 17, 20, true},
+    {3, 2, 4, 1, 65, false}, {1, 1, 2, 17, 20, true}, {1, 1, 516, 1, 3, false},
 };
 inline constexpr AttentionCase attentions_unet[] = {
     {1, 8, 64, 16, 16, false}, {4, 8, 64, 16, 16, false},  {1, 8, 64, 8, 8, false},
