@@ -1,6 +1,7 @@
 #include "engine/likelihood.hpp"
 
 #include "kernels/elementwise.hpp"
+#include "kernels/range.hpp"
 #include "kernels/reduce.hpp"
 
 namespace tweedie {
@@ -25,8 +26,18 @@ const Tensor& Likelihood::y(const Shape& measured) {
   return repeated_;
 }
 
+Tensor Likelihood::see(const Tensor& x, Saved* saved) {
+  const Range range("operator");
+  return operator_.forward(x, saved);
+}
+
+Tensor Likelihood::pull_back(const Tensor& dy) {
+  const Range range("operator backward");
+  return operator_.backward(dy, *saved_);
+}
+
 Tensor Likelihood::residual(const Tensor& x) {
-  const Tensor seen = operator_.forward(x, saved_.get());
+  const Tensor seen = see(x, saved_.get());
   // Not in place: an operator may hand out what it was given.
   Tensor difference = context_.planar(seen.shape());
   axpby(context_.queue, difference, 1.f, y(seen.shape()), -1.f, seen);
@@ -34,7 +45,7 @@ Tensor Likelihood::residual(const Tensor& x) {
 }
 
 void Likelihood::misfit(TensorOf<double>& squared, const Tensor& x) {
-  const Tensor seen = operator_.forward(x);
+  const Tensor seen = see(x, nullptr);
   Tensor difference = context_.planar(seen.shape());
   axpby(context_.queue, difference, 1.f, y(seen.shape()), -1.f, seen);
   if (squared.shape().N != x.shape().N) squared = context_.per_sample(x.shape().N);

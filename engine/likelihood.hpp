@@ -34,12 +34,14 @@ class Likelihood {
   /// y - A x, ready for one `pull_back`.
   Tensor residual(const Tensor& x);
   /// (dA/dx)^T dy at the x of the last `residual`.
-  Tensor pull_back(const Tensor& dy) { return operator_.backward(dy, *saved_); }
+  Tensor pull_back(const Tensor& dy);
 
   /// |y - A x|^2 of each sample into `squared`, nothing kept for a way back.
   void misfit(TensorOf<double>& squared, const Tensor& x);
 
  private:
+  Tensor see(const Tensor& x, Saved* saved);
+
   Context& context_;
   ForwardOperator& operator_;
   LinearOperator* linear_;

@@ -5,6 +5,7 @@
 #include "engine/multistep.hpp"
 #include "engine/score_sde.hpp"
 #include "kernels/elementwise.hpp"
+#include "kernels/range.hpp"
 
 namespace tweedie {
 namespace {
@@ -38,6 +39,12 @@ void ddim_step(const Step& s, View<float> next, View<const float> noise) {
   axpbypcz(s.context.queue, next, on_x0, s.x0, on_x, s.x, s.index == 0 ? 0.f : float(sigma), noise);
 }
 
+Tensor guided(Guidance* guidance, Step& step, Tensor next) {
+  if (!guidance) return next;
+  const Range range("guidance");
+  return guidance->apply(step, std::move(next));
+}
+
 // Langevin updates of step.x at its own noise level, each a guided step.
 void correct(Step& step, Denoiser& denoiser, Guidance* guidance) {
   step.stays = true;
@@ -45,8 +52,7 @@ void correct(Step& step, Denoiser& denoiser, Guidance* guidance) {
     step.denoise(denoiser, guidance && guidance->needs_gradient());
     Tensor draw = step.context.planar(step.x.shape());
     step.noise.ancestral(draw, step.executed);
-    Tensor next = langevin_update(step, std::move(draw));
-    step.x = guidance ? guidance->apply(step, std::move(next)) : std::move(next);
+    step.x = guided(guidance, step, langevin_update(step, std::move(draw)));
   }
   step.stays = false;
 }
@@ -123,8 +129,7 @@ Tensor sample_step(Step& step, Denoiser& denoiser, Guidance* guidance) {
     draw = step.context.planar(step.x.shape());
     step.noise.ancestral(draw, step.executed);
   }
-  Tensor next = propose(step, draw);
-  if (guidance) next = guidance->apply(step, std::move(next));
+  Tensor next = guided(guidance, step, propose(step, draw));
   if (method == Method::ode && step.index > 0) heun_correction(step, denoiser, next);
   return next;
 }
@@ -134,7 +139,10 @@ Tensor sample(Context& context, Denoiser& denoiser, const Schedule& schedule, co
   Step step(context, schedule, options, noise);
   for (int executed = 0; executed < schedule.steps(); ++executed) {
     step.start(schedule.steps() - 1 - executed, executed, std::move(x));
-    x = sample_step(step, denoiser, guidance);
+    {
+      const Range range("step");
+      x = sample_step(step, denoiser, guidance);
+    }
     if (observer && !observer(step, x)) break;
   }
   return x;

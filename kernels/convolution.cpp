@@ -3,7 +3,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <unordered_map>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "kernels/onednn.hpp"
 #include "kernels/onednn_bf16.hpp"
 #include "kernels/packed_weights.hpp"
+#include "kernels/timer.hpp"
 #include "kernels/winograd.hpp"
 
 namespace tweedie {
@@ -216,13 +216,12 @@ double best_seconds_cpu(Queue& q, const ConvolutionProblem& problem, int repeats
     const std::vector<float> weights = filled(std::int64_t(plan.weights_bytes() / sizeof(float)) + 1);
     void* const workspace = q.workspace(plan.scratch_bytes());
     for (int repeat = 0; repeat <= repeats; ++repeat) {
-      const auto start = std::chrono::steady_clock::now();
+      Stopwatch watch(q);
       if (problem.backward)
         plan.execute(convolutions.stream(), x.data(), y.data(), weights.data(), nullptr, workspace);
       else
         plan.execute(convolutions.stream(), y.data(), x.data(), weights.data(), nullptr, workspace);
-      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-      if (repeat > 0) best = std::min(best, elapsed.count());  // the first one warms up
+      if (repeat > 0) best = std::min(best, watch.seconds());  // the first one warms up
     }
   }
   return best;
@@ -385,13 +384,16 @@ std::string convolution_implementation(Queue& q, const ConvolutionGeometry& g, S
   return convolutions.plan(problem).implementation();
 }
 
-double convolution_best_seconds(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward, int repeats) {
+double convolution_best_seconds(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward, int repeats,
+                                bool planar) {
   check_geometry("convolution_best_seconds", g);
-  const ConvolutionProblem problem{g, x, backward};
+  require(!planar || q.on_cuda(), "convolution_best_seconds: planar tensors are timed on CUDA only");
 #if TWEEDIE_CUDA
-  if (q.on_cuda()) return cuda::convolution_best_seconds(q, problem, repeats);
+  if (q.on_cuda())
+    return cuda::convolution_best_seconds(q, {g, x, backward, false, false, false, q.multiplied()}, repeats,
+                                          planar);
 #endif
-  return best_seconds_cpu(q, problem, repeats);
+  return best_seconds_cpu(q, {g, x, backward}, repeats);
 }
 
 }  // namespace tweedie

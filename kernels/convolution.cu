@@ -2,13 +2,11 @@
 
 #include <cuda_runtime.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <limits>
 #include <unordered_map>
 #include <vector>
 
-#include "kernels/cudnn.hpp"
+#include "kernels/engine_choice.hpp"
 #include "kernels/pack.cuh"
 #include "kernels/reduce.hpp"
 
@@ -17,7 +15,7 @@ namespace {
 
 class CudaConvolutions {
  public:
-  explicit CudaConvolutions(Queue& q) {
+  explicit CudaConvolutions(Queue& q) : q_(q) {
     CHECK_CUDNN(cudnnCreate(&handle_));
     CHECK_CUDNN(cudnnSetStream(handle_, q.stream()));
   }
@@ -32,10 +30,11 @@ class CudaConvolutions {
   const cudnn::ConvolutionPlan& plan(const ConvolutionProblem& problem) {
     const auto found = plans_.find(problem);
     if (found != plans_.end()) return found->second;
-    return plans_.emplace(problem, cudnn::convolution_plan({handle_}, problem)).first->second;
+    return plans_.emplace(problem, cudnn::chosen_plan(q_, handle_, problem)).first->second;
   }
 
  private:
+  Queue& q_;
   cudnnHandle_t handle_ = nullptr;
   std::unordered_map<ConvolutionProblem, cudnn::ConvolutionPlan, ConvolutionProblem::Hash> plans_;
 };
@@ -74,44 +73,6 @@ ConvolutionProblem without_bias(ConvolutionProblem problem) {
   problem.bias = false;
   return problem;
 }
-
-// Device memory for the duration of a measurement.
-class Buffer {
- public:
-  Buffer(Queue& q, std::int64_t floats)
-      : q_(q), bytes_(std::size_t(floats) * sizeof(float)), data_(static_cast<float*>(q.allocate(bytes_))) {
-    fill_bytes(q, data_, 0x3f, bytes_);  // 0.75: zeros would let the clock run higher
-  }
-  ~Buffer() { q_.deallocate(data_, bytes_); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  float* data() const { return data_; }
-
- private:
-  Queue& q_;
-  std::size_t bytes_;
-  float* data_;
-};
-
-class Event {
- public:
-  Event() { CHECK_CUDA(cudaEventCreate(&event_)); }
-  ~Event() {
-    if (cudaEventDestroy(event_) != cudaSuccess) std::fputs("tweedie: event not destroyed\n", stderr);
-  }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  void record(Queue& q) { CHECK_CUDA(cudaEventRecord(event_, q.stream())); }
-  double seconds_since(const Event& start) const {
-    float milliseconds = 0;
-    CHECK_CUDA(cudaEventSynchronize(event_));
-    CHECK_CUDA(cudaEventElapsedTime(&milliseconds, start.event_, event_));
-    return 1e-3 * milliseconds;
-  }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
 
 }  // namespace
 
@@ -160,28 +121,12 @@ void convolution(Queue& q, const ConvolutionProblem& problem, float* to, const f
 }
 
 std::string convolution_implementation(Queue& q, const ConvolutionProblem& problem) {
-  return q.state<CudaConvolutions>().plan(without_bias(problem)).name();
+  return "cudnn " + q.state<CudaConvolutions>().plan(without_bias(problem)).engine();
 }
 
-double convolution_best_seconds(Queue& q, const ConvolutionProblem& problem, int repeats) {
-  const cudnn::Target target{q.state<CudaConvolutions>().handle()};
-  const Buffer x(q, problem.x.size()), y(q, problem.y().size());
-  const Buffer weights(q, convolution_packed_size(q, problem.g));
-  double best = std::numeric_limits<double>::infinity();
-  for (const cudnn::Descriptor& engine : cudnn::convolution_engines(target, problem)) {
-    const cudnn::ConvolutionPlan plan(target, engine);
-    if (!plan) continue;
-    for (int repeat = 0; repeat <= repeats; ++repeat) {
-      Event start, end;
-      start.record(q);
-      execute(q, plan, problem, problem.backward ? x.data() : y.data(),
-              problem.backward ? y.data() : x.data(), weights.data());
-      end.record(q);
-      const double seconds = end.seconds_since(start);
-      if (repeat > 0) best = std::min(best, seconds);  // the first one warms up
-    }
-  }
-  return best;
+double convolution_best_seconds(Queue& q, const ConvolutionProblem& problem, int repeats, bool planar) {
+  return cudnn::fastest_seconds(q, q.state<CudaConvolutions>().handle(), problem,
+                                planar ? cudnn::Order::planar : cudnn::Order::channels_last, repeats);
 }
 
 }  // namespace tweedie::cuda

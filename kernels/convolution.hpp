@@ -76,8 +76,8 @@ void convolution_unpack(Queue& q, float* weights, View<const float> packed, cons
 /// y (N, out, H', W') = x (N, in, H, W) * weights + bias (+ y before the call, when accumulating).
 /// Channel counts are multiples of 16, views in `convolution_block` layout; bias: `out` floats on the device
 /// or null. What is multiplied is rounded as `Queue::multiplied` says; fp32 is that: no TF32. Plans
-/// (algorithm, kernels, workspace) are made once per shape. Errors: channels not multiples of 16, shapes or
-/// blocks that do not fit, too few or too many weights.
+/// (algorithm, kernels, workspace) are made once per shape; on CUDA by the clock (cudnn::chosen_plan).
+/// Errors: channels not multiples of 16, shapes or blocks that do not fit, too few or too many weights.
 void convolution(Queue& q, View<float> y, const MapView& x, View<const float> packed, const float* bias,
                  const ConvolutionGeometry& g, bool accumulate = false);
 /// y += what a convolution makes of [first, second] along channels, + bias: a map in two parts need not be
@@ -105,7 +105,10 @@ void convolution_backward_weights(Queue& q, View<float> dpacked, float* dbias, V
 std::string convolution_implementation(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward);
 /// Seconds of the fastest method the library has for this shape, each timed `repeats` times, whatever memory
 /// it takes and with weights already in the order it likes best: what the choice made above is held against.
-double convolution_best_seconds(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward, int repeats);
+/// On CUDA caches are cold, and what is multiplied is rounded as `Queue::multiplied` says. `planar`: of
+/// tensors (N, C, H, W) instead, on CUDA only (infinity where cuDNN's engines all fail).
+double convolution_best_seconds(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward, int repeats,
+                                bool planar = false);
 
 namespace cuda {
 void convolution_pack(Queue& q, float* packed, const float* weights, const ConvolutionGeometry& g);
@@ -116,7 +119,7 @@ void convolution_unpack(Queue& q, float* weights, const float* packed, const Con
 void convolution_backward_weights(Queue& q, const ConvolutionProblem& problem, float* dpacked, float* dbias,
                                   const float* x, const float* dy);
 std::string convolution_implementation(Queue& q, const ConvolutionProblem& problem);
-double convolution_best_seconds(Queue& q, const ConvolutionProblem& problem, int repeats);
+double convolution_best_seconds(Queue& q, const ConvolutionProblem& problem, int repeats, bool planar);
 }  // namespace cuda
 
 }  // namespace tweedie

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <utility>
 
 namespace tweedie::cudnn {
 namespace {
@@ -19,10 +20,13 @@ void destroy(cudnnBackendDescriptor_t pointer) {
 using Four = std::array<std::int64_t, 4>;
 
 // Dimensions are named in the order N, C, H, W whatever the order in memory, which the strides tell.
-Four channels_last(const Four& d) { return {d[1] * d[2] * d[3], 1, d[1] * d[3], d[1]}; }
+Four strides_of(const Four& d, Order order) {
+  const std::int64_t sample = d[1] * d[2] * d[3];
+  return order == Order::planar ? Four{sample, d[2] * d[3], d[3], 1} : Four{sample, 1, d[1] * d[3], d[1]};
+}
 
-Descriptor tensor(std::int64_t id, const Four& dimensions) {
-  const Four strides = channels_last(dimensions);
+Descriptor tensor(std::int64_t id, const Four& dimensions, Order order) {
+  const Four strides = strides_of(dimensions, order);
   Descriptor d(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   d.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_DATA_FLOAT);
   d.set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::span<const std::int64_t>(dimensions));
@@ -50,13 +54,13 @@ Descriptor convolution_of(const ConvolutionGeometry& g) {
 }
 
 // weights = the gradient of <y, convolution(x)> by them, + beta weights.
-Descriptor weights_operation(const ConvolutionProblem& p) {
+Descriptor weights_operation(const ConvolutionProblem& p, Order order) {
   const ConvolutionGeometry& g = p.g;
   Descriptor d(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR);
-  d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, tensor(x_id, dimensions(p.x)));
+  d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, tensor(x_id, dimensions(p.x), order));
   d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
-        tensor(weights_id, {g.out, g.in, g.kernel.h, g.kernel.w}));
-  d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, tensor(y_id, dimensions(p.y())));
+        tensor(weights_id, {g.out, g.in, g.kernel.h, g.kernel.w}, order));
+  d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, tensor(y_id, dimensions(p.y()), order));
   d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, convolution_of(g));
   d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, 1.f);
   d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, p.accumulate ? 1.f : 0.f);
@@ -65,11 +69,11 @@ Descriptor weights_operation(const ConvolutionProblem& p) {
 }
 
 // y = convolution(x) + beta y, or x = transposed convolution(y).
-Descriptor operation(const ConvolutionProblem& p) {
-  if (p.weights) return weights_operation(p);
+Descriptor operation(const ConvolutionProblem& p, Order order) {
+  if (p.weights) return weights_operation(p, order);
   const ConvolutionGeometry& g = p.g;
-  const Descriptor x = tensor(x_id, dimensions(p.x)), y = tensor(y_id, dimensions(p.y()));
-  const Descriptor weights = tensor(weights_id, {g.out, g.in, g.kernel.h, g.kernel.w});
+  const Descriptor x = tensor(x_id, dimensions(p.x), order), y = tensor(y_id, dimensions(p.y()), order);
+  const Descriptor weights = tensor(weights_id, {g.out, g.in, g.kernel.h, g.kernel.w}, order);
   const Descriptor convolution = convolution_of(g);
   const float one = 1, beta = p.accumulate ? 1 : 0;
   Descriptor d(p.backward ? CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR
@@ -117,6 +121,26 @@ Descriptor engine_of(const Descriptor& configuration) {
   cudnnBackendDescriptor_t pointer = engine.get();
   configuration.read(CUDNN_ATTR_ENGINECFG_ENGINE, std::span(&pointer, 1));
   return engine;
+}
+
+// As cudnn_frontend writes it.
+std::string tag_of(const Descriptor& configuration) {
+  std::string tag =
+      "eng" + std::to_string(engine_of(configuration).read<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX));
+  std::vector<Descriptor> knobs;
+  std::vector<cudnnBackendDescriptor_t> pointers;
+  for (int k = 0; k < CUDNN_KNOB_TYPE_COUNTS; ++k) {
+    knobs.emplace_back(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR);
+    pointers.push_back(knobs.back().get());
+  }
+  const std::int64_t count =
+      configuration.read(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, std::span<cudnnBackendDescriptor_t>(pointers));
+  for (std::int64_t k = 0; k < count; ++k) {
+    const Descriptor& knob = knobs[std::size_t(k)];
+    tag += "_k" + std::to_string(int(knob.read<cudnnBackendKnobType_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE))) +
+           "=" + std::to_string(knob.read<std::int64_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE));
+  }
+  return tag;
 }
 
 // Tensor cores take fp32 rounded to TF32's 10 bits. Winograd on tiles of 13x13 loses several digits.
@@ -208,8 +232,7 @@ Descriptor described_device(const std::string& json) {
 }
 
 ConvolutionPlan::ConvolutionPlan(const Target& target, const Descriptor& engine_configuration)
-    : plan_(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR),
-      engine_(engine_of(engine_configuration).read<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX)) {
+    : plan_(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR), engine_(tag_of(engine_configuration)) {
   if (target.handle) plan_.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, target.handle);
 #if CUDNN_VERSION >= 90800
   if (target.device) plan_.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.device);
@@ -218,8 +241,6 @@ ConvolutionPlan::ConvolutionPlan(const Target& target, const Descriptor& engine_
   finalised_ = plan_.try_finalize();
   if (finalised_) workspace_bytes_ = plan_.read<std::int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
 }
-
-std::string ConvolutionPlan::name() const { return "cudnn engine " + std::to_string(engine_); }
 
 void ConvolutionPlan::execute(cudnnHandle_t handle, void* x, const void* weights, void* y,
                               void* workspace) const {
@@ -236,8 +257,18 @@ void ConvolutionPlan::execute(cudnnHandle_t handle, void* x, const void* weights
   CHECK_CUDNN(cudnnBackendExecute(handle, plan_.get(), pack.pointer));
 }
 
-std::vector<Descriptor> convolution_engines(const Target& target, const ConvolutionProblem& problem) {
-  const Descriptor graph = graph_of(target, operation(problem));
+std::string describe(const ConvolutionProblem& p) {
+  return message(name(p.precision),
+                 p.weights    ? " by the weights"
+                 : p.backward ? " backward"
+                              : " forward",
+                 ", x ", p.x, ", ", p.g.out, " output channels, kernel ", p.g.kernel, ", stride ", p.g.stride,
+                 ", padding ", p.g.pad, p.accumulate ? ", adding" : "");
+}
+
+std::vector<Descriptor> convolution_engines(const Target& target, const ConvolutionProblem& problem,
+                                            Order order) {
+  const Descriptor graph = graph_of(target, operation(problem, order));
   std::vector<Descriptor> engines;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
     for (const Descriptor& engine : heuristic_engines(target, graph, mode))
@@ -245,15 +276,17 @@ std::vector<Descriptor> convolution_engines(const Target& target, const Convolut
   return engines;
 }
 
-ConvolutionPlan convolution_plan(const Target& target, const ConvolutionProblem& problem) {
-  for (const Descriptor& engine : convolution_engines(target, problem)) {
+std::vector<ConvolutionPlan> convolution_plans(const Target& target, const ConvolutionProblem& problem,
+                                               Order order) {
+  std::vector<ConvolutionPlan> plans;
+  for (const Descriptor& engine : convolution_engines(target, problem, order)) {
     ConvolutionPlan plan(target, engine);
-    if (plan) return plan;
+    const bool known = std::any_of(plans.begin(), plans.end(),
+                                   [&](const ConvolutionPlan& p) { return p.engine() == plan.engine(); });
+    if (plan && !known) plans.push_back(std::move(plan));
   }
-  const ConvolutionGeometry& g = problem.g;
-  throw Error(message("cuDNN has no ", name(problem.precision), " engine for x ", problem.x, ", ", g.out,
-                      " output channels, kernel ", g.kernel, ", stride ", g.stride, ", padding ", g.pad,
-                      problem.backward ? ", backward" : "", problem.weights ? ", by the weights" : ""));
+  require(!plans.empty(), "cuDNN has no engine for ", describe(problem));
+  return plans;
 }
 
 }  // namespace tweedie::cudnn

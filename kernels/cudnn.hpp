@@ -30,6 +30,7 @@ constexpr cudnnBackendAttributeType_t type_of(cudnnBackendHeurMode_t) { return C
 constexpr cudnnBackendAttributeType_t type_of(cudnnBackendNumericalNote_t) {
   return CUDNN_TYPE_NUMERICAL_NOTE;
 }
+constexpr cudnnBackendAttributeType_t type_of(cudnnBackendKnobType_t) { return CUDNN_TYPE_KNOB_TYPE; }
 constexpr cudnnBackendAttributeType_t type_of(cudnnBackendDescriptor_t) {
   return CUDNN_TYPE_BACKEND_DESCRIPTOR;
 }
@@ -101,16 +102,20 @@ struct Target {
 /// A device as described by cuDNN's JSON (needs cuDNN 9.8).
 Descriptor described_device(const std::string& json);
 
-/// One convolution by one engine of cuDNN, finalised. Activations are channels-last (N, H, W, C), weights
-/// (out, kernel, kernel, in). Accumulating adds to y, and bias is not part of it.
+/// The order in memory of a convolution's three tensors: channels last, (N, H, W, C) and (out, kernel,
+/// kernel, in), as ours are; or (N, C, H, W) and (out, in, kernel, kernel), to measure ours against.
+enum class Order { channels_last, planar };
+
+/// One convolution by one engine of cuDNN, finalised. Accumulating adds to y, and bias is not part of it.
 class ConvolutionPlan {
  public:
   ConvolutionPlan(const Target& target, const Descriptor& engine_configuration);
   /// False when the engine does not support the convolution after all.
   explicit operator bool() const { return finalised_; }
   std::int64_t workspace_bytes() const { return workspace_bytes_; }
-  /// Such as "cudnn engine 70".
-  std::string name() const;
+  /// The engine and its settings ("knobs", by number), such as "eng70_k2=12_k18=0": of the engines for one
+  /// problem no two have the same.
+  const std::string& engine() const { return engine_; }
   /// x, weights, y: device pointers, 16-byte aligned. Backward x is written and y read; for the gradient by
   /// the weights these are written and the others read.
   void execute(cudnnHandle_t handle, void* x, const void* weights, void* y, void* workspace) const;
@@ -118,15 +123,23 @@ class ConvolutionPlan {
  private:
   Descriptor plan_;
   bool finalised_ = false;
-  std::int64_t workspace_bytes_ = 0, engine_ = -1;
+  std::int64_t workspace_bytes_ = 0;
+  std::string engine_;
 };
 
-/// Engine configurations that compute in full fp32 and repeatably, best first by cuDNN's estimate: mode A,
-/// then the fallbacks. Never one that uses tensor cores, rounds its inputs (TF32) or adds in varying order.
-std::vector<Descriptor> convolution_engines(const Target& target, const ConvolutionProblem& problem);
+/// "fp32 forward, x (1, 128, 64, 64), 256 output channels, kernel 3, stride 1, padding 1", and what else
+/// cuDNN is told.
+std::string describe(const ConvolutionProblem& problem);
 
-/// The first of them that makes a plan. Errors: none does.
-ConvolutionPlan convolution_plan(const Target& target, const ConvolutionProblem& problem);
+/// Engine configurations that are as exact as the problem's precision and repeatable, best first by cuDNN's
+/// estimate: mode A, then the fallbacks. Never one that adds in varying order; for fp32 none that uses tensor
+/// cores or rounds its inputs (TF32).
+std::vector<Descriptor> convolution_engines(const Target& target, const ConvolutionProblem& problem,
+                                            Order order = Order::channels_last);
+
+/// The plans they make, no engine twice. Errors: none makes one.
+std::vector<ConvolutionPlan> convolution_plans(const Target& target, const ConvolutionProblem& problem,
+                                               Order order = Order::channels_last);
 
 }  // namespace tweedie::cudnn
 

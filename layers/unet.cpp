@@ -6,6 +6,7 @@
 #include "kernels/concat.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/layout.hpp"
+#include "kernels/range.hpp"
 #include "kernels/timestep_embedding.hpp"
 #include "layers/unet_replay.hpp"
 #include "layers/unet_tape.hpp"
@@ -235,6 +236,7 @@ Tensor UNet::forward(const Tensor& x, std::span<const float> timesteps, Saved* s
 
 // The raw output for images and scaled timesteps on the device.
 Tensor UNet::run(const Tensor& x, const Tensor& times, Tape* tape) {
+  const Range range("U-Net");
   const Shape s = x.shape();
   if (tape) {  // what an earlier forward left, and no backward took, goes back to the pool
     tape->image = s;
@@ -253,6 +255,7 @@ Tensor UNet::run(const Tensor& x, const Tensor& times, Tape* tape) {
       skips_.pop_back();
     }
     for (std::size_t i = 0; i < stage.layers.size(); ++i) {
+      const Range of_layer(stage.names[i].c_str());
       // The stage's first layer completes what it is given.
       Feature* const kept = i == 0 && skip ? &skips_.emplace_back() : nullptr;
       h = forward(stage.layers[i], std::move(h), kept, tape ? &tape->layers[at++] : nullptr, training);
@@ -302,6 +305,7 @@ Tensor UNet::backward_head(const Tensor& dout, Tape& tape, Gradients* gradients)
 }
 
 Tensor UNet::backward(const Tensor& dout, Tape& tape, const ResBlock::Training* training, bool input) {
+  const Range range("U-Net backward");
   Tensor dh = backward_head(dout, tape, training ? &training->gradients : nullptr);
   std::size_t at = tape.layers.size();
   dskips_.clear();
@@ -319,6 +323,7 @@ Tensor UNet::backward(const Tensor& dout, Tape& tape, const ResBlock::Training* 
     for (auto layer = stage->layers.rbegin(); layer != stage->layers.rend(); ++layer) {
       --at;
       const bool first = std::next(layer) == stage->layers.rend();
+      const Range of_layer(stage->names[std::size_t(stage->layers.rend() - layer) - 1].c_str());
       Gradient dx = backward(*layer, dh, tape.layers[at], training, input || at > 0, first ? plus : Tensor());
       dh = std::move(dx.first);
       if (dx.second) dskips_.push_back(context_.keep(dx.second));

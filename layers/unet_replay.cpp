@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "kernels/elementwise.hpp"
+#include "kernels/range.hpp"
 #include "layers/unet_tape.hpp"
 
 namespace tweedie {
@@ -64,6 +65,7 @@ Prediction UNet::Replay::forward(const Tensor& x, float time, Tape* tape) {
   fill(q, pass->times, time);
   Prediction prediction;
   if (pass->forward) {
+    const Range range("U-Net, replayed");
     copy(q, pass->x, x);
     pass->forward.run(q);
     ++unet_.replays_;
@@ -95,6 +97,7 @@ Tensor UNet::Replay::backward(const Tensor& dout, Tape& tape) {
           pass.work.image);
   Tensor dx = context.planar(pass.work.image);
   if (pass.forward) {
+    const Range range("U-Net, backward, replayed");
     copy(q, pass.dout, dout);
     pass.backward.run(q);
     ++unet_.replays_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/solvers/proximal.hpp"
+#include "kernels/range.hpp"
 
 namespace tweedie {
 
@@ -48,7 +49,10 @@ Tensor solve(Solver& solver, Posterior& p, const SolverObserver& observer) {
   Tensor x = solver.start(p);
   const int steps = solver.steps(p);
   for (int executed = 0; executed < steps; ++executed) {
-    x = solver.step(p, std::move(x), executed);
+    {
+      const Range range("step");
+      x = solver.step(p, std::move(x), executed);
+    }
     if (observer && !observer(executed, x)) break;
   }
   return solver.result(p, std::move(x));

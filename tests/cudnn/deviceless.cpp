@@ -115,7 +115,7 @@ TEST_CASE("cuDNN has an fp32 engine for every convolution of the U-Net, both way
           CAPTURE(message(row.in, " -> ", row.out, ", kernel ", row.kernel, ", ", row.pixels,
                           " pixels, batch ", samples, backward ? ", backward" : "",
                           accumulate ? ", accumulating" : ""));
-          CHECK_NOTHROW(cudnn::convolution_plan(target, problem(row, samples, backward, accumulate)));
+          CHECK_NOTHROW(cudnn::convolution_plans(target, problem(row, samples, backward, accumulate)));
         }
   }
 }
@@ -130,9 +130,41 @@ TEST_CASE("cuDNN has an fp32 engine for the gradient by the weights of every con
         CAPTURE(device.name);
         CAPTURE(message(row.in, " -> ", row.out, ", kernel ", row.kernel, ", ", row.pixels, " pixels, batch ",
                         samples));
-        CHECK_NOTHROW(cudnn::convolution_plan(target, by_weights));
+        CHECK_NOTHROW(cudnn::convolution_plans(target, by_weights));
       }
   }
+}
+
+TEST_CASE("cuDNN has engines for planar tensors too, exact and in TF32, both ways, on both devices") {
+  for (const Described& device : devices())
+    for (const Row& row : rows)
+      for (const bool backward : {false, true})
+        for (const Precision precision : {Precision::fp32, Precision::tf32}) {
+          ConvolutionProblem p = problem(row, 1, backward, false);
+          p.precision = precision;
+          CAPTURE(device.name);
+          CAPTURE(cudnn::describe(p));
+          CHECK_NOTHROW(cudnn::convolution_plans({nullptr, &device.properties}, p, cudnn::Order::planar));
+        }
+}
+
+TEST_CASE("cuDNN's engines for a problem are told apart by their names, which are the same each time") {
+  for (const Described& device : devices())
+    for (const Precision precision : {Precision::fp32, Precision::tf32}) {
+      ConvolutionProblem p = problem({64, 256, 256}, 1, false, false);
+      p.precision = precision;
+      std::vector<std::string> names[2];
+      for (std::vector<std::string>& each : names)
+        for (const cudnn::ConvolutionPlan& plan : cudnn::convolution_plans({nullptr, &device.properties}, p))
+          each.push_back(plan.engine());
+      CHECK(names[0] == names[1]);
+      // Among them are settings of one engine.
+      CHECK(names[0].size() > 2);
+      CHECK(std::any_of(names[0].begin(), names[0].end(),
+                        [](const std::string& name) { return name.find("_k2=") != std::string::npos; }));
+      std::sort(names[0].begin(), names[0].end());
+      CHECK(std::adjacent_find(names[0].begin(), names[0].end()) == names[0].end());
+    }
 }
 
 TEST_CASE("no engine we accept uses tensor cores, rounds its inputs or varies") {
@@ -163,7 +195,7 @@ TEST_CASE(
         CAPTURE(device.name);
         CAPTURE(message(row.in, " -> ", row.out, ", kernel ", row.kernel, ", ", row.pixels, " pixels",
                         backward ? ", backward" : ""));
-        CHECK_NOTHROW(cudnn::convolution_plan(target, p));
+        CHECK_NOTHROW(cudnn::convolution_plans(target, p));
         const auto engines = cudnn::convolution_engines(target, p);
         if (row.kernel == 3 && row.stride == 1 && row.pixels >= 32 && row.in >= 128 && row.out >= 128)
           CHECK(has(notes(engines.front()), CUDNN_NUMERICAL_NOTE_TENSOR_CORE));

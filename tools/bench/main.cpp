@@ -4,6 +4,7 @@
 #include "tools/bench/kernels.hpp"
 #include "tools/bench/model.hpp"
 #include "tools/bench/roofline.hpp"
+#include "tools/bench/table.hpp"
 #include "tools/bench/training.hpp"
 #include "tools/device_option.hpp"
 #include "tools/numbers.hpp"
@@ -20,7 +21,7 @@ struct Options {
   bench::KernelOptions kernels;
   std::string device = "auto", precision = "fp32", roofline;
   bool checkpoint = false;
-  std::vector<std::string> compared;
+  std::vector<std::string> compared, tabled;
   bool json = false, train = false, busy = false;
   bool has_model() const { return !model.preset.empty() || !model.config.empty() || !model.weights.empty(); }
 };
@@ -60,10 +61,14 @@ void add_options(CLI::App& app, Options& o) {
                  "OLD: what --json printed earlier; says of each row whether it got better or worse by more "
                  "than its noise (exit code 1: worse). OLD NEW: compares two such files, measures nothing")
       ->expected(1, 2);
+  app.add_option(
+         "--table", o.tabled,
+         "What --model and --json printed before, a file each: prints a line for each, measures nothing")
+      ->excludes("--model", "--config", "--train", "--busy", "--roofline", "--compare");
   add_device_option(app, o.device);
   add_precision_option(app, o.precision);
   add_checkpoint_option(app, o.checkpoint);
-  app.add_flag("--json", o.json, "Print JSON instead of text");
+  app.add_flag("--json", o.json, "Print JSON instead of text")->excludes("--table");
 }
 
 /// Errors: an option that what is measured has no use for.
@@ -96,6 +101,10 @@ int finish(const Options& o, const Json& report, std::string (*describe)(const J
 }
 
 int run(const Options& o) {
+  if (!o.tabled.empty()) {
+    print_result(bench::table_of_steps(o.tabled));
+    return 0;
+  }
   for (const std::string& path : o.compared) bench::read_report(path);  // before minutes are spent
   if (o.compared.size() == 2) return finish(o, bench::read_report(o.compared[1]), nullptr);
   require(o.has_model() || !o.train, "--train: of which network? Give --model or --config");

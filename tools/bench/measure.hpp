@@ -50,7 +50,7 @@ class Bench {
            const std::function<std::string()>& note = {});
   /// Device, peaks and rows, grouped by kernel. Errors: no kernel's name contains the filter.
   Json report() const;
-  /// Times a call with cold caches, for about so many seconds.
+  /// Times a call with cold caches, for about so many seconds; on CUDA by the device's clock.
   Seconds measure(const std::function<void()>& call, double seconds);
   double copy_peak();     ///< bytes per second of the fastest of several copies
   double product_peak();  ///< operations per second of the fastest of several products

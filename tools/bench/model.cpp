@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <optional>
 
 #include "engine/guidance.hpp"
+#include "kernels/timer.hpp"
 #include "layers/unet_cost.hpp"
 #include "operators/inpainting.hpp"
 #include "tools/bench/measure.hpp"
@@ -82,14 +82,13 @@ void run_dps_steps(Context& context, Denoiser& denoiser, Shape image, int steps,
 
 std::vector<double> time_dps_steps(Context& context, UNet& unet, Shape image, int repeats) {
   std::vector<double> seconds;
-  auto start = std::chrono::steady_clock::now();
+  Stopwatch watch(context.queue);
   run_dps_steps(context, unet, image, repeats + 1, [&] {
-    const auto now = std::chrono::steady_clock::now();
-    seconds.push_back(std::chrono::duration<double>(now - start).count());
-    start = now;
+    seconds.push_back(watch.lap());
+    if (seconds.size() == 1) context.queue.meter().forget_peak();
     return true;
   });
-  seconds.erase(seconds.begin());  // plans are made and memory is taken in the first
+  seconds.erase(seconds.begin());  // plans are made, engines tried and memory is taken in the first
   std::sort(seconds.begin(), seconds.end());
   return seconds;
 }

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "engine/training/objective.hpp"
 #include "engine/training/optimiser.hpp"
+#include "kernels/timer.hpp"
 #include "layers/unet.hpp"
 #include "tools/bench/measure.hpp"
 #include "weights/random_source.hpp"
@@ -30,16 +30,16 @@ std::vector<double> time_training(Context& context, UNet& unet, Shape image, int
   const std::vector<double> weights(std::size_t(image.N), 1.0 / image.N);
   const Tensor x_start = context.normal(image);
   std::vector<double> seconds;
+  Stopwatch watch(context.queue);
   for (int repeat = 0; repeat <= repeats; ++repeat) {
-    const auto start = std::chrono::steady_clock::now();
+    watch.start();
     NoisedBatch batch(context, schedule, objective, x_start, context.normal(image), indices, weights);
     const Tensor output = unet.forward(batch.x_t(), times, saved.get());
     Tensor gradient;
     batch.losses(gradient, output);
     unet.backward(gradient, *saved, gradients);
     optimiser.step(parameters.values(), gradients.values(), 1e-4);
-    context.queue.synchronize();
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    seconds.push_back(watch.seconds());
   }
   seconds.erase(seconds.begin());  // plans are made and memory is taken in the first
   std::sort(seconds.begin(), seconds.end());

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/guidance.hpp"
+#include "kernels/engine_choice.hpp"
 #include "layers/step_ops.hpp"
 #include "layers/unet.hpp"
 #include "operators/inpainting.hpp"
@@ -131,6 +132,19 @@ TEST_CASE("a dry run counts what a run of everything counts") {
   // hundredth.
   CHECK(dry.bytes() == doctest::Approx(all.bytes()).epsilon(0.01));
   CHECK(all.library_calls == library_calls_of(step_ops(small(), image, true)));
+}
+
+TEST_CASE("trying cuDNN's engines is of the first step: the second does what it does with one engine") {
+  const Shape image{1, 3, 32, 32};
+  const Demand one = second_step(small(), image, few);
+  stand_in::offer_cudnn_engines({{2}, {1, 1 << 20}, {9}});
+  cudnn::engine_choices().open("");
+  const Demand tried = second_step(small(), image, few);
+  CHECK(stand_in::cudnn_executions()[2] > 0);
+  stand_in::offer_cudnn_engines({stand_in::CudnnOffer()});
+  CHECK(tried.all_launches() == one.all_launches());
+  CHECK(tried.waits == 0);
+  CHECK(tried.allocations == 0);
 }
 
 // The goal for the whole step was 460 launches, no wait, no allocation and 5.0 GiB. The numbers here are what

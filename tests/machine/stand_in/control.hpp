@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "tests/machine/ptx/machine.hpp"
 
@@ -63,5 +64,20 @@ void set_quiet(bool quiet);
 
 /// How much memory the device claims to have, for tests of running out of it.
 void set_device_memory(std::size_t total_bytes);
+
+/// An engine for exact fp32 that cuDNN offers.
+struct CudnnOffer {
+  double seconds = 1e-5;            ///< beside the 1e-5 that events see every call take; nobody waits
+  std::size_t workspace_bytes = 0;  ///< beside what all engines take
+  bool fails = false;               ///< every execution of it
+};
+
+/// What cuDNN's stand-in offers from now on, best first by its estimate; the first is also its fallback. To
+/// begin with it is one that just works. All are one engine, and differ in a knob. Counts executions anew.
+void offer_cudnn_engines(const std::vector<CudnnOffer>& offers);
+/// How often each of them was executed.
+std::vector<std::uint64_t> cudnn_executions();
+/// What cudnnGetVersion says; 0: the version of the headers.
+void set_cudnn_version(std::size_t version);
 
 }  // namespace tweedie::stand_in

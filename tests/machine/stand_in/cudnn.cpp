@@ -79,22 +79,10 @@ void CudnnDescriptor::store(cudnnBackendAttributeName_t name, cudnnBackendAttrib
   attributes[name] = {of, count, {bytes, bytes + std::size_t(count) * element_size(of)}};
 }
 
-std::vector<cudnnBackendNumericalNote_t> notes_of(std::int64_t engine) {
-  if (engine == engine_tensor_core)
-    return {CUDNN_NUMERICAL_NOTE_TENSOR_CORE, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS};
-  if (engine == engine_nondeterministic) return {CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC};
-  return {};
-}
-
 Stretch CudnnTensor::stretch(const void* data) const {
   std::int64_t last = 0;
   for (std::size_t k = 0; k < 4; ++k) last += (dimensions[k] - 1) * strides[k];
   return {data, std::size_t(last + 1) * sizeof(float)};
-}
-
-// Room for copies of both activations, as engines that work in another layout take.
-std::size_t workspace_bytes(const CudnnConvolution& c) {
-  return c.x.stretch(nullptr).bytes + c.y.stretch(nullptr).bytes + 16;
 }
 
 namespace {
@@ -121,9 +109,8 @@ cudnnStatus_t fill_engine(cudnnBackendDescriptor_t handle, cudnnBackendDescripto
 
 cudnnStatus_t heuristic_results(const CudnnDescriptor& d, std::int64_t requested, std::int64_t* count,
                                 void* to) {
-  std::vector<std::int64_t> engines{engine_fp32};
-  if (d.value<cudnnBackendHeurMode_t>(CUDNN_ATTR_ENGINEHEUR_MODE) == CUDNN_HEUR_MODE_A)
-    engines = {engine_tensor_core, engine_nondeterministic, engine_unsupported, engine_fp32};
+  const std::vector<std::int64_t> engines =
+      engines_of(d.value<cudnnBackendHeurMode_t>(CUDNN_ATTR_ENGINEHEUR_MODE));
   const auto graph = d.value<cudnnBackendDescriptor_t>(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
   auto* const handles = static_cast<cudnnBackendDescriptor_t*>(to);
   if (count) *count = std::int64_t(engines.size());
@@ -179,11 +166,12 @@ cudnnStatus_t execute(cudaStream_t stream, const CudnnDescriptor& plan, const Cu
       }
   if (found != 3 || ids.size() != 3)
     return refuse_cudnn(CUDNN_STATUS_BAD_PARAM, "execute: the unique ids are not those of the graph");
-  const Stretch workspace{pack.value<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE), workspace_bytes(c)};
+  const auto engine = configuration->value<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
+  const Stretch workspace{pack.value<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE), workspace_bytes(c, engine)};
   const cudnnStatus_t status = check_buffers(
       c, {c.x.stretch(pointers[0]), c.weights.stretch(pointers[1]), c.y.stretch(pointers[2]), workspace});
   if (status != CUDNN_STATUS_SUCCESS) return status;
-  const auto engine = configuration->value<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
+  if (!note_execution(engine)) return refuse_cudnn(CUDNN_STATUS_EXECUTION_FAILED, "an offer that fails");
   const cudaError_t queued = queue(stream, [c, engine, pointers, workspace] {
     if (!to_compute()) return cudaSuccess;
     const DeviceAccess access;
@@ -211,7 +199,7 @@ cudnnStatus_t read_attribute(const CudnnDescriptor& d, cudnnBackendAttributeName
                          d.value<cudnnBackendDescriptor_t>(CUDNN_ATTR_ENGINE_OPERATION_GRAPH));
     case CUDNN_ATTR_ENGINE_GLOBAL_INDEX: {
       if (d.type != CUDNN_BACKEND_ENGINE_DESCRIPTOR || type != CUDNN_TYPE_INT64) break;
-      const auto engine = d.value<std::int64_t>(name);
+      const std::int64_t engine = std::min<std::int64_t>(d.value<std::int64_t>(name), engine_fp32);
       return give(requested, count, to, &engine, 1, sizeof(engine));
     }
     case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE: {
@@ -219,12 +207,22 @@ cudnnStatus_t read_attribute(const CudnnDescriptor& d, cudnnBackendAttributeName
       const auto notes = notes_of(d.value<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX));
       return give(requested, count, to, notes.data(), std::int64_t(notes.size()), sizeof(notes[0]));
     }
+    case CUDNN_ATTR_ENGINECFG_KNOB_CHOICES:
+      if (d.type != CUDNN_BACKEND_ENGINECFG_DESCRIPTOR || type != CUDNN_TYPE_BACKEND_DESCRIPTOR) break;
+      return read_knobs(d, name, requested, count, to);
+    case CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE:
+    case CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE:
+      if (d.type != CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR || requested != 1 ||
+          type != (name == CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE ? CUDNN_TYPE_KNOB_TYPE : CUDNN_TYPE_INT64))
+        break;
+      return read_knobs(d, name, requested, count, to);
     case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE: {
       if (d.type != CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR || type != CUDNN_TYPE_INT64) break;
       const CudnnDescriptor* const configuration = part(d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
       const CudnnDescriptor* const operation = configuration ? operation_of(*configuration) : nullptr;
       if (!operation) break;
-      const auto bytes = std::int64_t(workspace_bytes(convolution_of(*operation)));
+      const auto bytes = std::int64_t(workspace_bytes(
+          convolution_of(*operation), configuration->value<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX)));
       return give(requested, count, to, &bytes, 1, sizeof(bytes));
     }
     default:

@@ -59,6 +59,7 @@ cudnnStatus_t check_attribute(const CudnnDescriptor& d, cudnnBackendAttributeNam
 cudnnStatus_t check_complete(CudnnDescriptor& d);
 
 /// What the stand-in offers for a convolution. All but the last must be turned down by who wants exact fp32.
+/// Numbers from engine_fp32 on are the offers of `offer_cudnn_engines`, which share that engine.
 enum CudnnEngine : std::int64_t {
   engine_tensor_core,       ///< rounds its inputs to TF32
   engine_nondeterministic,  ///< the last bit changes from call to call
@@ -66,6 +67,13 @@ enum CudnnEngine : std::int64_t {
   engine_fp32,
 };
 std::vector<cudnnBackendNumericalNote_t> notes_of(std::int64_t engine);
+/// The engines of heuristics in a mode, best first.
+std::vector<std::int64_t> engines_of(cudnnBackendHeurMode_t mode);
+/// Reads what tells offers apart: the knobs of a configuration, or one of such a knob's two values.
+cudnnStatus_t read_knobs(const CudnnDescriptor& d, cudnnBackendAttributeName_t name, std::int64_t requested,
+                         std::int64_t* count, void* to);
+/// Counts an execution and lets its time pass on the device's clock; false where it is to fail.
+bool note_execution(std::int64_t engine);
 
 /// A tensor as its descriptor tells it.
 struct CudnnTensor {
@@ -83,7 +91,7 @@ struct CudnnConvolution {
   float alpha = 1, beta = 0;
 };
 CudnnConvolution convolution_of(const CudnnDescriptor& operation);
-std::size_t workspace_bytes(const CudnnConvolution& c);
+std::size_t workspace_bytes(const CudnnConvolution& c, std::int64_t engine);
 
 /// Computes on the host; inside a DeviceAccess.
 void run_convolution(const CudnnConvolution& c, std::int64_t engine, float* x, float* weights, float* y);

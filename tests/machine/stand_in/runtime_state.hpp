@@ -52,7 +52,8 @@ struct Runtime {
   cudaError_t sticky = cudaSuccess;               ///< a kernel's fault: every later call returns it
   Statistics counts;
   std::map<std::string, KernelCount> kernel_counts;  ///< by mangled name
-  bool dry = false;                                  ///< library calls compute nothing
+  double seconds_passed = 0;  ///< on the device's clock, beside those of launches and calls
+  bool dry = false;           ///< library calls compute nothing
   ptx::Options options;
   std::string report;
   bool quiet = false;
