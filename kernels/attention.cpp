@@ -63,7 +63,8 @@ struct Cut {
   std::int64_t strip(const AttentionHeads& h) const { return (std::int64_t(rows) * h.T + 63) / 64 * 64; }
 };
 
-// A head of a sample: its matrices, and rows of its weights.
+// A head of a sample: its matrices, and rows of its weights. Products of single matrices inside a parallel
+// region run on the thread that asks for them, and ask the queue for its device alone.
 struct Head {
   Queue& queue;
   const AttentionHeads& all;

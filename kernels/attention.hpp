@@ -23,7 +23,7 @@ void attention(Queue& q, View<float> y, View<const float> qkv, const AttentionFo
 
 /// dqkv = J^T dy, laid out as qkv; the weights are formed again, by blocks. With `y` what `attention` gives
 /// is formed again, too. Bits do not depend on the number of threads. Scratch: on the CPU that of `attention`
-/// twice and at most 31 of dk and dv of a head; on CUDA a few floats a pixel and head. dqkv and y overlap
+/// twice, and a head's dk and dv up to 31 times; on CUDA a few floats a pixel and head. dqkv and y overlap
 /// neither dy nor qkv.
 /// Errors: as `attention`; dy not as y, dqkv not as qkv.
 void attention_backward(Queue& q, View<float> dqkv, View<const float> dy, View<const float> qkv,
