@@ -38,7 +38,9 @@ build() {
 }
 check() {
   printf '\n== %s: tests ==\n' "$1"
-  ctest --test-dir "build/$1" --output-on-failure
+  # Two at a time, as each uses all cores for a part of its time only. Threads that spin while they wait would be
+  # in the other's way.
+  OMP_WAIT_POLICY=passive ctest --test-dir "build/$1" --output-on-failure -j 2
 }
 has_nvcc() {
   command -v nvcc >/dev/null && return
