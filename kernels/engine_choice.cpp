@@ -38,12 +38,20 @@ class Buffer {
 
 std::size_t bytes_of(std::int64_t floats) { return std::size_t(floats) * sizeof(float); }
 
+// The meter's peak does not tell of trials: who has less memory does without.
+struct UntoldPeak {
+  MemoryMeter& meter;
+  std::size_t before = meter.peak;
+  ~UntoldPeak() { meter.peak = std::max(before, meter.live); }
+};
+
 // Times plans of one problem. Nothing that is in use is touched: accumulating ones add to its own tensors.
 class Trial {
  public:
   Trial(Queue& q, cudnnHandle_t handle, const ConvolutionProblem& p)
       : q_(q),
         handle_(handle),
+        peak_{q.meter()},
         x_(q, bytes_of(p.x.size())),
         weights_(q, bytes_of(convolution_packed_size(q, p.g))),
         y_(q, bytes_of(p.y().size())),
@@ -85,6 +93,7 @@ class Trial {
 
   Queue& q_;
   cudnnHandle_t handle_;
+  UntoldPeak peak_;  // before the buffers, and gone after them
   Buffer x_, weights_, y_, busy_;
   std::optional<Buffer> workspace_;
 };

@@ -85,7 +85,6 @@ std::vector<double> time_dps_steps(Context& context, UNet& unet, Shape image, in
   Stopwatch watch(context.queue);
   run_dps_steps(context, unet, image, repeats + 1, [&] {
     seconds.push_back(watch.lap());
-    if (seconds.size() == 1) context.queue.meter().forget_peak();
     return true;
   });
   seconds.erase(seconds.begin());  // plans are made, engines tried and memory is taken in the first

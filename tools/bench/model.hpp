@@ -24,8 +24,7 @@ Shape model_image(const ModelOptions& options, const UNetConfig& config);
 /// work done, until that returns false.
 void run_dps_steps(Context& context, Denoiser& denoiser, Shape image, int steps,
                    const std::function<bool()>& seen);
-/// Seconds of DPS steps, sorted, by the device's clock on CUDA; one uncounted first, after which the meter's
-/// peak begins anew: trying cuDNN's engines takes memory that is not needed.
+/// Seconds of DPS steps, sorted, by the device's clock on CUDA; one uncounted first.
 std::vector<double> time_dps_steps(Context& context, UNet& unet, Shape image, int repeats);
 
 /// Builds the U-Net with random weights, or reads a weight file, and times DPS steps (one uncounted first).
@@ -34,8 +33,8 @@ std::vector<double> time_dps_steps(Context& context, UNet& unet, Shape image, in
 ///   batch_over_single         of batches of several: that, over the same of one image in this process
 ///   convolution_seconds       sum over all convolutions of the step, forward and backward, of the
 ///                             fastest way the library has for each alone, measured in this process
-///   peak_bytes_above_weights  most memory held at once by the counted steps (maps, tape, workspaces, all
-///                             copies of weights in other orders) less one float per parameter
+///   peak_bytes_above_weights  most memory held at once (maps, tape, workspaces, all copies of weights in
+///                             other orders; not to try cuDNN's engines) less one float per parameter
 ///   load_over_weights         of a weight file: by how much reading it raised the most that this process
 ///                             ever held of the machine's memory, over one float per parameter
 Json bench_model(Context& context, const ModelOptions& options);

@@ -172,6 +172,7 @@ TEST_CASE("choosing touches no tensor in use, and nothing is timed, allocated or
   const std::vector<float> weights = random_values(geometry.in * geometry.out * 9, 1),
                            from = random_values(image.size(), 2), before = random_values(result.size(), 3);
   std::vector<std::vector<float>> results;
+  std::vector<std::size_t> peaks;
   for (const std::vector<CudnnOffer>& offers : {std::vector<CudnnOffer>{{0}}, {{100}, {50, 1 << 20}}}) {
     const Offered offered(offers);
     Queue q(Device::cuda);
@@ -183,6 +184,7 @@ TEST_CASE("choosing touches no tensor in use, and nothing is timed, allocated or
     };
     add();
     results.push_back(y.host());
+    peaks.push_back(q.meter().peak);
     const stand_in::Statistics once = stand_in::statistics();
     add();
     const stand_in::Statistics twice = stand_in::statistics();
@@ -192,6 +194,7 @@ TEST_CASE("choosing touches no tensor in use, and nothing is timed, allocated or
     CHECK(twice.waits == once.waits);
   }
   check_equal("chosen by the clock", results[1], results[0]);
+  CHECK(peaks[1] == peaks[0] + (1 << 20));  // the chosen one's workspace, and nothing of the trial
 }
 
 TEST_CASE("without memory for a trial cuDNN's first is taken, and chosen anew where there is some") {
