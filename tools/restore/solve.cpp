@@ -167,7 +167,7 @@ Solution solve(Context& context, const Options& o, const Problem& p, const Prior
     const std::span<const Job> batch = left.first(std::size_t(batches.next(int(left.size()))));
     left = left.subspan(batch.size());
     plan.batch = std::max(plan.batch, int(batch.size()));
-    std::vector<Run> runs = std::vector<Run> runs =
+    std::vector<Run> runs =
         run_batch(context, plan, o, p, prior, batch, label_of(o, batch, plan.restarts), steps);
     for (std::size_t j = 0; j < batch.size(); ++j) {
       Sample& sample = solution.samples[std::size_t(batch[j].sample)];

@@ -136,10 +136,10 @@ TEST_CASE("a dry run counts what a run of everything counts") {
 
 TEST_CASE("trying cuDNN's engines is of the first step: the second does what it does with one engine") {
   const Shape image{1, 3, 32, 32};
-  const Demand one = second_step(small(), image, few);
+  const Demand one = demand_of_step(1, small(), image, few);
   stand_in::offer_cudnn_engines({{2}, {1, 1 << 20}, {9}});
   cudnn::engine_choices().open("");
-  const Demand tried = second_step(small(), image, few);
+  const Demand tried = demand_of_step(1, small(), image, few);
   CHECK(stand_in::cudnn_executions()[2] > 0);
   stand_in::offer_cudnn_engines({stand_in::CudnnOffer()});
   CHECK(tried.all_launches() == one.all_launches());
@@ -155,7 +155,8 @@ TEST_CASE("budgets of a step of the FFHQ-256 network") {
   const Demand step = demand_of_step(1, config, image, few);
   print("FFHQ-256, one DPS step, fp32", step);
   CHECK(step.library_calls == library_calls_of(step_ops(config, image, true)));
-  CHECK(step.all_launches() <= 414);  // 442 before attention's products, a library's, were kernels of its own
+  // One is the copy of the gradient out of what will be replayed.
+  CHECK(step.all_launches() <= 415);
   CHECK(step.waits == 0);
   CHECK(step.allocations == 0);
   CHECK(step.bytes() <= 4.78 * gibi);
@@ -171,7 +172,7 @@ TEST_CASE("what the host does for a step that is replayed") {
               static_cast<unsigned long long>(step.graphs), static_cast<unsigned long long>(step.replayed));
   print("FFHQ-256, one DPS step, fp32, replayed", step);
   CHECK(step.graphs == 2);
-  CHECK(step.by_the_host() <= 30);
+  CHECK(step.by_the_host() <= 22);
   CHECK(step.waits == 0);
   CHECK(step.allocations == 0);
 }
