@@ -52,7 +52,6 @@ struct MemoryMeter {
     if (live > peak) peak = live;
   }
   void subtract(std::size_t bytes) { live -= bytes; }
-  void forget_peak() { peak = live; }
 };
 
 /// One device and everything a kernel needs beside its arguments. Work is executed in order. A queue is used
