@@ -3,10 +3,10 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <exception>
 #include <limits>
 
 #include "kernels/attention_heads.hpp"
+#include "kernels/for_tasks.hpp"
 #include "kernels/matmul.hpp"
 #include "kernels/vector_math.hpp"
 
@@ -96,23 +96,6 @@ struct Head {
 
 Source read(const Matrices<float>& m) {
   return {m.data, m.rows, m.columns, m.row_stride, m.batch_stride, m.transposed};
-}
-
-// Calls run(task, thread) for each task. An exception must not leave a parallel region: the first one is kept
-// and thrown after it.
-template <class Run>
-void for_tasks(std::int64_t tasks, const Run& run) {
-  std::exception_ptr failure;
-#pragma omp parallel for schedule(dynamic)
-  for (std::int64_t task = 0; task < tasks; ++task) {
-    try {
-      run(task, omp_get_thread_num());
-    } catch (...) {
-#pragma omp critical(tweedie_attention_failure)
-      if (!failure) failure = std::current_exception();
-    }
-  }
-  if (failure) std::rethrow_exception(failure);
 }
 
 // dk and dv of a head's chunk, side by side; of the first chunk those of dqkv itself.

@@ -3,8 +3,9 @@
 #include <dnnl.h>
 #include <omp.h>
 
-#include <exception>
 #include <limits>
+
+#include "kernels/for_tasks.hpp"
 
 namespace tweedie {
 namespace {
@@ -69,18 +70,7 @@ void matmul(Queue& q, Matrices<float> c, Matrices<const float> a, Matrices<const
     for (int k = 0; k < batch; ++k) multiply(p, c, a, b, k, alpha, beta);
     return;
   }
-  // An exception must not leave a parallel region: the first one is kept and thrown after it.
-  std::exception_ptr failure;
-#pragma omp parallel for schedule(static)
-  for (int k = 0; k < batch; ++k) {
-    try {
-      multiply(p, c, a, b, k, alpha, beta);
-    } catch (...) {
-#pragma omp critical(tweedie_matmul_failure)
-      if (!failure) failure = std::current_exception();
-    }
-  }
-  if (failure) std::rethrow_exception(failure);
+  for_tasks(batch, [&](std::int64_t k, int) { multiply(p, c, a, b, k, alpha, beta); });
 }
 
 }  // namespace tweedie

@@ -81,7 +81,6 @@ Prediction UNet::Replay::forward(const Tensor& x, float time, Tape* tape) {
     prediction = unet_.split(out.view());
   }
   if (tape) {
-    tape->image = x.shape();
     tape->pass = pass;
     tape->lease = tenant_;
     tenant_->tape = tape;

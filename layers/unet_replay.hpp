@@ -45,7 +45,7 @@ class UNet::Replay {
 
   /// Whether a pass that leaves its state on `tape` (null: none) can be replayed now.
   bool can(const Tape* tape) const;
-  /// The raw output for x at this time (scaled), the same for all samples. Empty `tape`: no way back.
+  /// The prediction for x at this time (scaled), the same for all samples. `tape` null: no way back.
   Prediction forward(const Tensor& x, float time, Tape* tape);
   /// The gradient with respect to x of a pass that `forward` ran.
   Tensor backward(const Tensor& dout, Tape& tape);

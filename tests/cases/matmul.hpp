@@ -15,10 +15,10 @@ inline constexpr MatmulCase matmuls_small[] = {
     {4, 16, 16, 64, true, false},
 };
 inline constexpr MatmulCase matmuls_unet[] = {
-    {1, 1, 512, 128, false, true},   {1, 1, 1024, 512, false, true},   {16, 1, 1024, 512, false, true},
-    {1, 1, 2048, 1024, false, true}, {8, 256, 256, 64, false, true},   {8, 256, 64, 256, false, false},
-    {8, 64, 64, 64, false, true},    {8, 1024, 1024, 64, false, true}, {8, 1024, 64, 1024, false, false},
-    {16, 256, 256, 64, false, true}, {16, 256, 64, 256, false, false},
+    {1, 1, 512, 128, false, true},
+    {1, 1, 1024, 512, false, true},
+    {16, 1, 1024, 512, false, true},
+    {1, 1, 2048, 1024, false, true},
 };
 
 }  // namespace tweedie::cases

@@ -64,7 +64,7 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option(
          "--table", o.tabled,
          "What --model and --json printed before, a file each: prints a line for each, measures nothing")
-      ->excludes("--model", "--config", "--train", "--busy", "--roofline", "--compare");
+      ->excludes("--model", "--config", "--weights", "--train", "--busy", "--roofline", "--compare");
   add_device_option(app, o.device);
   add_precision_option(app, o.precision);
   add_checkpoint_option(app, o.checkpoint);
@@ -75,7 +75,7 @@ void add_options(CLI::App& app, Options& o) {
 void require_of_use(const CLI::App& app, const Options& o) {
   for (const char* option : {"--batch", "--repeats", "--height", "--width", "--checkpoint"})
     require(o.has_model() || o.busy || app.count(option) == 0, option,
-            " means nothing to kernels; of which network? Give --model or --config");
+            " means nothing to kernels; of which network? Give --model, --config or --weights");
   require(o.model.weights.empty() || (!o.train && !o.busy && o.roofline.empty()),
           "--weights: --train, --busy and --roofline measure networks with random weights; give --model or "
           "--config");
