@@ -4,11 +4,11 @@ source "$(dirname "$0")/common.sh"
 task=$1
 
 # Sides that are no multiples of the network's stride; those of the nonlinear blur's network are its own.
-height=30
-width=37
+height=14
+width=19
 if [ "$task" = jpeg ] || [ "$task" = circular_reduction ]; then # their blocks
-  height=32
-  width=48
+  height=16
+  width=32
 elif [ "$task" = nonlinear_blur ]; then
   height=128
   width=128
@@ -125,12 +125,12 @@ options=("${operator_options[@]}")
 case "$task" in
   inpainting_* | phase_retrieval | motion_blur | nonlinear_blur | ct | mri) ;;
   circular_reduction)
-    "$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/small.png" 16 24
+    "$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/small.png" 8 16
     restore measured --measurement "$work/small.png"
     holds measured "${pictures[@]}" report.json ;;
   super_resolution)
-    # The measurement of 38 columns: 19 x 2.
-    "$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/small.png" 15 19
+    # The measurement of 20 columns: 10 x 2.
+    "$bin/end_to_end_prepare" crop "$data/images/astronaut.png" "$work/small.png" 7 10
     restore measured --measurement "$work/small.png"
     holds measured "${pictures[@]}" report.json ;;
   *)
