@@ -278,8 +278,7 @@ void check_operand(const char* op, Queue& q, const ConvolutionGeometry& g, const
 
 }  // namespace
 
-// On CUDA none: cuDNN 9.19 has no engine of bf16 operands and an fp32 result (asked for sm_80 and sm_90), and
-// one of a bf16 result rounds every sum once more.
+// On CUDA none: cuDNN 9.19 has no engine of bf16 operands and an fp32 result (asked for sm_80 and sm_90).
 Storage convolution_operand(Queue& q, const ConvolutionGeometry& g, Shape x, bool backward) {
   if (q.storage() == Storage::fp32 || q.on_cuda()) return Storage::fp32;
   const ConvolutionProblem problem{g, x, backward, false, false, false, q.multiplied(), Storage::bf16};
