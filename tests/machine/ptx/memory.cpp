@@ -89,49 +89,33 @@ void locate_global(Places& places, Warp& w, const Instruction& i, unsigned bytes
   });
 }
 
-[[noreturn]] void outside_shared(const Warp& w, const Instruction& i, unsigned lane, std::uint64_t offset,
-                                 unsigned bytes, Access access) {
-  fault(FaultKind::illegal_address, w, i, lane,
-        message("shared ", verb(access), " out of bounds: ", bytes, " bytes at offset ", std::int64_t(offset),
-                " of ", w.block->shared.size()));
-}
-
-void check_hazard(const Warp& w, const Instruction& i, unsigned lane, std::uint64_t offset, unsigned bytes,
-                  Access access) {
-  Block& block = *w.block;
-  std::uint32_t other = 0;
-  const SharedAccess what{w.id * warp_size + lane, w.epoch, access != Access::read, access == Access::atomic};
-  switch (block.shadow.access(offset, bytes, what, other)) {
-    case Hazard::none:
-      break;
-    case Hazard::uninitialised:
-      fault(FaultKind::uninitialised_shared, w, i, lane,
-            message("read of uninitialised shared memory at offset ", offset));
-    case Hazard::race:
-      fault(FaultKind::shared_race, w, i, lane,
-            message("race on shared memory: ", verb(access), " at offset ", offset,
-                    ", no barrier since an access by ", thread_name(block, other)));
-  }
-}
-
 // `base`: what the generic address space adds to an offset into shared memory.
 void locate_shared(Places& places, Warp& w, const Instruction& i, unsigned bytes, Mask m, Access access,
                    std::uint64_t base = 0) {
   Block& block = *w.block;
-  if (base) for_lanes(m, [&](unsigned l) { places.address[l] -= base; });
-  const Extent e = extent_of(places, m);
-  if (e.bits & (bytes - 1)) check_alignment(w, i, places, bytes, m, access);
-  if (bytes > block.shared.size() || e.high > block.shared.size() - bytes)
-    each_lane(m, [&](unsigned l) {
-      if (bytes > block.shared.size() || places.address[l] > block.shared.size() - bytes)
-        outside_shared(w, i, l, places.address[l], bytes, access);
-    });
-  const bool recorded = access == Access::read && m == all_lanes && block.check_shared &&
-                        block.shadow.read_by_warp(places.address, bytes, w.id, w.epoch);
-  if (block.check_shared && !recorded)
-    each_lane(m, [&](unsigned l) { check_hazard(w, i, l, places.address[l], bytes, access); });
-  const auto memory = reinterpret_cast<std::uint64_t>(block.shared.data());
-  for_lanes(m, [&](unsigned l) { places.address[l] += memory; });
+  each_lane(m, [&](unsigned l) {
+    const std::uint64_t offset = places.address[l] - base;
+    if (offset & (bytes - 1)) misaligned(w, i, l, offset, bytes, access);
+    if (offset + bytes > block.shared.size())
+      fault(FaultKind::illegal_address, w, i, l,
+            message("shared ", verb(access), " out of bounds: ", bytes, " bytes at offset ",
+                    std::int64_t(offset), " of ", block.shared.size()));
+    places.address[l] = reinterpret_cast<std::uint64_t>(block.shared.data() + offset);
+    if (!block.check_shared) return;
+    std::uint32_t other = 0;
+    const SharedAccess what{w.id * warp_size + l, w.epoch, access != Access::read, access == Access::atomic};
+    switch (block.shadow.access(offset, bytes, what, other)) {
+      case Hazard::none:
+        break;
+      case Hazard::uninitialised:
+        fault(FaultKind::uninitialised_shared, w, i, l,
+              message("read of uninitialised shared memory at offset ", offset));
+      case Hazard::race:
+        fault(FaultKind::shared_race, w, i, l,
+              message("race on shared memory: ", verb(access), " at offset ", offset,
+                      ", no barrier since an access by ", thread_name(block, other)));
+    }
+  });
 }
 
 void locate_local(Places& places, Warp& w, const Instruction& i, unsigned bytes, Mask m, Access access,

@@ -14,9 +14,9 @@ struct SharedAccess {
   bool write, atomic;
 };
 
-/// Two shadow words for each granule of shared memory. Two accesses of different threads, at least one of
-/// them a write, are a race unless a block barrier, or for threads of one warp a warp-wide synchronisation,
-/// lies between them; two atomic accesses never are.
+/// A shadow cell for each granule of shared memory. Two accesses of different threads, at least one of them a
+/// write, are a race unless a block barrier, or for threads of one warp a warp-wide synchronisation, lies
+/// between them; two atomic accesses never are.
 class SharedShadow {
  public:
   /// For shared memory of so many bytes; the granule is the smallest access the kernel makes.
@@ -29,33 +29,39 @@ class SharedShadow {
   void barrier() { ++epoch_; }
 
   /// Records an access and says whether it is a hazard; `other` becomes the other thread of a race.
-  Hazard access(std::size_t offset, std::size_t bytes, SharedAccess access, std::uint32_t& other);
-
-  /// Records reads by all 32 lanes of a warp, of `bytes` bytes each at these offsets. False where one of them
-  /// reads what was not written before the last barrier: then access() has to be asked lane by lane.
-  bool read_by_warp(const std::uint64_t* offsets, std::size_t bytes, std::uint32_t warp,
-                    std::uint32_t warp_epoch);
+  Hazard access(std::size_t offset, std::size_t bytes, SharedAccess access, std::uint32_t& other) {
+    const std::size_t last = (offset + bytes - 1) >> granule_shift_;
+    for (std::size_t c = offset >> granule_shift_; c <= last; ++c) {
+      if (!access.write && read_tells_nothing(cells_[c], access)) continue;
+      const Hazard hazard = access_cell(cells_[c], access, other);
+      if (hazard != Hazard::none) return hazard;
+    }
+    return Hazard::none;
+  }
 
  private:
-  // A word's upper half is the block's epoch of the access; the lower half tells by whom: a flag, the
-  // thread's index, its warp's epoch. A writer's flag says that it was atomic, a reader's that several lanes
-  // of its warp have read; an epoch that is `several_warps` that other warps have, too. A warp's epoch is
-  // kept modulo 2^21 - 1: a race is overlooked where a warp synchronises so often between two barriers.
-  using Word = std::uint64_t;
-  static constexpr unsigned thread_shift = 21, warp_shift = thread_shift + 5;
-  static constexpr std::uint32_t flag = 1u << 31, several_warps = (1u << thread_shift) - 1;
-  static constexpr std::uint32_t epoch_of(Word w) { return std::uint32_t(w >> 32); }
-  static constexpr std::uint32_t thread_of(Word w) { return std::uint32_t(w) >> thread_shift & 1023; }
-  static constexpr std::uint32_t warp_of(Word w) { return std::uint32_t(w) >> warp_shift & 31; }
-  static constexpr std::uint32_t warp_epoch_of(Word w) { return std::uint32_t(w) & several_warps; }
-
-  Word word(std::uint32_t thread, std::uint32_t warp_epoch) const {
-    return Word(epoch_) << 32 | thread << thread_shift | warp_epoch % several_warps;
+  enum class Readers : std::uint8_t { one, lanes_of_a_warp, several_warps };
+  struct Cell {
+    std::uint32_t write_epoch = 0, read_epoch = 0;  // block epochs
+    std::uint32_t writer_warp_epoch = 0, reader_warp_epoch = 0;
+    std::uint16_t writer = 0, reader = 0;
+    bool atomic = false;
+    Readers readers = Readers::one;
+  };
+  // The usual read, repeated: written before the last barrier and already known to be read as widely.
+  bool read_tells_nothing(const Cell& cell, const SharedAccess& access) const {
+    if (cell.read_epoch != epoch_ || cell.write_epoch == epoch_ || cell.write_epoch < first_epoch_)
+      return false;
+    if (cell.readers == Readers::several_warps) return true;
+    return cell.readers == Readers::lanes_of_a_warp && cell.reader / 32u == access.thread / 32u &&
+           cell.reader_warp_epoch == access.warp_epoch;
   }
-  static Word after_read(Word readers, Word reader);
-  Hazard access_granule(std::size_t granule, Word who, bool write, bool atomic, std::uint32_t& other);
+  Hazard access_cell(Cell& cell, const SharedAccess& access, std::uint32_t& other) const;
+  bool conflicts_with_write(const Cell& cell, const SharedAccess& access) const;
+  bool conflicts_with_reads(const Cell& cell, const SharedAccess& access) const;
+  void note_read(Cell& cell, const SharedAccess& access) const;
 
-  std::vector<Word> readers_, writers_;
+  std::vector<Cell> cells_;
   unsigned granule_shift_ = 0;
   std::uint32_t epoch_ = 0, first_epoch_ = 1;
 };
